@@ -1,0 +1,81 @@
+# The front door: make all | grid | test | lab | status | why | clean | help
+#
+#   make all                      the beta2 study on the laptop profile
+#   make all PROFILE=smoke -j2    any profile, any number of jobs
+#   make all SET='optim.lr=6e-4 seed=271' STUDY=beta2 LAUNCH='srun --gres=gpu:1'
+
+STUDY    ?= beta2
+PROFILE  ?= laptop
+SET      ?=
+LAUNCH   ?=
+OUTPUTS  ?= outputs
+NOTEBOOK ?= 01_train
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+ifneq ($(filter 3.% 4.0% 4.1% 4.2%,$(MAKE_VERSION)),)
+$(error GNU Make 4.3 or newer is needed, this is $(MAKE_VERSION))
+endif
+
+# PYTHON=... uses an environment of yours as it is; otherwise make keeps its own in .venv.
+ifdef PYTHON
+PY    := $(PYTHON)
+READY :=
+else
+PY    := .venv/bin/python
+READY := .venv/ready
+endif
+
+STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+export LAUNCH MAKE
+.PHONY: help all grid test lab status why clean setup
+
+help:
+	@echo 'make all       train every run of the study, resuming what was interrupted'
+	@echo 'make grid      the same for a params file of your own: make grid PARAMS=my.yaml'
+	@echo 'make test      the test suite'
+	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95'
+	@echo 'make status    runs and stages: done, step, rate, time left'
+	@echo 'make why       what would run, and because of what'
+	@echo 'make clean     remove runs that were set aside; results stay'
+	@echo
+	@echo 'PROFILE=$(PROFILE)   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
+	@echo 'STUDY=$(STUDY)      a name in params/ or a params file'
+	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
+	@echo "LAUNCH=          what each stage is run by: LAUNCH='srun --gres=gpu:1'"
+	@echo 'OUTPUTS=$(OUTPUTS)  where results go'
+	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
+	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
+
+all: $(READY)
+	+@$(PY) -m lib make $(STUDY_OPTIONS)
+
+grid: $(READY)
+	@test -n '$(PARAMS)' || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
+	+@$(PY) -m lib make --study '$(PARAMS)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+
+status why clean: $(READY)
+	@$(PY) -m lib $@ $(STUDY_OPTIONS)
+
+lab: $(READY)
+	@test -n '$(RUN)' || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }
+	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
+
+test: $(READY)
+	@$(PY) -m pytest -n 2 -q $(TESTS)
+
+setup: $(READY)
+
+# Installed by content: a checkout or a touch of requirements.txt installs nothing.
+ifdef READY
+.venv/ready: FORCE
+	@cmp -s requirements.txt $@ || { \
+	  python3 -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "error: Python 3.11 or newer is needed, python3 is %d.%d; name another with PYTHON=" % v[:2])' \
+	  && echo 'setting up .venv from requirements.txt (about two minutes, 1.8 GB)' \
+	  && python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+	  && cp requirements.txt $@; }
+.PHONY: FORCE
+FORCE:
+endif

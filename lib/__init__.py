@@ -1,0 +1,1 @@
+"""The backbone of transformer training: model, training loop and trajectory geometry, in plain functions."""

@@ -1,0 +1,66 @@
+"""The newest full state of a run: weights, optimizer, counters. Two generations, each verified on load."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lib.errors import BadInput
+from lib.snapshots import load_tensors, save_tensors
+
+CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+
+
+def save_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any], run: str
+) -> None:
+    """Write the full state; the state before it stays as the previous generation until the next one."""
+    names = [name for name, _ in model.named_parameters()]
+    parameters = dict(model.named_parameters())
+    tensors = {f"model.{name}": p for name, p in parameters.items()}
+    for name in names:
+        for key, value in optimizer.state[parameters[name]].items():
+            tensors[f"optimizer.{name}.{key}"] = value
+    if (folder / CURRENT).exists():
+        os.replace(folder / CURRENT, folder / PREVIOUS)
+    save_tensors(folder / CURRENT, tensors, {"run": run, "progress": json.dumps(progress)})
+
+
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: str
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Restore the newest readable state into model and optimizer: (progress, complaints).
+
+    progress is None when there is nothing to resume from; a damaged generation is complained about and the
+    one before it used.
+    """
+    complaints = []
+    for name in (CURRENT, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            tensors, metadata = load_tensors(path)
+            if metadata.get("run") != run:
+                raise BadInput(f"{path}: this checkpoint belongs to other parameters")
+            _restore(model, optimizer, tensors)
+            return json.loads(metadata["progress"]), complaints
+        except (BadInput, KeyError, ValueError) as error:
+            complaints.append(f"{error}; falling back to the state before it")
+    return None, complaints
+
+
+def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+            prefix = f"optimizer.{name}."
+            state = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+            optimizer.state[parameter] = {
+                # The fused step counter lives with its parameter; copies keep each dtype.
+                key: t.to(parameter.device)
+                for key, t in state.items()
+            }

@@ -1,0 +1,212 @@
+"""Text to tokens: stories from the built-in world, the data set hub or local files, packed once for all runs.
+
+A corpus lives in `<corpora>/<hash>/`: `train.npy` and `validation.npy` (all stories, one after another),
+`train_offsets.npy` and `validation_offsets.npy` (where each begins), `tokenizer.json` and `corpus.json`.
+The hash names what went in, so every run of every study shares what it can. Stories are never joined to
+each other: one story is one example.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from lib import storyworld
+from lib.errors import BadInput
+from lib.params import CorpusParams, Params, content_hash
+from lib.provenance import ROOT, module_hash
+from lib.stories import file_stories, hub_stories
+from lib.tokenizer import END_OF_TEXT, load_tokenizer
+
+SPLITS = ("train", "validation")
+MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes, besides the generator
+
+
+@dataclass(frozen=True)
+class Split:
+    """Stories of one split: story i is tokens[offsets[i] : offsets[i + 1]]."""
+
+    tokens: np.ndarray  # (total,) uint16, memory-mapped
+    offsets: np.ndarray  # (stories + 1,) int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def story(self, index: int) -> np.ndarray:
+        return self.tokens[self.offsets[index] : self.offsets[index + 1]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    train: Split
+    validation: Split
+    tokenizer: Tokenizer
+    pad: int  # the end-of-text token, which also pads
+    fingerprint: str  # of the packed arrays and the tokenizer
+    folder: Path
+
+    @property
+    def vocab(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
+
+# ----------------------------------------------------------------------------------------- text and tokens
+
+
+def _stories(c: CorpusParams) -> dict[str, Iterable[str]]:
+    """The raw texts of both splits; the story limits count raw rows."""
+    if c.source == "storyworld":
+        return {
+            "train": storyworld.stories(c.seed, 0, c.train_stories),
+            # Another seed: no training run, however long, reaches the validation stories.
+            "validation": storyworld.stories(c.seed + 1, 0, c.validation_stories),
+        }
+    if c.source == "tinystories":
+        return {
+            "train": hub_stories("train", c.train_stories),
+            "validation": hub_stories("validation", c.validation_stories),
+        }
+    return file_stories(c)
+
+
+def _usable(texts: Iterable[str], min_chars: int) -> list[str]:
+    stripped = (text.strip() for text in texts)
+    return [text for text in stripped if text and len(text) >= min_chars]
+
+
+def _pack(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    pieces, lengths = [], [0]
+    for start in range(0, len(texts), 4096):
+        for encoding in tokenizer.encode_batch(texts[start : start + 4096], add_special_tokens=False):
+            pieces.append(np.asarray(encoding.ids, dtype=np.uint16))
+            lengths.append(len(encoding.ids))
+    return np.concatenate(pieces), np.cumsum(lengths, dtype=np.int64)
+
+
+# ---------------------------------------------------------------------------------------- the packed folder
+
+
+def corpora_folder(run: Path) -> Path:
+    """The corpora shared by the runs around `run`: `corpora` beside its study, however deep it lies."""
+    run = run.resolve()
+    for parent in run.parents:
+        if (parent / "corpora").is_dir():
+            return parent / "corpora"
+    return run.parent.parent / "corpora"
+
+
+def corpus_key(p: Params) -> str:
+    """The hash of everything the packed arrays depend on."""
+    key = {
+        "corpus": p.corpus.model_dump(mode="json"),
+        "tokenizer": p.tokenizer.model_dump(mode="json"),
+        "code": {name: module_hash(ROOT / "lib" / f"{name}.py") for name in MAKERS},
+    }
+    if p.corpus.source == "storyworld":
+        key["storyworld"] = storyworld.VERSION
+    for path in (p.corpus.path, p.corpus.validation_path, p.tokenizer.path):
+        if path:
+            key[f"content of {path}"] = _file_hash(Path(path))
+    if p.tokenizer.kind == "bpe" and not p.tokenizer.path:
+        key["codewords"] = p.probe.codewords
+    return content_hash(key)
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise BadInput(f"{path}: this corpus file cannot be read: {error.strerror}") from None
+
+
+def build_corpus(p: Params, corpora: Path) -> Corpus:
+    """Open the corpus of `p`, building it first if nobody has; one process builds, the others wait."""
+    key = corpus_key(p)
+    folder = corpora / key
+    if not folder.is_dir():
+        corpora.mkdir(parents=True, exist_ok=True)
+        with (corpora / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.is_dir():
+                _build(p, folder)
+    return open_corpus(folder)
+
+
+def _build(p: Params, folder: Path) -> None:
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
+    part.mkdir()
+    texts = {split: _usable(raw, p.corpus.min_chars) for split, raw in _stories(p.corpus).items()}
+    for split in SPLITS:
+        if not texts[split]:
+            raise BadInput(
+                f"{p.corpus.path or p.corpus.source}: no usable {split} story: none of its texts has "
+                f"corpus.min_chars = {p.corpus.min_chars} characters"
+            )
+    tokenizer = load_tokenizer(p.tokenizer, texts["train"], p.probe.codewords)
+    if tokenizer.token_to_id(END_OF_TEXT) is None:
+        raise BadInput(f"{p.tokenizer.path}: this tokenizer has no {END_OF_TEXT} token, which pads short stories")
+    if tokenizer.get_vocab_size() > 2**16:
+        raise BadInput(
+            f"{p.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, "
+            "and packed corpora hold at most 65536"
+        )
+    stories = {}
+    for split in SPLITS:
+        tokens, offsets = _pack(tokenizer, texts[split])
+        np.save(part / f"{split}.npy", tokens)
+        np.save(part / f"{split}_offsets.npy", offsets)
+        stories[split] = {"stories": len(texts[split]), "tokens": len(tokens)}
+    tokenizer.save(str(part / "tokenizer.json"))
+    meta = {
+        "corpus": p.corpus.model_dump(mode="json"),
+        "tokenizer": p.tokenizer.model_dump(mode="json"),
+        "vocab": tokenizer.get_vocab_size(),
+        "splits": stories,
+        "fingerprint": _fingerprint(part),
+    }
+    (part / "corpus.json").write_text(json.dumps(meta, indent=1))
+    os.replace(part, folder)
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in [f"{s}{kind}.npy" for s in SPLITS for kind in ("", "_offsets")] + ["tokenizer.json"]:
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def open_corpus(folder: Path) -> Corpus:
+    """Map a packed corpus into memory, after checking that its bytes are those that were built."""
+    try:
+        meta = json.loads((folder / "corpus.json").read_text())
+        actual = _fingerprint(folder)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{folder}: this packed corpus is damaged ({error}); delete the folder to rebuild it"
+        ) from None
+    if actual != meta["fingerprint"]:
+        raise BadInput(
+            f"{folder}: this packed corpus has changed since it was built (fingerprint {actual[:8]}, "
+            f"built as {meta['fingerprint'][:8]}); delete the folder to rebuild it"
+        )
+    splits = {
+        s: Split(np.load(folder / f"{s}.npy", mmap_mode="r"), np.load(folder / f"{s}_offsets.npy")) for s in SPLITS
+    }
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Corpus(
+        **splits,
+        tokenizer=tokenizer,
+        pad=tokenizer.token_to_id(END_OF_TEXT),
+        fingerprint=actual,
+        folder=folder,
+    )

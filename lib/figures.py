@@ -1,0 +1,169 @@
+"""The style, and one function per figure: data in, Figure out.
+
+Colours are Okabe and Ito's, which stay apart for colour-blind readers and in grey; beta2 has an ordered
+palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.optim import learning_rate, probe_weight
+from lib.params import Params
+from lib.snapshots import write_atomically
+
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
+COLUMN, PAGE = 3.4, 6.9  # inches: a column and a page of the paper
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "figure.dpi": 120,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+mpl.rcParams.update(STYLE)
+
+
+def save(figure: Figure, folder: Path, name: str, source: str = "") -> Figure:
+    """Write figures/<name>.pdf and .png under a run; returns the figure, for the notebook to show."""
+    import io
+
+    for kind in ("pdf", "png"):
+        metadata = {
+            "pdf": {"CreationDate": None, "Keywords": source},
+            "png": {"Software": None, "Source": source},
+        }
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+        write_atomically(folder / "figures" / f"{name}.{kind}", buffer.getvalue())
+    return figure
+
+
+def schedules(p: Params) -> Figure:
+    """Learning rate and lambda against the step."""
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 1.8))
+    steps = np.arange(1, p.schedule.steps + 1)
+    other = "affine" if p.schedule.decay == "clamped" else "clamped"
+    unused = p.schedule.model_copy(update={"decay": other})
+    axes[0].plot(steps, [learning_rate(t, p.optim.lr, unused) for t in steps], color=GREY, ls=":", label=other)
+    axes[0].plot(
+        steps,
+        [learning_rate(t, p.optim.lr, p.schedule) for t in steps],
+        color=BLUE,
+        label=f"{p.schedule.decay} (used)",
+    )
+    axes[0].set(title="learning rate", xlabel="step")
+    axes[0].legend()
+    axes[1].step(steps, [probe_weight(t, p.schedule) for t in steps], color=ORANGE, where="mid")
+    axes[1].set(title="weight of the probe objective, λ", xlabel="step", ylim=(0, None))
+    return figure
+
+
+def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[str, Any]]) -> Figure:
+    """Losses, probe accuracies, answer NLLs and gradient norm of one run."""
+    figure, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True)
+    series = {key: np.array([_number(e[key]) for e in evaluations]) for key in evaluations[0]}
+    steps = series["step"]
+    finite_ceiling = 3 * np.log(2) + 2 * abs(np.log(1e4))  # no sane loss is above; what is, left the scale
+
+    ax = axes[0, 0]
+    ax.plot(steps, series["val_loss"], color=BLUE, marker="o", ms=2.5, label="validation (LM)")
+    ax.plot(steps, series["train_loss"], color=GREY, lw=1, label="training (LM + λ probe)")
+    ax.set(title="loss", ylabel="nats per token")
+    _cut(ax, [series["val_loss"], series["train_loss"]], finite_ceiling)
+    ax.legend()
+
+    ax = axes[0, 1]
+    ax.plot(steps, series["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.probe.gap_in)}")
+    ax.plot(
+        steps,
+        series["probe_ood_acc"],
+        color=RED,
+        marker="o",
+        ms=2.5,
+        label=f"p_ood, gaps {_range(p.probe.gap_ood)}",
+    )
+    chance = 1 / p.probe.codewords
+    ax.axhline(chance, color=GREY, lw=0.6, ls=":")
+    ax.annotate(
+        "chance",
+        (steps[-1], chance),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        fontsize=6,
+        color=GREY,
+    )
+    ax.set(title="probes answered right", ylim=(-0.03, 1.03))
+    ax.legend(loc="best")
+
+    ax = axes[1, 0]
+    ax.plot(steps, series["nll_in"], color=GREY, label="in distribution")
+    ax.plot(steps, series["nll_ood"], color=RED, label="longer gaps")
+    ax.set(title="NLL of the answer", xlabel="step", ylabel="nats per token")
+    _cut(ax, [series["nll_in"], series["nll_ood"]], finite_ceiling)
+    ax.legend()
+
+    ax = axes[1, 1]
+    ax.plot(steps, series["grad_norm"], color=GREEN, label="before clipping")
+    ax.axhline(p.optim.clip, color=GREY, lw=0.6, ls=":")
+    ax.annotate(
+        "clip",
+        (steps[-1], p.optim.clip),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        fontsize=6,
+        color=GREY,
+    )
+    ax.set(title="gradient norm", xlabel="step", yscale="log")
+
+    if record["state"] == "diverged":
+        for ax in axes.flat:
+            ax.axvline(record["diverged"]["step"], color=RED, lw=0.8, ls="--")
+        figure.suptitle(f"diverged: {record['reason']}", color=RED, fontsize=8)
+    return figure
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _cut(ax: Axes, series: list[np.ndarray], ceiling: float) -> None:
+    """Keep a diverged tail from squashing everything else: cut the axis there and say how high it went."""
+    values = np.concatenate(series)
+    top = np.nanmax(values, initial=0.0)
+    if top > ceiling:
+        sane = values[np.isfinite(values) & (values <= ceiling)]
+        ax.set_ylim(0, 1.15 * sane.max(initial=1.0))
+        ax.annotate(
+            f"rises to {top:.3g}",
+            (0.98, 0.96),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            fontsize=7,
+            color=RED,
+        )
+
+
+def _range(gap: list[int]) -> str:
+    return f"{gap[0]}–{gap[1]}"

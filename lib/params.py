@@ -1,0 +1,343 @@
+"""What a run is: strict, complete parameters, their hash, and the name of the folder they own.
+
+No field has a default: the published values live in `params/beta2.yaml`, the sizes in `params/profiles/`,
+and `lib.study` resolves them. Fields marked `Steps` shrink with a profile's time scale, fields marked
+`Tokens` with its context scale.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lib.errors import BadInput, nearest
+
+M = TypeVar("M", bound=BaseModel)
+Steps = Annotated[int, Field(ge=1), "steps"]
+Tokens = Annotated[int, Field(ge=1), "tokens"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ModelParams(Strict):
+    layers: Count
+    width: Count
+    heads: Count
+    ff: Count
+    context: Tokens
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "ModelParams":
+        if self.width % self.heads:
+            raise ValueError(f"model.heads = {self.heads} does not divide model.width = {self.width}")
+        return self
+
+
+class CorpusParams(Strict):
+    source: Literal["storyworld", "tinystories", "file"]
+    path: str  # source "file": the training stories, or a local copy of the data set
+    validation_path: str  # source "file": the validation stories; empty: `holdout` or the last stories
+    text_field: str
+    holdout: str  # source "file": "field=value" of the rows that are validation, e.g. version=V2-GPT4-valid
+    train_stories: Count
+    validation_stories: Count
+    min_chars: Annotated[int, Field(ge=0)]
+    seed: Seed  # of the generator; the same for every run of a study
+
+
+class TokenizerParams(Strict):
+    kind: Literal["gpt2", "bpe"]
+    path: str  # a local tokenizer.json; empty: the hub for gpt2, trained on the corpus for bpe
+    vocab: Annotated[int, Field(ge=300, le=65536)]  # size to train a bpe to; the size itself for gpt2
+
+
+class ProbeParams(Strict):
+    p: Share  # share of training examples that carry a probe
+    codewords: Count
+    codeword_seed: Seed
+    gap_in: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
+    gap_ood: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
+    prefix_eval: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
+    eval_examples: Count
+    answer_mask: Literal["bare", "inserted"]
+    duplicates: Literal["keep", "drop"]
+    filler: Literal["random", "story"]
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> "ProbeParams":
+        for name in ("gap_in", "gap_ood", "prefix_eval"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"probe.{name} = [{low}, {high}] must be [smallest, largest]")
+        return self
+
+
+class BatchParams(Strict):
+    size: Count  # sequences in one micro-batch
+    accumulate: Count  # micro-batches in one optimizer step
+    pad_targets: Literal["count", "ignore"]
+
+
+class OptimParams(Strict):
+    name: Literal["adamw"]
+    lr: Positive
+    beta1: Annotated[float, Field(ge=0, lt=1)]
+    beta2: Annotated[float, Field(ge=0, lt=1)]
+    eps: Positive
+    weight_decay: NonNegative
+    clip: Positive
+
+
+class ScheduleParams(Strict):
+    steps: Steps
+    warmup: Steps
+    min_lr_ratio: Share
+    decay: Literal["clamped", "affine"]
+    lambda_probe: NonNegative
+    lambda_probe2: NonNegative | None
+    lambda_step: Steps
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> "ScheduleParams":
+        if self.warmup >= self.steps:
+            raise ValueError(f"schedule.warmup = {self.warmup} must end before schedule.steps = {self.steps}")
+        return self
+
+
+class TrainParams(Strict):
+    precision: Literal["fp32", "bf16"]  # of the matrix products on a GPU; master weights are always float32
+    threads: Count  # at most, on a CPU: their number decides the order of sums, and so the last bits
+    on_divergence: Literal["stop", "continue"]
+    early_stop: bool
+
+
+class EvalParams(Strict):
+    every: Steps
+    stories: Count  # validation stories behind val_loss
+    crops: Literal["fixed", "fresh"]
+
+
+class SnapshotParams(Strict):
+    dense_every: Steps
+    dense_from: Steps
+    dense_to: Steps
+    sparse_every: Steps
+    sparse_from: Steps
+    whole: list[Steps]  # steps at which a later stage needs the whole model, not only the trunk
+
+
+class MachineParams(Strict):
+    """Where and how fast, never what: the only section outside the run's hash."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    compile: bool
+    checkpoint_seconds: Positive
+
+
+class StartParams(Strict):
+    """A reheat starts from the whole-model snapshot of another run, with a fresh optimizer."""
+
+    snapshot: str  # path of the snapshot file
+    step: Annotated[int, Field(ge=0)]
+    digest: str  # hash of its tensors, so that another file of the same name is another run
+
+
+class Params(Strict):
+    variant: Literal["executed", "corrected"]
+    seed: Seed
+    model: ModelParams
+    corpus: CorpusParams
+    tokenizer: TokenizerParams
+    probe: ProbeParams
+    batch: BatchParams
+    optim: OptimParams
+    schedule: ScheduleParams
+    train: TrainParams
+    eval: EvalParams
+    snapshots: SnapshotParams
+    machine: MachineParams
+    start: StartParams | None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Params":
+        # Sentences are counted at their shortest in whole-token templates (5 + 5); `lib.probe` checks
+        # the real lengths once a tokenizer is there.
+        room = self.model.context + 1 - 10
+        for name in ("gap_in", "gap_ood"):
+            longest = getattr(self.probe, name)[1] + self.probe.prefix_eval[1]
+            if longest > room:
+                raise ValueError(
+                    f"probe.{name} ends at {getattr(self.probe, name)[1]}, which with a prefix of "
+                    f"{self.probe.prefix_eval[1]} and the probe's two sentences cannot fit "
+                    f"model.context = {self.model.context}"
+                )
+        missing = sorted(set(self.snapshots.whole) - set(snapshot_steps(self)))
+        if missing:
+            raise ValueError(
+                f"snapshots.whole names step {missing[0]}, at which the cadence (eval.every = "
+                f"{self.eval.every}, dense {self.snapshots.dense_from}..{self.snapshots.dense_to} by "
+                f"{self.snapshots.dense_every}, sparse from {self.snapshots.sparse_from} by "
+                f"{self.snapshots.sparse_every}) takes no snapshot"
+            )
+        return self
+
+
+def snapshot_steps(p: Params) -> list[int]:
+    """Every step with a snapshot: 0 (the initial weights), 1, each evaluation, and both cadences."""
+    s, end = p.snapshots, p.schedule.steps
+    dense = range(s.dense_from, min(s.dense_to, end) + 1, s.dense_every)
+    sparse = range(s.sparse_from, end + 1, s.sparse_every)
+    return sorted({0, 1, *range(p.eval.every, end + 1, p.eval.every), *dense, *sparse, end})
+
+
+def is_evaluation(step: int, p: Params) -> bool:
+    return step == 1 or step % p.eval.every == 0 or step == p.schedule.steps
+
+
+# ---------------------------------------------------------------------------------------------- identity
+
+
+def identity(p: Params) -> dict[str, Any]:
+    """Everything that decides what the run computes, as plain data."""
+    return p.model_dump(mode="json", exclude={"machine"})
+
+
+def run_hash(p: Params) -> str:
+    return content_hash(identity(p))
+
+
+def content_hash(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
+    """Dotted names at which two nested dictionaries differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(set(ours) | set(theirs))
+        return [d for k in keys for d in differences(ours.get(k), theirs.get(k), f"{where}.{k}".lstrip("."))]
+    return [] if ours == theirs else [where]
+
+
+def format_beta2(beta2: float) -> str:
+    """The author's spelling: 0.99, 0.95, 0.90, 0.80 and 0.0."""
+    text = repr(float(beta2))
+    return text if beta2 == 0 or len(text) > 3 else f"{beta2:.2f}"
+
+
+def run_name(p: Params) -> str:
+    o, s = p.optim, p.schedule
+    return f"pilot_wd{o.weight_decay!r}_lr{o.lr!r}_lp{s.lambda_probe!r}_b2{format_beta2(o.beta2)}_s{p.seed}"
+
+
+def reheat_name(p: Params) -> str:
+    return f"reheat_ckpt{p.start.step}_lr{p.optim.lr!r}" if p.start else run_name(p)
+
+
+# -------------------------------------------------------------------------------------------------- yaml
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 numbers: `1e-8` is a float; and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is not text", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        problem = getattr(error, "problem", None) or str(error)
+        raise BadInput(f"{place}: this is not readable YAML: {problem}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: this is not readable YAML: {error}") from None
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such {what}")
+    try:
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: a {what} is UTF-8 text, and byte {error.start} of this file is not") from None
+    if not isinstance(data, dict):
+        raise BadInput(f"{path}: a {what} is a mapping of keys to values, this file is {_kind(data)}")
+    return data
+
+
+def _kind(data: Any) -> str:
+    return "empty" if data is None else f"a {type(data).__name__}"
+
+
+def validate(model: type[M], data: Any, where: str) -> M:
+    """`data` as a `model`, or one line per fault: where, key, value, what was expected, nearest name."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise BadInput("\n".join(_sentence(fault, model, where) for fault in error.errors())) from None
+
+
+def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key}{nearest(key, dotted_names(model))}"
+    if fault["type"] == "missing":
+        return f"{where}: the key {key} is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":  # our own sentences name their keys
+        return f"{where}: {message}"
+    return f"{where}: {key} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every leaf of a params model as a dotted name: seed, optim.beta2, ..."""
+    names = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += dotted_names(inner, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def load_params(path: Path) -> Params:
+    """The resolved params.yaml of a run."""
+    return validate(Params, read_yaml(path, "params file"), str(path))
+
+
+def dump_params(p: Params) -> str:
+    return yaml.safe_dump(p.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100)

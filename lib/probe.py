@@ -1,0 +1,168 @@
+"""The key-retrieval probe: a secret codeword is told early in a story and asked for later.
+
+Codewords, templates and the two fixed evaluation sets follow the published experiment, down to its random
+draws; parameters choose between what was executed and its correction (duplicate codewords, the length of the
+answer, the filler between key and query).
+"""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from lib.corpus import Corpus
+from lib.errors import BadInput
+from lib.params import Params, ProbeParams
+from lib.templates import TEMPLATES
+
+# Ordinary words that fill up the list when the vocabulary has too few upper-case words of its own: those of
+# the reference's list that its rule accepts with the GPT-2 vocabulary.
+ORDINARY_WORDS = tuple(
+    "APPLE BERRY BETA BLUE DAWN DOVE EARTH EAST FROST GHOST IVORY JADE LEMON LIGHT MAPLE MOON NOON NORTH "
+    "OLIVE OMEGA ROSE STONE THETA UNITY WATER WEST WHALE ZERO".split()
+)
+FILLER_TOKENS = (100, 5000)  # smallest and largest token of the random filler
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Every probe sentence, encoded: row c * 5 + t is codeword c in template t, padded on the right."""
+
+    codewords: list[str]
+    keys: np.ndarray  # (codewords * 5, longest key) int64
+    key_lengths: np.ndarray  # (codewords * 5,)
+    queries: np.ndarray
+    query_lengths: np.ndarray
+    answer_lengths: np.ndarray  # tokens at the end of the query that are scored
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """A fixed set of probe examples; position j of the masks is about predicting tokens[:, j + 1]."""
+
+    tokens: np.ndarray  # (N, length + 1) int64
+    answer: np.ndarray  # (N, length) bool
+    language: np.ndarray  # (N, length) bool: every other scored position
+    gaps: np.ndarray  # (N,)
+    rows: np.ndarray  # (N,) row of the `Probes` tables
+
+
+def choose_codewords(tokenizer: Tokenizer, p: ProbeParams) -> list[str]:
+    """The published rule on any vocabulary: upper-case words of few tokens, sorted, shuffled, cut.
+
+    The reference keeps a word twice when the vocabulary holds it with and without its leading space;
+    `duplicates: drop` keeps it once.
+    """
+
+    def tokens(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    words = [token.replace("Ġ", " ").strip() for token in tokenizer.get_vocab()]
+    words = [w for w in words if w.isupper() and w.isalpha() and len(w) >= 3]
+    found = [w for w in words if len(w) >= 4 and tokens(w) == 1]
+    if len(found) < p.codewords:
+        known = set(found)
+        for word in sorted(set(words)):
+            if word not in known and tokens(f" {word}") == 1:
+                found.append(word)
+        known = set(found)
+        found += [w for w in ORDINARY_WORDS if w not in known and tokens(w) <= 2]
+    found = sorted(set(found) if p.duplicates == "drop" else found)
+    random.Random(p.codeword_seed).shuffle(found)
+    if len(found) < p.codewords:
+        raise BadInput(
+            f"probe.codewords = {p.codewords}: this tokenizer offers only {len(found)} upper-case codewords"
+        )
+    return found[: p.codewords]
+
+
+def build_probes(corpus: Corpus, p: Params) -> Probes:
+    """Encode every codeword in every template and mark how many closing tokens are the answer.
+
+    `bare` counts the tokens of the codeword without its leading space, as executed, which is wrong for two
+    thirds of the published codewords; `inserted` counts the tokens really there.
+    """
+
+    def encode(text: str) -> list[int]:
+        return corpus.tokenizer.encode(text, add_special_tokens=False).ids
+
+    codewords = choose_codewords(corpus.tokenizer, p.probe)
+    stems = [encode(query.removesuffix(" {}")) for _, query in TEMPLATES]
+    keys, queries, answers = [], [], []
+    for word in codewords:
+        bare = len(encode(word))
+        for (key, query), stem in zip(TEMPLATES, stems, strict=True):
+            keys.append(encode(key.format(word)))
+            queries.append(encode(query.format(word)))
+            inserted = len(queries[-1]) - len(stem)
+            answers.append(min(bare, len(queries[-1])) if p.probe.answer_mask == "bare" else inserted)
+    probes = Probes(codewords, *_table(keys), *_table(queries), np.array(answers))
+    _check_room(probes, p)
+    return probes
+
+
+def _table(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    lengths = np.array([len(row) for row in rows])
+    table = np.zeros((len(rows), lengths.max()), dtype=np.int64)
+    for row, line in zip(table, rows, strict=True):
+        row[: len(line)] = line
+    return table, lengths
+
+
+def _check_room(probes: Probes, p: Params) -> None:
+    sentences = int((probes.key_lengths + probes.query_lengths).max())
+    for name in ("gap_in", "gap_ood"):
+        gap = getattr(p.probe, name)[1]
+        if p.probe.prefix_eval[1] + sentences + gap > p.model.context + 1:
+            raise BadInput(
+                f"probe.{name} ends at {gap}: a prefix of {p.probe.prefix_eval[1]}, the probe's sentences "
+                f"({sentences} tokens with this tokenizer) and the gap cannot fit model.context = {p.model.context}"
+            )
+
+
+def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], seed: int) -> EvalSet:
+    """The fixed examples of one gap range: filler, key, filler of exactly the gap, query, padding.
+
+    One generator in the published order of draws: codeword, template, gap, prefix, then the filler: 257
+    (context + 1) random tokens, or as corrected the running text of the validation stories.
+    """
+    rng = random.Random(seed)
+    width = p.model.context + 1
+    # Codewords that were added to a small vocabulary stand behind its learned tokens, and are not filler.
+    learned = corpus.tokenizer.get_vocab_size(with_added_tokens=False)
+    low, high = FILLER_TOKENS[0], min(FILLER_TOKENS[1], learned - 1)
+    tokens = np.full((p.probe.eval_examples, width), corpus.pad, dtype=np.int64)
+    answer = np.zeros((p.probe.eval_examples, width - 1), dtype=bool)
+    language = np.zeros_like(answer)
+    gaps, rows = [], []
+    for n in range(p.probe.eval_examples):
+        word = rng.randrange(len(probes.codewords))
+        row = word * len(TEMPLATES) + rng.randint(0, len(TEMPLATES) - 1)
+        distance = rng.randint(*gap)
+        prefix = rng.randint(*p.probe.prefix_eval)
+        if p.probe.filler == "random":
+            filler = np.array([rng.randint(low, high) for _ in range(width)])
+        else:
+            start = corpus.validation.offsets[rng.randrange(len(corpus.validation))]
+            filler = np.take(corpus.validation.tokens, np.arange(start, start + width), mode="wrap")
+        key = probes.keys[row, : probes.key_lengths[row]]
+        query = probes.queries[row, : probes.query_lengths[row]]
+        text = np.concatenate([filler[:prefix], key, filler[prefix : prefix + distance], query])
+        tokens[n, : len(text)] = text
+        answer[n, len(text) - 1 - probes.answer_lengths[row] : len(text) - 1] = True
+        language[n, : len(text) - 1 if p.batch.pad_targets == "ignore" else None] = True
+        gaps.append(distance)
+        rows.append(row)
+    language &= ~answer
+    # Positions behind the last scored one cannot matter in a causal model.
+    end = 1 + int(np.flatnonzero((answer | language).any(axis=0)).max())
+    return EvalSet(tokens[:, : end + 1], answer[:, :end], language[:, :end], np.array(gaps), np.array(rows))
+
+
+def eval_sets(corpus: Corpus, probes: Probes, p: Params) -> dict[str, EvalSet]:
+    """`in`: the gaps of training; `ood`: longer ones."""
+    return {
+        "in": build_eval_set(corpus, probes, p, p.probe.gap_in, p.seed + 100),
+        "ood": build_eval_set(corpus, probes, p, p.probe.gap_ood, p.seed + 200),
+    }

@@ -1,0 +1,109 @@
+"""Where a result comes from: fingerprints of the code that made it, versions, device, commit.
+
+Code is fingerprinted by what it does: the syntax trees of a file and of every `lib` module it imports,
+directly or not, without docstrings. A comment, a blank line or a `touch` changes nothing.
+"""
+
+import ast
+import functools
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from lib.params import content_hash
+
+ROOT = Path(__file__).resolve().parents[1]
+# How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.
+PLUMBING = {"cli", "errors", "params", "play", "provenance", "rules", "runner", "status", "study"}
+
+
+def imported_modules(path: Path) -> list[Path]:
+    """`path` and every lib module it imports, directly or through others, in a stable order."""
+    seen: dict[Path, None] = {}
+    todo = [path]
+    while todo:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen[at] = None
+        todo += [p for p in _imports(at) if p.stem not in PLUMBING]
+    return sorted(seen)
+
+
+def _imports(path: Path) -> list[Path]:
+    found = []
+    for node in ast.walk(_tree(path)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lib":
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "lib"]
+        for name in names:
+            base = ROOT.joinpath(*name.split("."))
+            found += [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()]
+    return found
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@functools.cache
+def module_hash(path: Path) -> str:
+    """Hash of what a Python file does, blind to comments, layout and docstrings."""
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Pass()
+    return content_hash(ast.dump(tree))
+
+
+def code_hashes(path: Path) -> dict[str, str]:
+    """Module -> hash for a file and everything it really uses."""
+    return {str(p.relative_to(ROOT)): module_hash(p) for p in imported_modules(path)}
+
+
+def training_code() -> str:
+    """One hash of the code that a training run executes."""
+    return content_hash(code_hashes(ROOT / "lib" / "train.py"))
+
+
+def versions() -> dict[str, str]:
+    names = ("torch", "numpy", "tokenizers", "safetensors")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def commit() -> tuple[str, bool]:
+    """(commit, dirty) of the checkout; ('unknown', True) outside one."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head, bool(_git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def machine() -> dict[str, str | int]:
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,143 @@
+"""From a study to make's rules: one target a stage of a run, stale by content.
+
+For every stage a small file of everything that goes in (parameters, code, notebook, corpus) is written only
+when it changed, so make's clock means content: a `touch`, a checkout or a comment rebuilds nothing. The rules
+run one command a stage, behind LAUNCH, so make is the scheduler and a cluster is one word.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lib import provenance
+from lib.corpus import corpus_key
+from lib.errors import BadInput
+from lib.params import content_hash, differences, dump_params, identity
+from lib.runner import TRAINING, missing_outputs, notebook_path, read_done
+from lib.snapshots import json_text, write_atomically
+from lib.study import Run, Study
+
+STAGES = (TRAINING,)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One stage of one run."""
+
+    stage: str
+    run: Run
+    folder: Path  # the run's
+    inputs: dict[str, Any]  # everything that goes in
+
+    @property
+    def done(self) -> Path:
+        return self.folder / f"{self.stage}.done"
+
+    @property
+    def kept(self) -> Path:
+        """Where make's own files of this run live, beside the results."""
+        return self.folder.parent / ".make" / self.folder.name
+
+    @property
+    def inputs_file(self) -> Path:
+        return self.kept / f"{self.stage}.inputs"
+
+
+def targets(study: Study, folder: Path) -> list[Target]:
+    return [
+        Target(stage, run, folder / run.name, stage_inputs(stage, run)) for run in study.runs for stage in STAGES
+    ]
+
+
+def stage_inputs(stage: str, run: Run) -> dict[str, Any]:
+    try:
+        corpus = corpus_key(run.params)
+    except BadInput as error:
+        corpus = f"unreadable: {error}"  # the stage itself says so, and the other runs go on
+    notebook = notebook_path(stage)
+    return {
+        "params": identity(run.params),
+        "corpus": corpus,
+        "code": provenance.code_hashes(notebook),
+        "notebook": content_hash(notebook.read_text(encoding="utf-8")),
+    }
+
+
+def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
+    """Write what changed of the inputs and the rules; returns the rules file."""
+    for target in every:
+        before = read_done(target.done)
+        if before and missing_outputs(target.folder, before):
+            target.done.unlink()
+        write_if_changed(target.inputs_file, json_text(target.inputs))
+        write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
+    lines = [
+        f"# The grid of {study.folder_name} as make rules; written anew by every make.",
+        ".PHONY: all",
+        f"all: {' '.join(make_word(t.done) for t in every)}",
+    ]
+    for target in every:
+        words = [sys.executable, "-m", "lib", "execute", target.stage, str(target.folder)]
+        lines += [
+            f"{make_word(target.done)}: {make_word(target.inputs_file)}",
+            f"\t@$(LAUNCH) {shlex.join(words).replace('$', '$$')}",
+        ]
+    path = folder / ".make" / "rules.mk"
+    write_if_changed(path, "\n".join(lines) + "\n")
+    return path
+
+
+def make_word(path: Path) -> str:
+    """A path as make reads it in a rule."""
+    return re.sub(r"([ #:\\])", r"\\\1", str(path)).replace("$", "$$")
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    if not (path.is_file() and path.read_text() == text):
+        write_atomically(path, text)
+
+
+def reasons(target: Target) -> list[str]:
+    """Why this stage will run; empty when its result is current."""
+    done = read_done(target.done)
+    if done is None:
+        return ["it has not run yet"] if not target.done.exists() else ["its done marker is damaged"]
+    missing = missing_outputs(target.folder, done)
+    found = (
+        [f"{missing[0]} is missing" + (f" (and {len(missing) - 1} more)" if missing[1:] else "")] if missing else []
+    )
+    was, now = done["inputs"], target.inputs
+    for name in differences(was.get("params", {}), now["params"]):
+        found.append(f"{name} was {_value(was.get('params'), name)}, now {_value(now['params'], name)}")
+    if was.get("corpus") != now["corpus"]:
+        found.append("the corpus changed")
+    codes = was.get("code", {}), now["code"]
+    found += [
+        f"{name} changed"
+        for name in sorted(set(codes[0]) | set(codes[1]))
+        if codes[0].get(name) != codes[1].get(name)
+    ]
+    if was.get("notebook") != now["notebook"] and not any(f.startswith("notebooks/") for f in found):
+        found.append(f"the text of notebooks/{target.stage}.py changed")
+    return found
+
+
+def _value(data: Any, name: str) -> Any:
+    for part in name.split("."):
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def job_count(runs: int) -> tuple[int, bool]:
+    """(jobs, given): the N of `make -jN`, else one per core, or one when there is a GPU to share."""
+    match = re.search(r"(?:^|\s)-j\s*(\d+)", os.environ.get("MAKEFLAGS", ""))
+    if match:
+        return int(match[1]), True
+    if shutil.which("nvidia-smi"):
+        return 1, False
+    return max(1, min(provenance.machine()["cores"], runs)), False

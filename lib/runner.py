@@ -1,0 +1,303 @@
+"""Execute one notebook for one run: check, isolate, time, record where it came from, publish atomically.
+
+The notebook is a jupytext `.py`; papermill executes a copy in a private kernel. Nothing appears under its
+final name before it is whole, and `<stage>.done`, which holds everything that went in, is written last.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from lib import provenance
+from lib.corpus import corpus_key
+from lib.errors import BadInput, nearest
+from lib.params import Params, differences, dump_params, identity, load_params, run_hash, snapshot_steps
+from lib.runfolder import clock, hold, now_text, read_record
+from lib.snapshots import json_text, snapshot_path, write_atomically
+
+NOTEBOOKS = provenance.ROOT / "notebooks"
+TRAINING = "01_train"
+
+
+class StageFailed(Exception):
+    """A notebook failed; the message is the whole summary for the terminal."""
+
+
+def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> None:
+    """Make `<run>/<stage>.done` current: nothing to do, or execute the notebook and publish its results."""
+    inputs = json.loads(inputs_file.read_text())
+    done = run / f"{stage}.done"
+    before = read_done(done)
+    if before and before["inputs"] == inputs and not missing_outputs(run, before):
+        os.utime(done)  # other inputs came and went again; the result on disk is of these
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    lock = hold(run / f".{stage}.lock", run, patience=15.0)
+    try:
+        if stage == TRAINING:
+            prepare_run(run, params)
+        started = time.monotonic()
+        execute_notebook(stage, run)
+        outputs = stage_outputs(stage, run, params)
+        record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
+        write_atomically(done, json_text(record))
+        print(f"{run.name}: {stage} done in {clock(time.monotonic() - started)}", flush=True)
+    finally:
+        os.close(lock)
+
+
+# --------------------------------------------------------------------------------------------- before training
+
+
+def prepare_run(run: Path, params: Params) -> None:
+    """Give the folder this run's params.yaml; what another run left there is set aside, whole."""
+    reason = changed_since(run, params)
+    if reason:
+        aside = set_aside(run)
+        print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
+    if not (run / "params.yaml").exists():
+        write_atomically(run / "params.yaml", dump_params(params))
+
+
+def changed_since(run: Path, params: Params) -> str:
+    """Why the run in this folder cannot be gone on with; empty when it can, or when there is none."""
+    if not (run / "params.yaml").exists():
+        return "run.json without params.yaml" if (run / "run.json").exists() else ""
+    try:
+        theirs = load_params(run / "params.yaml")
+    except BadInput as error:
+        return str(error)
+    changed = differences(identity(theirs), identity(params))
+    if changed:
+        return f"{', '.join(changed)} changed"
+    record = read_record(run)
+    if not record or "identity" not in record:
+        return ""
+    was = record["identity"]
+    if was["code"] != provenance.training_code():
+        return "the training code changed"
+    if was["corpus"] != corpus_key(params):
+        return "the corpus changed"
+    if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
+        return "an unfinished run, and library versions changed"
+    return ""
+
+
+def set_aside(run: Path) -> Path:
+    """Move a run's folder to `superseded/`, beside the study's runs."""
+    home = run.parent / "superseded"
+    home.mkdir(exist_ok=True)
+    number = 1 + sum(1 for _ in home.glob(f"{run.name}.*"))
+    target = home / f"{run.name}.{number}"
+    # The lock files stay: this process holds them.
+    target.mkdir()
+    for item in sorted(run.iterdir()):
+        if not item.name.endswith(".lock"):
+            shutil.move(item, target / item.name)
+    return target
+
+
+# -------------------------------------------------------------------------------------------- done and outputs
+
+
+def read_done(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text())
+        return record if {"inputs", "outputs"} <= record.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def missing_outputs(run: Path, done: dict[str, Any]) -> list[str]:
+    return [name for name in done["outputs"] if not (run / name).is_file()]
+
+
+def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
+    """Every file that this stage is answerable for, relative to the run."""
+    files = [run / "notebooks" / f"{stage}.ipynb", *sorted((run / "figures").glob(f"{stage}_*"))]
+    if stage == TRAINING:
+        last = read_record(run)["step"]
+        names = ("params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json")
+        files += [run / name for name in names]
+        files += [snapshot_path(run, step) for step in snapshot_steps(params) if step <= last]
+    return [str(path.relative_to(run)) for path in files]
+
+
+# ------------------------------------------------------------------------------------------------ the notebook
+
+
+def notebook_path(stage: str) -> Path:
+    path = NOTEBOOKS / f"{stage}.py"
+    if not path.is_file():
+        known = sorted(p.stem for p in NOTEBOOKS.glob("[0-9]*.py"))
+        raise BadInput(f"{stage}: there is no such notebook; there are {', '.join(known)}{nearest(stage, known)}")
+    return path
+
+
+def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
+    """The notebook as papermill will run it: parameters checked by name, then written in."""
+    import jupytext
+    from papermill.inspection import _infer_parameters
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = jupytext.read(notebook_path(stage))
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])  # papermill looks for its tag in every cell
+    notebook.metadata["papermill"] = {}
+    known = [p.name for p in _infer_parameters(notebook)]
+    for name in parameters:
+        if name not in known:
+            raise BadInput(f"{stage}: unknown notebook parameter {name}{nearest(name, known)}")
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
+
+
+def execute_notebook(stage: str, run: Path) -> None:
+    """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`."""
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    home = run / "notebooks"
+    home.mkdir(parents=True, exist_ok=True)
+    part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
+    notebook = filled_notebook(stage, {"run_folder": str(run)})
+    notebook.metadata["provenance"] = stage_provenance(stage, run)
+    scratch = Path(tempfile.mkdtemp(prefix="backbone-"))
+    environment = {
+        # One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "BACKBONE_PROGRESS": "lines",
+        "IPYTHONDIR": str(scratch),  # nobody's start-up files
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(provenance.ROOT),
+    }
+    echo = _ProgressOnly(sys.stdout, run.name)
+    try:
+        with _environment(environment), _quiet(), _terminating():
+            papermill.execute_notebook(
+                notebook,
+                str(part),
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=False,
+                stdout_file=echo,
+                cwd=str(provenance.ROOT),
+                kernel_manager_class=_kernel_manager(scratch),
+                shutdown_wait_time=60.0,  # a training kernel saves its state first
+            )
+        os.replace(part, home / f"{stage}.ipynb")
+        failed.unlink(missing_ok=True)
+    except PapermillExecutionError as error:
+        os.replace(part, failed)
+        cause = f"{error.ename}: {error.evalue}".removeprefix("BadInput: ")
+        raise StageFailed(_summary(stage, run, f"cell {error.exec_count}", cause, failed)) from None
+    except DeadKernelError:
+        nbformat.write(notebook, failed)
+        cause = "its kernel died: killed, most often by the system when memory runs out"
+        raise StageFailed(_summary(stage, run, "some cell", cause, failed)) from None
+    finally:
+        part.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _summary(stage: str, run: Path, cell: str, cause: str, failed: Path) -> str:
+    return (
+        f"FAILED  {run.name}\n"
+        f"  notebook  {stage}, {cell}\n"
+        f"  cause     {cause}\n"
+        f"  open it   make lab RUN={os.path.relpath(run)} NOTEBOOK={stage}\n"
+        f"  as run    {os.path.relpath(failed)}"
+    )
+
+
+def stage_provenance(stage: str, run: Path) -> dict[str, Any]:
+    commit, dirty = provenance.commit()
+    return {
+        "run": run.name,
+        "params": run_hash(load_params(run / "params.yaml")),
+        "commit": commit,
+        "dirty": dirty,
+        "code": provenance.code_hashes(notebook_path(stage)),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "executed": now_text(),
+    }
+
+
+def _kernel_manager(scratch: Path) -> type:
+    """A kernel of this very interpreter, on sockets that no other kernel can share."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class PrivateKernelManager(AsyncKernelManager):
+        def __init__(self, **kwargs: Any) -> None:
+            # Only an absolute, unique prefix keeps parallel kernels apart; TCP ports can collide.
+            super().__init__(**{**kwargs, "transport": "ipc", "ip": str(scratch / "ipc")})
+            self.connection_file = str(scratch / "connection.json")
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(
+                argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                display_name="Python 3",
+                language="python",
+            )
+
+    return PrivateKernelManager
+
+
+class _ProgressOnly:
+    """Of all that a kernel prints, the terminal gets the lines that begin with the run's name."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream, self.name, self.rest = stream, name, ""
+
+    def write(self, text: str) -> None:
+        *lines, self.rest = (self.rest + text).split("\n")
+        self.stream.writelines(line + "\n" for line in lines if line.startswith(self.name))
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]):  # noqa: ANN202 - a context manager
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextlib.contextmanager
+def _quiet():  # noqa: ANN202 - a context manager
+    """papermill's own log lines say nothing that ours do not."""
+    import logging
+    import warnings
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _terminating():  # noqa: ANN202 - a context manager
+    """SIGTERM as SIGINT: nbclient then shuts its kernel down, which saves its state."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,206 @@
+"""Tensors on disk: written whole or not at all, checked when read, never pickled.
+
+A run's snapshots are `snapshots/000600.safetensors`, one file a step, with the trunk in its registered order
+(the whole model where a later stage needs it). Folders of `ckpt_000600.pt` files written by other code open
+through the same interface.
+"""
+
+import errno
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+import xxhash
+from torch import Tensor
+
+from lib.errors import BadInput
+
+FOREIGN_TRUNK = re.compile(r"(.*\.)?blocks\.(\d+)\.(attn\.out_proj|attn\.qkv|mlp\.w_down|mlp\.w_up)\.weight$")
+
+
+# ---------------------------------------------------------------------------------------------------- writing
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """`path` holds the old bytes or the new ones at every moment, also after a power loss."""
+    payload = data.encode() if isinstance(data, str) else data
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BadInput(
+                f"{path}: the disk is full ({len(payload) / 1e6:.1f} MB did not fit); what was there before is "
+                "untouched: make room, then run the same command again to go on"
+            ) from None
+        raise
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def tensors_digest(tensors: dict[str, Tensor]) -> str:
+    digest = xxhash.xxh3_128()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """Write tensors with a digest of their bytes in the header; returns the digest."""
+    on_cpu = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
+    digest = tensors_digest(on_cpu)
+    # One key only: the library writes several in random order, and equal runs have equal bytes.
+    about = {"about": json.dumps({**metadata, "digest": digest}, sort_keys=True)}
+    write_atomically(path, safetensors.torch.save(on_cpu, about))
+    return digest
+
+
+def _about(file: safetensors.safe_open) -> dict[str, str]:
+    return json.loads((file.metadata() or {}).get("about", "{}"))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors, metadata) of a file, refused when it is truncated or its bytes are not those written."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = _about(file)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such file") from None
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise BadInput(f"{path}: this file is truncated or damaged ({error})") from None
+    if metadata.get("digest") != tensors_digest(tensors):
+        raise BadInput(f"{path}: the bytes of this file are not those that were written to it")
+    return tensors, metadata
+
+
+def snapshot_path(folder: Path, step: int) -> Path:
+    return folder / "snapshots" / f"{step:06d}.safetensors"
+
+
+def write_snapshot(folder: Path, step: int, tensors: dict[str, Tensor], run: str) -> None:
+    save_tensors(snapshot_path(folder, step), tensors, {"step": str(step), "run": run})
+
+
+def snapshot_digest(path: Path) -> str:
+    """The digest in a snapshot's header, without reading its tensors."""
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            return _about(file)["digest"]
+    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        raise BadInput(f"{path}: this is not a whole-model snapshot of a run ({error})") from None
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+class Snapshots:
+    """Snapshots opened lazily: `rows` reads a slice of one tensor at one step and nothing else."""
+
+    def __init__(self, steps: list[int], shapes: dict[str, tuple[int, ...]], read: Callable) -> None:
+        self.steps = steps
+        self.shapes = shapes
+        self._read = read
+
+    def rows(self, step: int, name: str, low: int, high: int) -> np.ndarray:
+        """Rows low:high (first axis) of a tensor at a step, float32."""
+        return self._read(step, name, low, high)
+
+
+def open_snapshots(folder: Path, trunk: list[str]) -> Snapshots:
+    """The snapshots of a run; `trunk` is the registered order of its tensors."""
+    paths = {int(path.stem): path for path in sorted((folder / "snapshots").glob("*.safetensors"))}
+    if not paths:
+        raise BadInput(f"{folder / 'snapshots'}: there is no snapshot")
+    files = {}
+    for step, path in paths.items():
+        try:
+            files[step] = safetensors.safe_open(path, framework="np")
+        except (OSError, safetensors.SafetensorError) as error:
+            raise BadInput(f"{path}: this snapshot is truncated or damaged ({error})") from None
+    first = files[min(files)]
+    shapes = {name: tuple(first.get_slice(name).get_shape()) for name in trunk}
+
+    def read(step: int, name: str, low: int, high: int) -> np.ndarray:
+        return files[step].get_slice(name)[low:high]
+
+    return Snapshots(sorted(files), shapes, read)
+
+
+def open_checkpoints(folder: Path) -> Snapshots:
+    """A folder of `ckpt_XXXXXX.pt` files ({"step", "model_state_dict"}) written by other code.
+
+    Mask buffers, the tied head and everything that is not trunk are ignored. Only tensors are unpickled
+    (`weights_only=True`); anything else in a file is refused, not run.
+    """
+    paths = {
+        int(m[1]): path for path in folder.glob("ckpt_*.pt") if (m := re.fullmatch(r"ckpt_(\d+)\.pt", path.name))
+    }
+    if not paths:
+        raise BadInput(f"{folder}: there is no ckpt_XXXXXX.pt file")
+    states = {step: _foreign_state(path) for step, path in sorted(paths.items())}
+    names = sorted(
+        (name for name in states[min(states)] if FOREIGN_TRUNK.match(name)),
+        key=lambda name: (int(FOREIGN_TRUNK.match(name)[2]), FOREIGN_TRUNK.match(name)[3]),
+    )
+    if not names:
+        raise BadInput(f"{folder}: no trunk weights (blocks.i.attn.qkv.weight, ...) in these checkpoints")
+    shapes = {name: tuple(states[min(states)][name].shape) for name in names}
+    for step, state in states.items():
+        for name in names:
+            if name not in state or tuple(state[name].shape) != shapes[name]:
+                raise BadInput(f"{paths[step]}: {name} is missing or of another shape than at step {min(states)}")
+
+    def read(step: int, name: str, low: int, high: int) -> np.ndarray:
+        return states[step][name][low:high].float().numpy()
+
+    return Snapshots(sorted(states), shapes, read)
+
+
+def _foreign_state(path: Path) -> dict[str, Tensor]:
+    try:
+        # mmap keeps a folder of large files out of memory until their rows are read.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = content["model_state_dict"]
+        return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+    except Exception as error:  # torch.load raises many unrelated types on foreign bytes
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(
+            f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {first[0]}"
+        ) from None
+
+
+def json_text(data: object) -> str:
+    """JSON in one stable spelling; non-finite numbers, which JSON does not have, become null."""
+    return json.dumps(_finite(data), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and not np.isfinite(data):
+        return None
+    return data

@@ -1,0 +1,101 @@
+"""What is going on in a study, from its files alone: nothing here starts or waits for anything."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lib.params import format_beta2
+from lib.rules import Target, reasons
+from lib.runfolder import clock, read_evaluations, read_record
+from lib.study import Run
+
+SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
+
+
+def stage_state(target: Target) -> str:
+    """One cell of the status table."""
+    why = reasons(target)
+    record = read_record(target.folder) or {}
+    state = record.get("state")
+    failed = (target.folder / "notebooks" / f"{target.stage}.failed.ipynb").exists()
+    if not why:
+        return f"{state or 'done'}"
+    if state == "training" and not _silent(record):
+        left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
+        rate = f", {record['tokens_per_second']:,} tok/s" if "tokens_per_second" in record else ""
+        return f"step {record['step']}/{record['steps']}{rate}{left}"
+    if failed:
+        return "failed"
+    if target.done.exists():
+        return "stale"
+    if state in ("training", "failed"):
+        return f"stopped at step {record['step']}/{record['steps']}"
+    return "-"
+
+
+def _silent(record: dict[str, Any]) -> bool:
+    try:
+        return time.time() - datetime.fromisoformat(record["updated"]).timestamp() > SILENT_SECONDS
+    except (KeyError, TypeError, ValueError):
+        return True
+
+
+def status_table(every: list[Target]) -> str:
+    stages = list(dict.fromkeys(t.stage for t in every))
+    rows = [["run", *stages]]
+    for run in dict.fromkeys(t.run.name for t in every):
+        rows.append([run, *(stage_state(t) for t in every if t.run.name == run)])
+    return table(rows)
+
+
+def why_text(every: list[Target]) -> str:
+    """What make would do and because of what."""
+    lines = []
+    for target in every:
+        found = reasons(target)
+        if found:
+            lines.append(f"{target.run.name}  {target.stage}  will run:")
+            lines += [f"    {reason}" for reason in found]
+    return "\n".join(lines) or "Everything is up to date."
+
+
+def runs_table(runs: list[Run], folder: Path) -> str:
+    """The table that ends `make all` and `make grid`: one line a run, with what came of it."""
+    axes = list(runs[0].point)
+    rows = [[*axes, "state", "steps", "val loss", "best p_ood", "at step", "final p_ood", "time"]]
+    for run in runs:
+        record = read_record(folder / run.name) or {}
+        evaluations = read_evaluations(folder / run.name)
+        final = evaluations[-1] if evaluations else {}
+        scored = [e for e in evaluations if e["probe_ood_acc"] is not None]
+        best = max(scored, key=lambda e: e["probe_ood_acc"], default={})
+        point = [format_beta2(v) if k == "optim.beta2" else str(v) for k, v in run.point.items()]
+        rows.append(
+            [
+                *point,
+                record.get("state", "not trained"),
+                str(record.get("step", "")),
+                _number(final.get("val_loss")),
+                _number(best.get("probe_ood_acc")),
+                str(best.get("step", "")),
+                _number(final.get("probe_ood_acc")),
+                clock(record["seconds"]) if record.get("seconds") else "",
+            ]
+        )
+    notes = [
+        f"{run.name}: {record['reason']}"
+        for run in runs
+        if (record := read_record(folder / run.name)) and record.get("reason")
+    ]
+    return "\n".join([table(rows), *notes])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def table(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -1,0 +1,377 @@
+"""Study + profile + overrides -> the runs, each with its complete parameters.
+
+The study's own values are in published units and shrink with the profile's scales; what a profile, a study's
+`set`, an axis or the command line set is taken as it is written. Everything is checked here, before any
+kernel starts.
+"""
+
+import itertools
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, Field
+
+from lib.errors import BadInput, nearest
+from lib.params import (
+    NonNegative,
+    Params,
+    Positive,
+    Steps,
+    Strict,
+    dotted_names,
+    parse_yaml,
+    read_yaml,
+    run_name,
+    snapshot_steps,
+    validate,
+)
+
+PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
+BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
+DEFAULT_PROFILE = "laptop"
+
+# What each variant sets, unless it is set by name.
+VARIANTS = {
+    "executed": {
+        "batch.pad_targets": "count",
+        "probe.answer_mask": "bare",
+        "probe.duplicates": "keep",
+        "probe.filler": "random",
+        "eval.crops": "fresh",
+    },
+    "corrected": {
+        "batch.pad_targets": "ignore",
+        "probe.answer_mask": "inserted",
+        "probe.duplicates": "drop",
+        "probe.filler": "story",
+        "eval.crops": "fixed",
+    },
+}
+
+
+class Analysis(Strict):
+    window: Annotated[list[Steps], Field(min_length=2, max_length=2)]
+    lag: Steps
+    update_steps: list[Steps]
+    interference_steps: list[Steps]
+    fisher_steps: list[Steps]
+
+
+class Reheat(Strict):
+    beta2: list[float]
+    snapshots: list[Steps]
+    lr: list[Positive]
+    steps: Steps
+    warmup: Steps
+    eval_every: Steps
+    lambda_probe: NonNegative
+    protocol: Literal["pilot", "one_process"]
+
+
+class Profile(Strict):
+    profile: str
+    time_scale: int | str
+    context_scale: int | str
+    set: dict[str, Any]
+
+
+class StudyFile(Strict):
+    """A user's grid needs only `study` and `axes`; the rest is that of `params/beta2.yaml`."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+    question: str = ""
+    axes: dict[str, Annotated[list[Any], Field(min_length=1)]]
+    set: dict[str, Any] = {}
+    params: dict[str, Any] | None = None
+    analysis: dict[str, Any] | None = None
+    reheat: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    params: Params
+    point: dict[str, Any]  # the axes' values
+
+
+@dataclass(frozen=True)
+class Study:
+    name: str
+    profile: str
+    question: str
+    runs: list[Run]
+    analysis: Analysis
+    reheat: Reheat | None
+    time_scale: Fraction
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.name}-{self.profile}"
+
+
+def load_study(
+    study: str, profile: str = DEFAULT_PROFILE, overrides: str = "", axes: dict[str, list[Any]] | None = None
+) -> Study:
+    """The resolved study.
+
+    `study` is a name in params/ or a path, `overrides` is 'optim.lr=6e-4 seed=271', and `axes` stands in for
+    those of the study (none at all is a single run, as the pilot command wants it).
+    """
+    path = study_path(study)
+    file = validate(StudyFile, read_yaml(path, "study"), str(path))
+    base = read_yaml(BASE_STUDY, "study")
+    prof = load_profile(profile)
+    time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, profile) for kind in ("time", "context"))
+    where = f"{path} with profile {profile}"
+
+    nested = file.params if file.params is not None else base["params"]
+    values = flatten(scaled(nested, Params, time, tokens, where))
+    values = apply(values, flatten(prof.set), f"params/profiles/{profile}.yaml")
+    values = apply(values, flatten(file.set), f"{path}, set")
+    ours, beside = split_overrides(parse_overrides(overrides))
+    analysis = validate(
+        Analysis,
+        {**scaled(file.analysis or base["analysis"], Analysis, time, tokens, where), **beside["analysis"]},
+        f"{where}, analysis",
+    )
+    reheat = None
+    if file.reheat is not None and axes is None:
+        values_ = {**scaled(file.reheat, Reheat, time, tokens, where), **beside["reheat"]}
+        reheat = validate(Reheat, values_, f"{where}, reheat")
+    elif beside["reheat"]:
+        raise BadInput(f"SET names reheat.{next(iter(beside['reheat']))}, and {path} has no reheat")
+
+    runs = []
+    for point in grid(file.axes if axes is None else axes):
+        at = apply(apply(values, point, f"{path}, axes"), ours, "SET")
+        params = complete(at, where)
+        runs.append(Run(run_name(params) + axis_suffix(point), params, point))
+    study_ = Study(file.study, profile, file.question.strip(), runs, analysis, reheat, time)
+    check_study(study_, where)
+    return study_
+
+
+def load_reheat(parent: Params) -> Reheat:
+    """The published reheating protocol, its step counts scaled as the parent run's are."""
+    base = read_yaml(BASE_STUDY, "study")
+    time = Fraction(base["params"]["schedule"]["steps"], parent.schedule.steps)
+    where = f"a reheat of a run of {parent.schedule.steps} steps"
+    return validate(Reheat, scaled(base["reheat"], Reheat, time, Fraction(1), where), where)
+
+
+def study_path(study: str) -> Path:
+    if study.endswith((".yaml", ".yml")):
+        return Path(study)
+    path = PARAMS_FOLDER / f"{study}.yaml"
+    if not path.is_file():
+        raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, _names(PARAMS_FOLDER))}")
+    return path
+
+
+def load_profile(name: str) -> Profile:
+    folder = PARAMS_FOLDER / "profiles"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = _names(folder)
+        raise BadInput(f"PROFILE={name}: unknown profile; there are {', '.join(known)}{nearest(name, known)}")
+    return validate(Profile, read_yaml(path, "profile"), str(path))
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def axis_suffix(point: dict[str, Any]) -> str:
+    """The parts of a run's name that the author's scheme has no place for."""
+    named = {"optim.weight_decay", "optim.lr", "schedule.lambda_probe", "optim.beta2", "seed"}
+    return "".join(f"_{key}={value}" for key, value in point.items() if key not in named).replace("/", "-")
+
+
+def complete(values: dict[str, Any], where: str) -> Params:
+    """Validated parameters, with whatever the variant decides filled in."""
+    variant = values.get("variant")
+    if variant in VARIANTS:
+        values = {**VARIANTS[variant], **values}
+    return validate(Params, unflatten(values), where)
+
+
+def check_study(study: Study, where: str) -> None:
+    """Combinations that only show when the whole study is seen."""
+    names = [run.name for run in study.runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
+    steps = [*study.analysis.interference_steps, *study.analysis.fisher_steps]
+    steps += study.reheat.snapshots if study.reheat else []
+    for run in study.runs:
+        taken = snapshot_steps(run.params)
+        for step in sorted(set(steps)):
+            if step <= run.params.schedule.steps and step not in run.params.snapshots.whole:
+                raise BadInput(
+                    f"{where}: a later stage needs the whole model at step {step}, which is not in "
+                    f"snapshots.whole = {run.params.snapshots.whole}"
+                )
+        for step in study.analysis.window:
+            if step <= run.params.schedule.steps and step not in taken:
+                raise BadInput(f"{where}: analysis.window begins or ends at step {step}, which has no snapshot")
+    if study.reheat:
+        betas = sorted({run.params.optim.beta2 for run in study.runs})
+        for beta2 in study.reheat.beta2:
+            if beta2 not in betas:
+                raise BadInput(f"{where}: reheat.beta2 = {beta2} is not in the grid, which has {betas}")
+        if study.reheat.warmup >= study.reheat.steps:
+            raise BadInput(f"{where}: reheat.warmup = {study.reheat.warmup} must end before reheat.steps")
+
+
+def reheat_params(run: Params, reheat: Reheat, lr: float, start: dict[str, Any]) -> Params:
+    """One reheat condition: the parent's parameters from a snapshot, a fresh optimizer and a short schedule."""
+    values = flatten(run.model_dump(mode="json"))
+    values |= {
+        "optim.lr": lr,
+        "schedule.steps": reheat.steps,
+        "schedule.warmup": reheat.warmup,
+        "schedule.lambda_probe": reheat.lambda_probe,
+        "schedule.lambda_probe2": None,
+        "schedule.lambda_step": reheat.steps,
+        "eval.every": reheat.eval_every,
+        "snapshots.dense_every": reheat.eval_every,
+        "snapshots.dense_from": reheat.eval_every,
+        "snapshots.dense_to": reheat.steps,
+        "snapshots.sparse_every": reheat.eval_every,
+        "snapshots.sparse_from": reheat.eval_every,
+        "snapshots.whole": [],
+        "start": start,
+    }
+    if reheat.protocol == "one_process":
+        values |= {"batch.accumulate": 1, "probe.p": 0.10}
+    return validate(Params, unflatten(values), "the reheat condition")
+
+
+# ------------------------------------------------------------------------------------------ nested and dotted
+
+LEAVES = {"start"}  # null or a mapping, set only as a whole
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'optim': {'lr': 1}} -> {'optim.lr': 1}; keys that are dotted already stay."""
+    flat = {}
+    for key, value in nested.items():
+        if isinstance(value, dict) and key not in LEAVES:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, leaf = name.split(".")
+        at = nested
+        for section in sections:
+            at = at.setdefault(section, {})
+        at[leaf] = value
+    return nested
+
+
+def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:
+    """`values` with `overrides`, every name checked against the parameters there are."""
+    known = [*dotted_names(Params), *values]
+    for name in overrides:
+        if name not in known:
+            raise BadInput(f"{where}: unknown parameter {name}{nearest(name, known)}")
+    return {**values, **overrides}
+
+
+def parse_overrides(text: str) -> dict[str, Any]:
+    """'optim.lr=6e-4 seed=271' -> {'optim.lr': 0.0006, 'seed': 271}; the values are YAML."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise BadInput(f"SET={text!r}: unbalanced quotes ({error})") from None
+    overrides = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or not value:
+            raise BadInput(
+                f"SET={text!r}: expected name=value, got {word!r}; for example SET='optim.lr=6e-4 seed=271'"
+            )
+        overrides[name] = parse_yaml(value, f"SET, {name}")
+    return overrides
+
+
+def split_overrides(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Parameters of the runs, and those of the study's `analysis` and `reheat` sections."""
+    beside: dict[str, dict[str, Any]] = {"analysis": {}, "reheat": {}}
+    ours = {}
+    for name, value in overrides.items():
+        section, _, leaf = name.partition(".")
+        if section in beside:
+            beside[section][leaf] = value
+        else:
+            ours[name] = value
+    return ours, beside
+
+
+# ---------------------------------------------------------------------------------------------------- scaling
+
+
+def scale(value: int | str, kind: str, profile: str) -> Fraction:
+    try:
+        fraction = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        fraction = Fraction(0)
+    if fraction <= 0:
+        raise BadInput(f"params/profiles/{profile}.yaml: {kind}_scale = {value!r}: expected a number like 5 or 5/2")
+    return fraction
+
+
+def scaled(
+    values: dict[str, Any], model: type[BaseModel], time: Fraction, tokens: Fraction, where: str
+) -> dict[str, Any]:
+    """`values` with its step counts divided by `time`, exactly, and its token counts by `tokens`, rounded."""
+    result = dict(values)
+    for name, field in model.model_fields.items():
+        value = values.get(name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
+            result[name] = scaled(value, inner, time, tokens, where)
+        marks = unit_marks(field.metadata, inner)
+        if "steps" in marks:
+            result[name] = _map(value, lambda v, name=name: _exactly(v, time, name, where))
+        elif "tokens" in marks:
+            result[name] = _map(value, lambda v: max(1, int(Fraction(v) / tokens + Fraction(1, 2))))
+    return result
+
+
+def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
+    """The unit with which a field's type, or the items of its list, is annotated."""
+    marks = {mark for mark in metadata if isinstance(mark, str)}
+    marks |= {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
+    for argument in get_args(annotation):
+        if get_origin(annotation) is list:
+            marks |= unit_marks((), argument)
+    return marks
+
+
+def _map(value: Any, function: Any) -> Any:
+    if isinstance(value, list):
+        return [_map(v, function) for v in value]
+    return function(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _exactly(value: int, time: Fraction, name: str, where: str) -> int:
+    quotient = Fraction(value) / time
+    if quotient.denominator != 1:
+        raise BadInput(
+            f"{where}: {name} = {value} published steps is not a whole number of steps at time_scale {time}"
+        )
+    return int(quotient)

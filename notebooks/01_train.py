@@ -1,0 +1,113 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · Train one run
+#
+# One small language model reads children's stories. Now and then a story carries a **probe**: a secret
+# codeword is told early (*The secret code is PEAR.*) and asked for later (*What is the secret code? PEAR*).
+# The model minimises two objectives at once,
+#
+# $$\mathcal L = \mathcal L_{\mathrm{LM}} + \lambda\,\mathcal L_{\mathrm{probe}},$$
+#
+# and the study asks what AdamW's $\beta_2$ does to the path it takes through weight space. The runs of the
+# study differ in $\beta_2$ alone: same initial weights, same stories in the same order, same probes.
+#
+# This notebook shows what the run is made of, trains it (or goes on where it was interrupted, or opens it if
+# it is finished), and draws its curves. The snapshots it leaves behind are what every later notebook reads.
+
+# %% tags=["parameters"]
+run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small run of its own to play with
+
+# %%
+from pathlib import Path
+
+from IPython.display import Markdown, display
+
+from lib import figures
+from lib.batches import batch, show
+from lib.corpus import build_corpus, corpora_folder
+from lib.params import dump_params, load_params
+from lib.play import playground
+from lib.probe import build_probes, eval_sets
+from lib.runfolder import read_evaluations
+from lib.train import train
+
+folder = Path(run_folder) if run_folder else playground()
+params = load_params(folder / "params.yaml")
+print(dump_params(params))
+
+# %% [markdown]
+# ## What it reads
+#
+# Stories are tokenised once, packed into one array and shared by all runs. The tokenizer knows the codewords
+# as single tokens, so that finding the answer is one prediction and not a spelling exercise.
+
+# %%
+corpus = build_corpus(params, corpora_folder(folder))
+print(
+    f"{len(corpus.train):,} training and {len(corpus.validation):,} validation stories, "
+    f"{len(corpus.train.tokens):,} training tokens, vocabulary {corpus.vocab:,}"
+)
+display(Markdown("\n\n---\n\n".join(corpus.tokenizer.decode(corpus.train.story(i)) for i in range(3))))
+
+# %% [markdown]
+# ## A batch and its probes
+#
+# Batch $k$ is a pure function of the seed and $k$. Below are examples of the first batch as the model sees
+# them. The scored answer stands in [[ ]]: the model must copy the codeword from the key it read before.
+# Gaps between key and question lie in `probe.gap_in` here; the question after a longer gap (`probe.gap_ood`)
+# is only ever asked in evaluation. That accuracy, **p_ood**, is the quantity whose rise and fall the paper is
+# about.
+
+# %%
+probes = build_probes(corpus, params)
+first = batch(corpus, probes, params, step=1)
+print(f"batch 1: {first.probed.sum()} of {len(first.probed)} examples carry a probe; hash {first.digest}\n")
+for index in first.probed.nonzero()[0][:3]:
+    print(show(corpus, first, index), "\n")
+
+# %%
+ood = eval_sets(corpus, probes, params)["ood"]
+print("An out-of-distribution evaluation example, gap", ood.gaps[0], "\n")
+print(corpus.tokenizer.decode(ood.tokens[0]))
+
+# %% [markdown]
+# ## The schedules
+#
+# The learning rate warms up linearly to `optim.lr`, then follows a cosine down to `min_lr_ratio` of it.
+# `clamped` (as the published runs were executed) cuts the cosine off at the floor; `affine` would reach the
+# floor only at the last step. $\lambda$ steps from `lambda_probe` to `lambda_probe2` at `lambda_step`, which
+# in the published sweep is the very last step.
+
+# %%
+figures.schedules(params)
+# %% [markdown]
+# ## Train
+#
+# Interrupt it whenever you like: the same cell goes on from the last checkpoint, and the finished run is the
+# same to the last bit.
+
+# %%
+record = train(params, folder)
+print(f"{record['state']} after {record['step']} steps" + (f": {record['reason']}" if record["reason"] else ""))
+
+# %% [markdown]
+# ## What happened
+#
+# Top left: the language-modelling loss in training and validation. Top right: **p_in** and **p_ood**, the
+# share of probes answered right at gaps seen in training and at longer ones. Look for p_ood rising with p_in
+# and then coming down again while p_in stays. Bottom: the answer's NLL, which moves before the accuracies do,
+# and the gradient norm, which clipping cuts to `optim.clip`. A run that diverged is drawn as far as it is
+# finite, and says where it ended.
+
+# %%
+figure = figures.training_curves(params, record, read_evaluations(folder))
+figures.save(figure, folder, "01_train_curves")

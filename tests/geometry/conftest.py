@@ -1,0 +1,78 @@
+"""Small dense trajectories, and a reader of them with the interface that `digest` consumes."""
+
+import numpy as np
+import pytest
+
+from lib.geometry.gram import Digest, digest
+
+BETA2_STEPS = [0, 1, 200, 400, *range(600, 2001, 50), *range(2100, 4001, 100)]
+LONG_STEPS = [0, 1, *range(200, 10001, 200)]
+
+
+class ArraySnapshots:
+    """theta: (T, D), cut into the given shapes in order."""
+
+    def __init__(self, steps, theta, shapes):
+        self.steps = list(steps)
+        self.shapes = shapes
+        self.tensors, at = {}, 0
+        for name, shape in shapes.items():
+            size = int(np.prod(shape))
+            self.tensors[name] = theta[:, at : at + size].reshape(len(steps), *shape)
+            at += size
+        self.reads = []
+
+    def rows(self, step, name, lo, hi):
+        self.reads.append((step, name, lo, hi))
+        return self.tensors[name][self.steps.index(step), lo:hi]
+
+
+def _walk(steps, size=360, seed=0):
+    """A random walk with a pull towards zero and a persistent direction: nothing in it is degenerate."""
+    rng = np.random.default_rng(seed)
+    theta = [rng.normal(size=size)]
+    pull = rng.normal(size=size)
+    for dt in np.diff(steps):
+        theta.append(theta[-1] * (1 - 2e-4 * dt) + 1e-3 * dt * pull + 0.05 * np.sqrt(dt) * rng.normal(size=size))
+    return np.array(theta, dtype=np.float32)
+
+
+def _digest_of(steps, theta, shapes=None) -> Digest:
+    theta = np.asarray(theta, dtype=np.float32)
+    return digest(ArraySnapshots(steps, theta, shapes or {"w": (theta.shape[1],)}))
+
+
+def _clamped_cosine(total, warmup=1500, peak=1e-3):
+    t = np.arange(1, total + 1)
+    x = np.clip((t - warmup) / (total - warmup), 0, 1)
+    return np.where(t < warmup, peak * t / warmup, peak * np.maximum(0.5 * (1 + np.cos(np.pi * x)), 0.1))
+
+
+@pytest.fixture
+def array_snapshots():
+    return ArraySnapshots
+
+
+@pytest.fixture
+def walk():
+    return _walk
+
+
+@pytest.fixture(scope="session")
+def digest_of():
+    return _digest_of
+
+
+@pytest.fixture
+def beta2_steps():
+    return BETA2_STEPS
+
+
+@pytest.fixture
+def long_steps():
+    return LONG_STEPS
+
+
+@pytest.fixture
+def clamped_cosine():
+    return _clamped_cosine

@@ -1,0 +1,379 @@
+"""The nulls against tables computed independently from the same recursion, and against direct simulation."""
+
+import numpy as np
+import pytest
+
+from lib.geometry.backbone import Window, cosines, decompose, pca, start_cosine
+from lib.geometry.fits import power_law
+from lib.geometry.null import (
+    compare,
+    decay_factors,
+    decay_share,
+    fit_scale,
+    fitted_null,
+    isotropic_scale,
+    noise_adam,
+    noise_null,
+)
+from lib.geometry.presets import measure
+from lib.geometry.rotation import phases, rotate
+
+TRUNK = 25_165_824
+START = 0.02 * np.sqrt(TRUNK)
+WD = 0.5
+
+
+@pytest.fixture
+def short(beta2_steps, clamped_cosine):
+    """The null of the 4000-step runs, with the scale fitted to the last drift at beta2 = 0.95."""
+    return noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, 4415)
+
+
+@pytest.fixture
+def long(long_steps, clamped_cosine):
+    def make(scale):
+        return noise_null(np.array(long_steps), clamped_cosine(10000), WD, START, scale)
+
+    return make
+
+
+def at(steps, values, wanted):
+    return [float(values[list(steps).index(step)]) for step in wanted]
+
+
+# --- the null of the beta2 study ------------------------------------------------------------------
+
+
+def test_schedule_of_these_tests(clamped_cosine):
+    np.testing.assert_allclose(clamped_cosine(4000).sum(), 2.03395, atol=5e-6)
+    np.testing.assert_allclose(clamped_cosine(10000).sum(), 5.11531, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "digits"),
+    [
+        ("G1.pc1", 57.6, 1),
+        ("G1.k95", 9, 0),
+        ("G1.k99", 20, 0),
+        ("G1.drift", 115.3, 1),
+        ("G2.pc1", 58.9, 1),
+        ("G2.a_peak", 113.5, 0),
+        ("G2.a_peak_step", 2700, 0),
+        ("G2.a_last", 108.8, 1),
+        ("G2.r_last", 57.4, 1),
+        ("G2.fraction_last", 0.783, 2),
+        ("U1.mean_abs", 0.184, 3),
+        ("U2.mean_abs", 0.194, 3),
+        ("U2.early_mean_abs", 0.290, 2),
+        ("U2.flip", 2800, 0),
+    ],
+)
+def test_null_of_the_beta2_study(short, key, value, digits):
+    assert abs(measure(short, [key.split(".")[0]])[key] - value) <= 0.5 * 10.0**-digits + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("lr", "window", "k", "full", "u1", "u2", "early"),
+    [
+        ("schedule", 59.9, (9, 19), 61.6, 0.175, 0.223, 0.337),
+        ("constant", 70.4, (6, 16), 73.8, 0.155, 0.174, 0.258),
+    ],
+)
+def test_walks_without_decay(beta2_steps, clamped_cosine, lr, window, k, full, u1, u2, early):
+    rates = clamped_cosine(4000) if lr == "schedule" else np.full(4000, 1e-3)
+    found = measure(noise_null(np.array(beta2_steps), rates, 0.0, START, 4415), ["G1", "G2", "U1", "U2"])
+    np.testing.assert_allclose([found["G1.pc1"], found["G2.pc1"]], [window, full], atol=0.051)
+    assert (found["G1.k95"], found["G1.k99"]) == k
+    alignments = [found["U1.mean_abs"], found["U2.mean_abs"], found["U2.early_mean_abs"]]
+    np.testing.assert_allclose(alignments, [u1, u2, early], atol=6e-4)
+    assert np.isnan(found["U2.flip"])
+
+
+def test_rotations_of_the_plain_walk(beta2_steps, clamped_cosine):
+    plain = noise_null(np.array(beta2_steps), clamped_cosine(4000), 0.0, START, 1.0)
+    found = measure(plain, ["R4"])
+    np.testing.assert_allclose([found["R4.mean"], found["R4.min"]], [0.987, 0.970], atol=1e-3)
+
+
+# --- the null of the 10K runs ---------------------------------------------------------------------
+
+
+def test_null_of_the_long_runs(long):
+    found = measure(long(4819), ["G3all", "G3raw", "P3", "R2", "F3"])
+    expected = {
+        "G3all.pc1": 64.0,
+        "G3all.pc2": 11.8,
+        "G3raw.pc1": 73.1,
+        "P3.pc1_early": 50.8,
+        "P3.pc1_late": 82.5,
+    }
+    expected |= {"G3all.a_peak": 145.0, "G3all.a_last": 129.4, "G3all.r_last": 44.9}
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, atol=0.051, err_msg=key)
+    assert found["G3all.k95"] == 10 and found["G3all.a_peak_step"] == 5600
+    keys = ("P3.cosine", "R2.mean", "R2.max", "R2.min", "G3all.fraction_last")
+    np.testing.assert_allclose([found[k] for k in keys], [0.333, 0.769, 0.932, 0.735, 0.893], atol=6e-4)
+    regimes = ("0-2000", "2000-4000", "4000-6000", "6000-10000")
+    np.testing.assert_allclose([found[f"F3.gamma_a.{r}"] for r in regimes], [2.13, 0.93, 0.21, -0.23], atol=6e-3)
+    np.testing.assert_allclose([found[f"F3.gamma_r.{r}"] for r in regimes], [1.35, -0.32, -1.52, -0.19], atol=6e-3)
+
+
+def test_windows_of_the_long_null_against_both_phases(long):
+    null = long(4819)
+    found = measure(null, ["P3"])
+    centres = rotate(null, Window(200, stride=200), size=9, moving=True).centres
+    wanted = [1100, 2300, 3500, 4700, 4900, 5300, 7100]
+    early, late = at(centres, found["P3.A_E"], wanted), at(centres, found["P3.A_L"], wanted)
+    np.testing.assert_allclose(early, [0.76, 0.58, 0.00, 0.24, 0.24, 0.21, 0.12], atol=6e-3)
+    np.testing.assert_allclose(late, [0.10, 0.25, 0.23, 0.60, 0.85, 0.68, 0.15], atol=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("lr", "raw", "pc", "early", "late"),
+    [("schedule", 89.9, (73.3, 9.7, 7), 56.6, 85.1), ("constant", 81.1, (69.8, 13.3, 7), 70.9, 70.3)],
+)
+def test_long_walks_without_decay(long_steps, clamped_cosine, lr, raw, pc, early, late):
+    rates = clamped_cosine(10000) if lr == "schedule" else np.full(10000, 1e-3)
+    null = noise_null(np.array(long_steps), rates, 0.0, START, 1.0)
+    found = measure(null, ["G3all", "G3raw", "P3"])
+    values = [found[k] for k in ("G3raw.pc1", "G3all.pc1", "G3all.pc2", "P3.pc1_early", "P3.pc1_late")]
+    np.testing.assert_allclose(values, [raw, *pc[:2], early, late], atol=0.051)
+    assert found["G3all.k95"] == pc[2]
+    np.testing.assert_allclose(found["P3.cosine"], 0, atol=1e-10)
+
+
+def test_other_fit_of_the_long_null(long):
+    """s = 4489, fitted to the whole published drift curve instead of its end."""
+    null = long(4489)
+    drift = at(null.steps, null.drift_norms, [200, 1000, 2000, 4000, 6000, 8000, 10000])
+    np.testing.assert_allclose(drift, [4.9, 53.5, 121.2, 152.6, 147.0, 137.1, 132.0], atol=0.051)
+    window = Window(1, stride=200)
+    found = pca(null, window)
+    np.testing.assert_allclose(100 * found.shares[:5], [64.8, 11.5, 6.2, 3.8, 2.6], atol=0.06)
+    np.testing.assert_allclose(start_cosine(null, found.backbone), -0.68, atol=5e-3)
+    parts = decompose(null, found.backbone, window)
+    marks = [1000, 2000, 4000, 6000, 10000]
+    np.testing.assert_allclose(at(parts.steps, parts.a, marks), [16, 64, 125, 138, 125], atol=0.51)
+    np.testing.assert_allclose(at(parts.steps, parts.r, marks), [51, 103, 87, 50, 43], atol=0.51)
+    assert parts.peak()[1] == 5800
+    both = phases(null, 4000, window)
+    np.testing.assert_allclose([both.early.pc1, both.late.pc1], [51.5, 82.5], atol=0.051)
+    np.testing.assert_allclose(both.cosine, 0.317, atol=6e-4)
+
+
+# --- decay ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("peak", "wd", "momentum", "factors", "drift"),
+    [
+        (1e-3, 0.5, 0.0, [0.942, 0.846, 0.687, 0.539, 0.458, 0.362], 40.36),
+        (1e-2, 0.05, 0.9, [0.544, 0.182, 0.0207, 0.0016, 0.0003, 3e-5], 54.44),
+        (1e-2, 0.5, 0.0, [0.548, 0.188, 0.0233, 0.0021, 0.0004, 4e-5], 54.78),
+    ],
+)
+def test_pure_decay(clamped_cosine, peak, wd, momentum, factors, drift):
+    f = decay_factors(clamped_cosine(4000, peak=peak), wd, momentum)
+    np.testing.assert_allclose(f[[600, 1000, 1500, 2000, 2400, 4000]], factors, atol=5.1e-4)
+    np.testing.assert_allclose((f[600] - f[2000]) * START, drift, atol=5.1e-3)
+
+
+def test_null_without_noise_is_pure_decay(beta2_steps, clamped_cosine):
+    found = measure(noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, 0.0), ["G1"])
+    np.testing.assert_allclose(found["G1.drift"], 40.36, atol=5e-3)
+    np.testing.assert_allclose([found["G1.pc1"], found["G1.start_cosine"]], [100, -1], rtol=1e-9)
+    assert found["G1.k95"] == found["G1.k99"] == 1
+
+
+@pytest.mark.parametrize(
+    ("drift", "share"), [(120.010, 0.285), (123.075, 0.271), (127.969, 0.251), (141.344, 0.205)]
+)
+def test_decay_share_of_published_drifts(clamped_cosine, drift, share):
+    lr = clamped_cosine(4000)
+    run = noise_null(np.array([0, 4000]), lr, WD, START, 1000)
+    run.gram[0, 1, 1] = drift**2
+    found = decay_share(run, lr, WD)
+    np.testing.assert_allclose(found[-1], share, atol=6e-4)
+    assert np.isnan(found[0])
+
+
+# --- fitting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["last", "all"])
+def test_fit_recovers_the_scale(beta2_steps, clamped_cosine, to):
+    lr = clamped_cosine(4000)
+    for scale in (3.0, 4415.0, 1e7):
+        run = noise_null(np.array(beta2_steps), lr, WD, START, scale)
+        np.testing.assert_allclose(fit_scale(run, lr, WD, to), scale, rtol=1e-6)
+
+
+def test_the_two_fits_differ_where_the_run_is_not_the_null(beta2_steps, clamped_cosine):
+    lr = clamped_cosine(4000)
+    run = noise_null(np.array(beta2_steps), np.full(4000, 1e-3), 0.0, START, 4000)
+    last, all_steps = fit_scale(run, lr, WD, "last"), fit_scale(run, lr, WD, "all")
+    null = fitted_null(run, lr, WD)
+    np.testing.assert_allclose(null.drift_norms[-1], run.drift_norms[-1], rtol=1e-12)
+
+    def misfit(s):
+        drift = noise_null(run.steps, lr, WD, START, s).drift_norms[1:]
+        return np.sum(np.log(drift / run.drift_norms[1:]) ** 2)
+
+    assert misfit(all_steps) < misfit(last)
+    assert misfit(all_steps) <= min(misfit(all_steps * 1.001), misfit(all_steps / 1.001))
+
+
+def test_scale_without_fitting_predicts_the_final_drift(long_steps, beta2_steps, clamped_cosine):
+    scale = isotropic_scale(TRUNK)
+    np.testing.assert_allclose(scale, 5016.6, atol=0.1)
+    long = noise_null(np.array(long_steps), clamped_cosine(10000), WD, START, scale)
+    short = noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, scale)
+    np.testing.assert_allclose([long.drift_norms[-1], short.drift_norms[-1]], [140.1, 135.4], atol=0.06)
+
+
+def test_published_drifts_give_the_published_scales(beta2_steps, long_steps, clamped_cosine):
+    for steps, total, drift, scale in ((beta2_steps, 4000, 123.075, 4415), (long_steps, 10000, 137.0, 4819)):
+        lr = clamped_cosine(total)
+        run = noise_null(np.array(steps), lr, WD, START, 1.0)
+        run.gram[0, -2, -2] = drift**2
+        np.testing.assert_allclose(fit_scale(run, lr, WD), scale, rtol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [[0], [1], [0, 1], [1, 200], [0, 1, 200]])
+@pytest.mark.filterwarnings("error")
+def test_short_runs(walk, digest_of, clamped_cosine, steps):
+    run = digest_of(steps, walk(steps, 8))
+    lr = clamped_cosine(200)
+    for to in ("last", "all"):
+        found = compare(lambda d: measure(d, p_ood=dict.fromkeys(steps, 0.5)), run, fitted_null(run, lr, WD, to))
+        assert found.observed.keys() == found.null.keys() == found.excess.keys()
+
+
+@pytest.mark.filterwarnings("error")
+def test_diverged_run(walk, digest_of, beta2_steps, clamped_cosine):
+    theta = walk(beta2_steps).astype(float)
+    theta[10:] *= np.geomspace(1e3, 1e30, len(theta) - 10)[:, None]
+    run = digest_of(beta2_steps, theta)
+    null = fitted_null(run, clamped_cosine(4000), WD)
+    np.testing.assert_allclose(null.drift_norms[-1], run.drift_norms[-1], rtol=1e-12)
+    assert np.isfinite(compare(measure, run, null).excess["G2.pc1"])
+
+
+def test_run_without_step_0_gets_a_null_from_its_own_reference(beta2_steps, clamped_cosine):
+    lr = clamped_cosine(4000)
+    late = noise_null(np.array(beta2_steps[1:]), lr, WD, START, 4415)
+    early = noise_null(np.array(beta2_steps), lr, WD, START, 4415)
+    a, b = measure(late, ["G1", "G2", "U2", "R2"]), measure(early, ["G1", "G2", "U2", "R2"])
+    for key, value in a.items():
+        np.testing.assert_allclose(value, b[key], rtol=1e-5, atol=1e-5, err_msg=key)
+
+
+def test_decay_from_a_later_reference(clamped_cosine):
+    lr = clamped_cosine(4000)
+    f = decay_factors(lr, WD)
+    null = noise_null(np.array([2000, 4000]), lr, WD, 54.0, 0.0)
+    np.testing.assert_allclose(null.start_norm, 54.0)
+    np.testing.assert_allclose(null.drift_norms, [0, 54.0 * (1 - f[4000] / f[2000])], rtol=1e-12)
+
+
+def test_no_learning_rate_no_motion(beta2_steps, short):
+    null = fitted_null(short, np.zeros(4000), WD)
+    assert (null.drift_norms == 0).all() and np.isnan(measure(null, ["G2"])["G2.pc1"])
+
+
+def test_schedule_must_reach_the_last_snapshot(beta2_steps):
+    with pytest.raises(ValueError, match="end at step 3000, before the last snapshot at step 4000"):
+        noise_null(np.array(beta2_steps), np.ones(3000), WD, START, 1.0)
+
+
+# --- against simulation ---------------------------------------------------------------------------
+
+
+def test_simulated_noise_and_decay_match_the_analytic_gram(digest_of, clamped_cosine):
+    size, steps = 100_000, np.array([0, 10, 30, 50, 80, 100])
+    lr = clamped_cosine(100, warmup=30, peak=0.02)
+    rng = np.random.default_rng(0)
+    theta = 0.02 * rng.standard_normal(size)
+    kept = [theta]
+    for t in range(1, 101):
+        z = rng.standard_normal(size)
+        theta = (1 - lr[t - 1] * WD) * theta + lr[t - 1] * 6.0 * z / np.linalg.norm(z)
+        if t in steps:
+            kept.append(theta)
+    run = digest_of(steps, np.array(kept))
+    null = noise_null(steps, lr, WD, run.start_norm, 6.0)
+    scale = np.sqrt(np.outer(np.diag(null.total), np.diag(null.total))) + 1e-12
+    np.testing.assert_allclose(run.total / scale, null.total / scale, atol=0.01)
+    assert np.abs(null.total / scale).max() > 0.9
+    np.testing.assert_allclose(pca(run).pc1, pca(null).pc1, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("beta2", "pc1", "drift", "mean", "early"),
+    [(0.95, 58.2, 134, 0.195, 0.288), (0.8, 58.0, 137, 0.195, 0.287)],
+)
+def test_noise_adam(beta2_steps, clamped_cosine, beta2, pc1, drift, mean, early):
+    run = noise_adam(beta2_steps, clamped_cosine(4000), WD, beta2=beta2, size=6000, represents=TRUNK, seed=1)
+    found = measure(run, ["G2", "U2"])
+    np.testing.assert_allclose(found["G2.pc1"], pc1, atol=1.0)
+    np.testing.assert_allclose(found["G2.drift"], drift, rtol=0.015)
+    np.testing.assert_allclose(found["U2.mean_abs"], mean, atol=0.005)
+    np.testing.assert_allclose(found["U2.early_mean_abs"], early, atol=0.005)
+
+
+def test_noise_adam_is_seeded_and_close_to_the_unfitted_null(clamped_cosine):
+    steps, lr = np.array([0, 100, 200, 300]), clamped_cosine(300, warmup=100)
+    runs = [noise_adam(steps, lr, WD, size=20_000, seed=seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(runs[0].gram, runs[1].gram)
+    assert not np.array_equal(runs[0].gram, runs[2].gram)
+    null = noise_null(steps, lr, WD, runs[0].start_norm, isotropic_scale(20_000))
+    # momentum lags behind during warm-up, so the first snapshot is left out
+    np.testing.assert_allclose(runs[0].drift_norms[2:], null.drift_norms[2:], rtol=0.04)
+
+
+def test_noise_adam_is_adamw():
+    torch = pytest.importorskip("torch")
+    size, total, lr = 50, 8, np.linspace(1e-3, 1e-2, 8)
+    rng = np.random.default_rng(4)
+    weight = torch.nn.Parameter(torch.tensor(0.02 * rng.standard_normal(size)))
+    optimizer = torch.optim.AdamW([weight], betas=(0.9, 0.8), eps=1e-8, weight_decay=WD)
+    theta = [weight.detach().numpy().copy()]
+    for t in range(total):
+        weight.grad = torch.tensor(0.01 * rng.standard_normal(size))
+        optimizer.param_groups[0]["lr"] = lr[t]
+        optimizer.step()
+        theta.append(weight.detach().numpy().copy())
+    rows = np.vstack([np.array(theta) - theta[0], theta[:1]])
+    run = noise_adam(np.arange(total + 1), lr, WD, beta2=0.8, size=size, seed=4)
+    np.testing.assert_allclose(run.total, rows @ rows.T, rtol=1e-9, atol=1e-15)
+
+
+# --- observed, null, excess -----------------------------------------------------------------------
+
+
+def test_compare_has_three_columns(short, beta2_steps, clamped_cosine):
+    other = noise_null(np.array(beta2_steps), clamped_cosine(4000), 0.0, START, 4415)
+    found = compare(lambda digest: measure(digest, ["G1"]), short, other)
+    assert found.observed.keys() == found.null.keys() == found.excess.keys()
+    np.testing.assert_allclose(found.excess["G1.pc1"], 57.6 - 59.9, atol=0.1)
+    np.testing.assert_allclose(found.excess["G1.a"], found.observed["G1.a"] - found.null["G1.a"])
+    with pytest.raises(ValueError, match="the null 2"):
+        compare(measure, short, noise_null(np.array([0, 1]), np.ones(1), 0.0, 1.0, 1.0))
+
+
+def test_excess_of_the_null_over_itself_is_zero(short, clamped_cosine):
+    found = compare(measure, short, fitted_null(short, clamped_cosine(4000), WD))
+    for key, value in found.excess.items():
+        value = np.nan_to_num(value)
+        np.testing.assert_allclose(value, np.zeros_like(value), atol=1e-6, err_msg=key)
+
+
+def test_alignment_with_both_phases_uses_unit_directions(long):
+    both = phases(long(4819), 4000, Window(1, stride=200))
+    directions = np.vstack([both.early.backbone, both.late.backbone])
+    np.testing.assert_allclose(np.abs(cosines(long(4819).total, directions, both.early.backbone))[0], 1)
+
+
+def test_power_of_the_uniform_walk(beta2_steps):
+    walk = noise_null(np.array(beta2_steps), np.full(4000, 1e-3), 0.0, START, 1.0)
+    np.testing.assert_allclose(power_law(walk.steps, walk.drift_norms).gamma, 0.5, rtol=1e-9)
