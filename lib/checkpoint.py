@@ -47,6 +47,8 @@ def load_checkpoint(
             if metadata.get("run") != run:
                 raise BadInput(f"{path}: this checkpoint belongs to other parameters")
             _restore(model, optimizer, tensors)
+            if name == PREVIOUS:  # a damaged newest state must not become the previous one of the next
+                os.replace(path, folder / CURRENT)
             return json.loads(metadata["progress"]), complaints
         except (BadInput, KeyError, ValueError) as error:
             complaints.append(f"{error}; falling back to the state before it")

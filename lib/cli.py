@@ -166,7 +166,10 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
         nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())}), page)
     print(f"{page} opens on {folder.name}")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-    return subprocess.run([sys.executable, "-m", "jupyter", "lab", str(page)], env=environment).returncode
+    command = [sys.executable, "-m", "jupyter", "lab", page.name]
+    if os.geteuid() == 0:  # in a container; Jupyter wants to hear it said
+        command.append("--allow-root")
+    return subprocess.run(command, cwd=page.parent, env=environment).returncode
 
 
 def find_run(run: str, outputs: Path) -> Path:

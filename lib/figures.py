@@ -80,89 +80,55 @@ def schedules(p: Params) -> Figure:
 def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[str, Any]]) -> Figure:
     """Losses, probe accuracies, answer NLLs and gradient norm of one run."""
     figure, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True)
-    series = {key: np.array([_number(e[key]) for e in evaluations]) for key in evaluations[0]}
-    steps = series["step"]
-    finite_ceiling = 3 * np.log(2) + 2 * abs(np.log(1e4))  # no sane loss is above; what is, left the scale
+    s = {key: np.array([np.nan if e[key] is None else e[key] for e in evaluations]) for key in evaluations[0]}
+    steps = s["step"]
 
-    ax = axes[0, 0]
-    ax.plot(steps, series["val_loss"], color=BLUE, marker="o", ms=2.5, label="validation (LM)")
-    ax.plot(steps, series["train_loss"], color=GREY, lw=1, label="training (LM + λ probe)")
-    ax.set(title="loss", ylabel="nats per token")
-    _cut(ax, [series["val_loss"], series["train_loss"]], finite_ceiling)
-    ax.legend()
+    losses, accuracies, nlls, norms = axes.flat
+    losses.plot(steps, s["val_loss"], color=BLUE, marker="o", ms=2.5, label="validation (LM)")
+    losses.plot(steps, s["train_loss"], color=GREY, lw=1, label="training (LM + λ probe)")
+    losses.set(title="loss", ylabel="nats per token")
+    _cut(losses, s["val_loss"], s["train_loss"])
 
-    ax = axes[0, 1]
-    ax.plot(steps, series["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.probe.gap_in)}")
-    ax.plot(
-        steps,
-        series["probe_ood_acc"],
-        color=RED,
-        marker="o",
-        ms=2.5,
-        label=f"p_ood, gaps {_range(p.probe.gap_ood)}",
-    )
-    chance = 1 / p.probe.codewords
-    ax.axhline(chance, color=GREY, lw=0.6, ls=":")
-    ax.annotate(
-        "chance",
-        (steps[-1], chance),
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha="right",
-        fontsize=6,
-        color=GREY,
-    )
-    ax.set(title="probes answered right", ylim=(-0.03, 1.03))
-    ax.legend(loc="best")
+    accuracies.plot(steps, s["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.probe.gap_in)}")
+    ood = f"p_ood, gaps {_range(p.probe.gap_ood)}"
+    accuracies.plot(steps, s["probe_ood_acc"], color=RED, marker="o", ms=2.5, label=ood)
+    accuracies.set(title="probes answered right", ylim=(-0.03, 1.03))
+    _level(accuracies, 1 / p.probe.codewords, "chance")
 
-    ax = axes[1, 0]
-    ax.plot(steps, series["nll_in"], color=GREY, label="in distribution")
-    ax.plot(steps, series["nll_ood"], color=RED, label="longer gaps")
-    ax.set(title="NLL of the answer", xlabel="step", ylabel="nats per token")
-    _cut(ax, [series["nll_in"], series["nll_ood"]], finite_ceiling)
-    ax.legend()
+    nlls.plot(steps, s["nll_in"], color=GREY, label="in distribution")
+    nlls.plot(steps, s["nll_ood"], color=RED, label="longer gaps")
+    nlls.set(title="NLL of the answer", xlabel="step", ylabel="nats per token")
+    _cut(nlls, s["nll_in"], s["nll_ood"])
 
-    ax = axes[1, 1]
-    ax.plot(steps, series["grad_norm"], color=GREEN, label="before clipping")
-    ax.axhline(p.optim.clip, color=GREY, lw=0.6, ls=":")
-    ax.annotate(
-        "clip",
-        (steps[-1], p.optim.clip),
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha="right",
-        fontsize=6,
-        color=GREY,
-    )
-    ax.set(title="gradient norm", xlabel="step", yscale="log")
+    norms.plot(steps, s["grad_norm"], color=GREEN, label="before clipping")
+    norms.set(title="gradient norm", xlabel="step", yscale="log")
+    _level(norms, p.optim.clip, "clip")
 
-    if record["state"] == "diverged":
-        for ax in axes.flat:
+    for ax in axes.flat:
+        ax.legend()
+        if record["state"] == "diverged":
             ax.axvline(record["diverged"]["step"], color=RED, lw=0.8, ls="--")
+    if record["state"] == "diverged":
         figure.suptitle(f"diverged: {record['reason']}", color=RED, fontsize=8)
     return figure
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)
-
-
-def _cut(ax: Axes, series: list[np.ndarray], ceiling: float) -> None:
+def _cut(ax: Axes, *series: np.ndarray) -> None:
     """Keep a diverged tail from squashing everything else: cut the axis there and say how high it went."""
     values = np.concatenate(series)
-    top = np.nanmax(values, initial=0.0)
-    if top > ceiling:
-        sane = values[np.isfinite(values) & (values <= ceiling)]
-        ax.set_ylim(0, 1.15 * sane.max(initial=1.0))
-        ax.annotate(
-            f"rises to {top:.3g}",
-            (0.98, 0.96),
-            xycoords="axes fraction",
-            ha="right",
-            va="top",
-            fontsize=7,
-            color=RED,
-        )
+    values = values[np.isfinite(values)]
+    ceiling = 2 * max(line[0] for line in series)
+    if values.max(initial=0.0) > ceiling:
+        ax.set_ylim(0, 1.15 * values[values <= ceiling].max())
+        note = f"rises to {values.max():.3g}"
+        ax.annotate(note, (0.74, 0.8), xycoords="axes fraction", ha="center", va="top", fontsize=7, color=RED)
+
+
+def _level(ax: Axes, y: float, name: str) -> None:
+    """A named horizontal line."""
+    ax.axhline(y, color=GREY, lw=0.6, ls=":")
+    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    ax.annotate(name, (1, y), xytext=(0, 2), ha="right", fontsize=6, color=GREY, **place)
 
 
 def _range(gap: list[int]) -> str:

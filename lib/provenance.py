@@ -16,7 +16,7 @@ from lib.params import content_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 # How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.
-PLUMBING = {"cli", "errors", "params", "play", "provenance", "rules", "runner", "status", "study"}
+PLUMBING = {"cli", "errors", "params", "play", "provenance", "rules", "runner", "scaling", "status", "study"}
 
 
 def imported_modules(path: Path) -> list[Path]:
@@ -60,7 +60,7 @@ def module_hash(path: Path) -> str:
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             value = body[0].value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Pass()
+                body[:1] = [] if len(body) > 1 else [ast.Pass()]
     return content_hash(ast.dump(tree))
 
 

@@ -16,9 +16,19 @@ import torch
 from tqdm import tqdm
 
 from lib import provenance
+from lib.checkpoint import CURRENT, PREVIOUS
 from lib.errors import BadInput
-from lib.params import Params, differences, dump_params, identity, load_params, reheat_name, run_hash
-from lib.snapshots import json_text, write_atomically
+from lib.params import (
+    Params,
+    differences,
+    dump_params,
+    identity,
+    load_params,
+    reheat_name,
+    run_hash,
+    snapshot_steps,
+)
+from lib.snapshots import json_text, snapshot_path, write_atomically
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal
 LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices and goes
@@ -75,10 +85,9 @@ class RunFolder:
                 )
         before = read_record(self.folder)
         if before and before.get("identity"):
-            # A finished run stands whatever is installed now; its record says with what it was made.
-            matters = (
-                ("code", "corpus", "fingerprint") if before.get("state") in ("done", "diverged") else tuple(fixed)
-            )
+            # A finished run stands, whatever code and versions are here now; its record says what made it.
+            finished = before.get("state") in ("done", "diverged")
+            matters = ("corpus", "fingerprint") if finished else tuple(fixed)
             changed = differences({k: before["identity"].get(k) for k in matters}, {k: fixed[k] for k in matters})
             if changed:
                 was, now = _at(before["identity"], changed[0]), _at(fixed, changed[0])
@@ -86,9 +95,20 @@ class RunFolder:
                     f"{self.folder}: this run cannot go on as it began: {', '.join(changed)} changed "
                     f"({changed[0]} was {was}, now {now}); move the folder away to train it anew"
                 )
+            if before["identity"]["code"] != fixed["code"]:
+                self.say("this finished run was trained by other code than what is here now")
             self.record = before
         if self.finished:
-            return
+            missing = [
+                name for name in training_files(self.folder, self.params) if not (self.folder / name).exists()
+            ]
+            if not missing:
+                return
+            # Whatever is gone comes back with the same bytes, by the only way that proves it.
+            self.say(f"{missing[0]} is missing from this finished run; training it again")
+            for name in (CURRENT, PREVIOUS):
+                (self.folder / name).unlink(missing_ok=True)
+            self.record = {}
         write_atomically(path, dump_params(self.params))
         commit, dirty = provenance.commit()
         self._write(
@@ -129,9 +149,12 @@ class RunFolder:
     def append_evaluation(
         self, record: dict[str, Any], extra: dict[str, Any], evaluations: list[dict[str, Any]]
     ) -> None:
+        """Add one evaluation to both files; each is whole at every moment, also when the disk fills up."""
         evaluations.append(record)
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(json.loads(json_text({**record, **extra}))) + "\n")
+        path = self.folder / "metrics.jsonl"
+        lines = path.read_text() if path.exists() else ""
+        line = json.dumps(json.loads(json_text({**record, **extra})))
+        write_atomically(path, f"{lines}{line}\n")
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
 
     def checkpointed(self, step: int) -> None:
@@ -159,6 +182,8 @@ class RunFolder:
             }
         elif step < self.params.schedule.steps:
             changes["reason"] = f"early stop: p_ood held for 5 evaluations at step {step}"
+        write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
+        (self.folder / PREVIOUS).unlink(missing_ok=True)
         self.record.pop("seconds_left", None)
         self._write(**changes)
         return self.record
@@ -200,6 +225,8 @@ class Progress:
         return due
 
     def close(self) -> None:
+        """Take the time; a bar that stops early stays as it is."""
+        self.run.record["seconds"] = round(self.before + time.monotonic() - self.start, 1)
         if self.bar is not None:
             self.bar.close()
 
@@ -221,6 +248,14 @@ def hold(path: Path, what: Path, patience: float) -> int:
     os.truncate(handle, 0)
     os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
     return handle
+
+
+def training_files(folder: Path, p: Params) -> list[str]:
+    """Every file that a run's training is answerable for, up to the step it reached."""
+    last = (read_record(folder) or {}).get("step", p.schedule.steps)
+    names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json"]
+    steps = [step for step in snapshot_steps(p) if step <= last]
+    return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

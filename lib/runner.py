@@ -18,9 +18,9 @@ from typing import Any, TextIO
 from lib import provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput, nearest
-from lib.params import Params, differences, dump_params, identity, load_params, run_hash, snapshot_steps
-from lib.runfolder import clock, hold, now_text, read_record
-from lib.snapshots import json_text, snapshot_path, write_atomically
+from lib.params import Params, differences, dump_params, identity, load_params, run_hash
+from lib.runfolder import clock, hold, now_text, read_record, training_files
+from lib.snapshots import json_text, write_atomically
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
@@ -122,12 +122,8 @@ def missing_outputs(run: Path, done: dict[str, Any]) -> list[str]:
 def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
     """Every file that this stage is answerable for, relative to the run."""
     files = [run / "notebooks" / f"{stage}.ipynb", *sorted((run / "figures").glob(f"{stage}_*"))]
-    if stage == TRAINING:
-        last = read_record(run)["step"]
-        names = ("params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json")
-        files += [run / name for name in names]
-        files += [snapshot_path(run, step) for step in snapshot_steps(params) if step <= last]
-    return [str(path.relative_to(run)) for path in files]
+    names = [str(path.relative_to(run)) for path in files]
+    return names + training_files(run, params) if stage == TRAINING else names
 
 
 # ------------------------------------------------------------------------------------------------ the notebook
@@ -193,7 +189,6 @@ def execute_notebook(stage: str, run: Path) -> None:
                 stdout_file=echo,
                 cwd=str(provenance.ROOT),
                 kernel_manager_class=_kernel_manager(scratch),
-                shutdown_wait_time=60.0,  # a training kernel saves its state first
             )
         os.replace(part, home / f"{stage}.ipynb")
         failed.unlink(missing_ok=True)
@@ -244,11 +239,12 @@ def _kernel_manager(scratch: Path) -> type:
             # Only an absolute, unique prefix keeps parallel kernels apart; TCP ports can collide.
             super().__init__(**{**kwargs, "transport": "ipc", "ip": str(scratch / "ipc")})
             self.connection_file = str(scratch / "connection.json")
+            self.shutdown_wait_time = 60.0  # a training kernel saves its state first
 
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(
-                argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )

@@ -80,14 +80,13 @@ def read_text(path: Path) -> str:
 def _read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
-        if path.suffix == ".xz":
+        packing = path.suffix.lower()
+        if packing == ".xz":
             return lzma.decompress(data)
-        if path.suffix == ".gz":
+        if packing == ".gz":
             return gzip.decompress(data)
-        if path.suffix == ".zst":
-            import zstandard
-
-            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        if packing == ".zst":
+            return _unpack_zst(data)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file") from None
     except OSError as error:
@@ -97,6 +96,20 @@ def _read_bytes(path: Path) -> bytes:
     except Exception as error:  # zstandard's own error type, known only once it is imported
         raise BadInput(f"{path}: this file is damaged: {error}") from None
     return data
+
+
+def _unpack_zst(data: bytes) -> bytes:
+    """Every frame of a .zst file; the library itself takes a frame that is cut off for a short one."""
+    import zstandard
+
+    frames = []
+    while data:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        frames.append(frame.decompress(data))
+        if not frame.eof:
+            raise ValueError("the compressed data ended early")
+        data = frame.unused_data
+    return b"".join(frames)
 
 
 def _format(path: Path) -> str:

@@ -6,14 +6,14 @@ kernel starts.
 """
 
 import itertools
+import re
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lib.errors import BadInput, nearest
 from lib.params import (
@@ -29,6 +29,7 @@ from lib.params import (
     snapshot_steps,
     validate,
 )
+from lib.scaling import scale, scaled
 
 PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
 BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
@@ -192,7 +193,9 @@ def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
 def axis_suffix(point: dict[str, Any]) -> str:
     """The parts of a run's name that the author's scheme has no place for."""
     named = {"optim.weight_decay", "optim.lr", "schedule.lambda_probe", "optim.beta2", "seed"}
-    return "".join(f"_{key}={value}" for key, value in point.items() if key not in named).replace("/", "-")
+    parts = [f"{key}{value}" for key, value in point.items() if key not in named]
+    # Make takes `=` in a target for an assignment, and shells take brackets and spaces for something else.
+    return "".join("_" + re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
 
 
 def complete(values: dict[str, Any], where: str) -> Params:
@@ -319,59 +322,3 @@ def split_overrides(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str
         else:
             ours[name] = value
     return ours, beside
-
-
-# ---------------------------------------------------------------------------------------------------- scaling
-
-
-def scale(value: int | str, kind: str, profile: str) -> Fraction:
-    try:
-        fraction = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        fraction = Fraction(0)
-    if fraction <= 0:
-        raise BadInput(f"params/profiles/{profile}.yaml: {kind}_scale = {value!r}: expected a number like 5 or 5/2")
-    return fraction
-
-
-def scaled(
-    values: dict[str, Any], model: type[BaseModel], time: Fraction, tokens: Fraction, where: str
-) -> dict[str, Any]:
-    """`values` with its step counts divided by `time`, exactly, and its token counts by `tokens`, rounded."""
-    result = dict(values)
-    for name, field in model.model_fields.items():
-        value = values.get(name)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
-            result[name] = scaled(value, inner, time, tokens, where)
-        marks = unit_marks(field.metadata, inner)
-        if "steps" in marks:
-            result[name] = _map(value, lambda v, name=name: _exactly(v, time, name, where))
-        elif "tokens" in marks:
-            result[name] = _map(value, lambda v: max(1, int(Fraction(v) / tokens + Fraction(1, 2))))
-    return result
-
-
-def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
-    """The unit with which a field's type, or the items of its list, is annotated."""
-    marks = {mark for mark in metadata if isinstance(mark, str)}
-    marks |= {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
-    for argument in get_args(annotation):
-        if get_origin(annotation) is list:
-            marks |= unit_marks((), argument)
-    return marks
-
-
-def _map(value: Any, function: Any) -> Any:
-    if isinstance(value, list):
-        return [_map(v, function) for v in value]
-    return function(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _exactly(value: int, time: Fraction, name: str, where: str) -> int:
-    quotient = Fraction(value) / time
-    if quotient.denominator != 1:
-        raise BadInput(
-            f"{where}: {name} = {value} published steps is not a whole number of steps at time_scale {time}"
-        )
-    return int(quotient)

@@ -21,6 +21,7 @@ from lib.checkpoint import load_checkpoint, save_checkpoint
 from lib.corpus import Corpus, build_corpus, corpora_folder, corpus_key
 from lib.errors import BadInput
 from lib.evaluate import evaluate_all
+from lib.interrupts import Interrupts
 from lib.model import GPT, build_model
 from lib.optim import build_optimizer, learning_rate, probe_weight
 from lib.params import Params, is_evaluation, run_hash, snapshot_steps
@@ -65,7 +66,8 @@ def train(params: Params, folder: Path, corpora: Path | None = None) -> dict[str
         run.claim(corpus_key(params), corpus.fingerprint)
         if run.finished:
             return run.record
-        return _loop(params, run, corpus, device)
+        with Interrupts() as asked:
+            return _loop(params, run, corpus, device, asked)
 
 
 def choose_device(params: Params) -> torch.device:
@@ -77,7 +79,7 @@ def choose_device(params: Params) -> torch.device:
     return torch.device(wanted)
 
 
-def _loop(p: Params, run: RunFolder, corpus: Corpus, device: torch.device) -> dict[str, Any]:
+def _loop(p: Params, run: RunFolder, corpus: Corpus, device: torch.device, asked: Interrupts) -> dict[str, Any]:
     probes = build_probes(corpus, p)
     sets = eval_sets(corpus, probes, p)
     run.write_codewords(probes.codewords)
@@ -135,9 +137,13 @@ def _loop(p: Params, run: RunFolder, corpus: Corpus, device: torch.device) -> di
                 state.losses, state.norms = [], []
             if step in snapshots or run.stopping(state, p):
                 save_snapshot(run, p, model, step)
-            if progress.checkpoint_due():
+            if progress.checkpoint_due() or asked.to_stop:
                 save_checkpoint(run.folder, model, optimizer, vars(state), run_hash(p))
                 run.checkpointed(step)
+            if asked.to_stop:
+                progress.close()
+                run.say(f"interrupted; the state after step {step} is saved, the same command goes on from it")
+                raise KeyboardInterrupt
 
     save_checkpoint(run.folder, model, optimizer, vars(state), run_hash(p))
     progress.close()

@@ -56,7 +56,7 @@ print(
     f"{len(corpus.train):,} training and {len(corpus.validation):,} validation stories, "
     f"{len(corpus.train.tokens):,} training tokens, vocabulary {corpus.vocab:,}"
 )
-display(Markdown("\n\n---\n\n".join(corpus.tokenizer.decode(corpus.train.story(i)) for i in range(3))))
+display(Markdown("\n\n---\n\n".join(corpus.tokenizer.decode(corpus.train.story(i)) for i in range(10))))
 
 # %% [markdown]
 # ## A batch and its probes

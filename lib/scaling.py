@@ -1,0 +1,62 @@
+"""A profile's scales: published step counts divided exactly, published token counts rounded."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from lib.errors import BadInput
+
+
+def scale(value: int | str, kind: str, profile: str) -> Fraction:
+    try:
+        fraction = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        fraction = Fraction(0)
+    if fraction <= 0:
+        raise BadInput(f"params/profiles/{profile}.yaml: {kind}_scale = {value!r}: expected a number like 5 or 5/2")
+    return fraction
+
+
+def scaled(
+    values: dict[str, Any], model: type[BaseModel], time: Fraction, tokens: Fraction, where: str
+) -> dict[str, Any]:
+    """`values` with step counts divided by `time`, exactly, and token counts by `tokens`, halves to even."""
+    result = dict(values)
+    for name, field in model.model_fields.items():
+        value = values.get(name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
+            result[name] = scaled(value, inner, time, tokens, where)
+        marks = unit_marks(field.metadata, inner)
+        if "steps" in marks:
+            result[name] = _map(value, lambda v, name=name: _exactly(v, time, name, where))
+        elif "tokens" in marks:
+            result[name] = _map(value, lambda v: max(1, round(Fraction(v) / tokens)))
+    return result
+
+
+def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
+    """The unit with which a field's type, or the items of its list, is annotated."""
+    marks = {mark for mark in metadata if isinstance(mark, str)}
+    marks |= {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
+    for argument in get_args(annotation):
+        if get_origin(annotation) is list:
+            marks |= unit_marks((), argument)
+    return marks
+
+
+def _map(value: Any, function: Callable[[int], int]) -> Any:
+    if isinstance(value, list):
+        return [_map(v, function) for v in value]
+    return function(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _exactly(value: int, time: Fraction, name: str, where: str) -> int:
+    quotient = Fraction(value) / time
+    if quotient.denominator != 1:
+        raise BadInput(
+            f"{where}: {name} = {value} published steps is not a whole number of steps at time_scale {time}"
+        )
+    return int(quotient)

@@ -1,0 +1,101 @@
+"""What the tests share: smoke-sized parameters, one small corpus a session, and the optional large files.
+
+Tests that need the real GPT-2 tokenizer or real stories take them from files that the environment names:
+GPT2_TOKENIZER (a tokenizer.json, also packed) and TINYSTORIES (a .jsonl, also packed). Without they skip.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lib.corpus import build_corpus
+from lib.params import Params, validate
+from lib.probe import build_probes
+from lib.study import flatten, load_study, unflatten
+
+
+def _changed(p, **values):
+    """`p` with some parameters replaced, validated anew; dots are written as double underscores."""
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    return validate(Params, unflatten({**flatten(p.model_dump(mode="json")), **named}), "test")
+
+
+def _file_from(variable):
+    path = os.environ.get(variable)
+    if not path:
+        pytest.skip(f"{variable} names no file")
+    return path
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A context in which temporary files are opened as ever, and every write to one meets a full device."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    make = tempfile.mkstemp
+
+    def mkstemp(*arguments, **named):
+        handle, name = make(*arguments, **named)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, handle)
+        os.close(full)
+        return handle, name
+
+    @contextlib.contextmanager
+    def context():
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "mkstemp", mkstemp)
+            yield
+
+    return context
+
+
+@pytest.fixture(scope="session")
+def changed():
+    return _changed
+
+
+@pytest.fixture(scope="session")
+def smoke():
+    """The smoke profile's run at beta2 = 0.95, in the corrected variant."""
+    return load_study("beta2", "smoke", "optim.beta2=0.95", axes={}).runs[0].params
+
+
+@pytest.fixture(scope="session")
+def paper():
+    return load_study("beta2", "paper", "", axes={}).runs[0].params
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory):
+    return tmp_path_factory.mktemp("corpora")
+
+
+@pytest.fixture(scope="session")
+def corpus(smoke, corpora):
+    return build_corpus(smoke, corpora)
+
+
+@pytest.fixture(scope="session")
+def probes(corpus, smoke):
+    return build_probes(corpus, smoke)
+
+
+@pytest.fixture(scope="session")
+def gpt2_params(paper):
+    """The published parameters with a few generated stories in place of TinyStories."""
+    small = {"corpus__source": "storyworld", "corpus__train_stories": 200, "corpus__validation_stories": 50}
+    return _changed(paper, tokenizer__path=_file_from("GPT2_TOKENIZER"), **small)
+
+
+@pytest.fixture(scope="session")
+def gpt2_corpus(gpt2_params, corpora):
+    return build_corpus(gpt2_params, corpora)
+
+
+@pytest.fixture(scope="session")
+def tinystories():
+    return Path(_file_from("TINYSTORIES"))

@@ -1,0 +1,142 @@
+"""A disk that fills up, a corpus that is broken: one sentence each, and nothing on disk is lost."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_resume import PILOT, ROOT, params, results
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB; needs the right to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def pilot(out: Path, *words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(out), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_full_disk_says_so_and_the_run_goes_on_after_it(small_disk, tmp_path):
+    from lib.train import train
+
+    corpora = tmp_path / "corpora"
+    train(params(), tmp_path / "other" / "run", corpora)
+    (small_disk / "corpora").symlink_to(corpora)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 1_000_000)
+    said = pilot(small_disk / "study")
+    assert said.returncode == 2
+    assert "error: " in said.stderr and "the disk is full" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert said.stderr.count("\n") == 1
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    again = pilot(small_disk / "study")
+    assert again.returncode == 0, again.stderr
+    assert "resuming after step" in again.stdout
+    run = next((small_disk / "study").glob("pilot_*"))
+    assert results(run) == results(tmp_path / "other" / "run")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "this corpus file is empty"),
+        ('{"text": "short"}\n' * 5, "no usable train story"),
+        ('{"txt": "a story without its field"}\n', "no text in the field 'text' (corpus.text_field)"),
+        ('{"text": "not closed\n', "line 1: this is not readable JSON"),
+    ],
+)
+def test_broken_stories_get_one_sentence(tmp_path, content, sentence):
+    stories = tmp_path / "stories.jsonl"
+    stories.write_text(content)
+    said = pilot(tmp_path / "study", "--corpus.source", "file", "--corpus.path", str(stories))
+    assert said.returncode == 2
+    assert sentence in said.stderr
+    assert str(stories) in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_missing_stories_name_the_file(tmp_path):
+    said = pilot(tmp_path / "study", "--corpus.source", "file", "--corpus.path", str(tmp_path / "none.jsonl"))
+    assert said.returncode == 2
+    assert "none.jsonl" in said.stderr and "Traceback" not in said.stderr
+
+
+def test_offline_hub_names_the_two_ways_out(tmp_path):
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PATH": ""}
+    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(tmp_path), "--corpus.source"]
+    said = subprocess.run([*command, "tinystories"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert said.returncode == 2
+    for way in ("go online once", "corpus.source=storyworld", "corpus.path=FILE"):
+        assert way in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--beta", "0.9"], "unknown argument --beta (did you mean --beta2?)"),
+        (["--optim.esp", "1e-8"], "did you mean --optim.eps?"),
+        (["--lr"], "--lr needs a value"),
+        (["--lr", "fast"], "optim.lr = 'fast'"),
+        (["--resume_from", "nowhere:20"], "expected RUN:STEP"),
+        (["--profile", "lap"], "did you mean laptop?"),
+    ],
+)
+def test_pilot_mistakes_get_one_sentence(tmp_path, words, sentence):
+    command = [sys.executable, "-m", "lib", "pilot", "--out_dir", str(tmp_path), *words]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 2
+    assert sentence in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_the_authors_command_word_for_word(tmp_path):
+    """Every flag of the published command, underscores or dashes, means what the author meant."""
+    from lib.cli import parse_pilot
+    from lib.study import load_study
+
+    flags = (
+        "--seed 42 --wd 0.5 --lr 0.001 --beta2 0.80 --steps 4000 --warmup 1500 --min_lr_ratio 0.1 --grad-clip 1.0 "
+        "--eval_every 200 --save_ckpt_every 50 --save_ckpt_dense_from 600 --save-ckpt-dense-to 2000 "
+        "--save_ckpt_sparse_every 100 --save_ckpt_sparse_from 2000"
+    )
+    _, values = parse_pilot(flags.split())
+    given = load_study("beta2", "paper", " ".join(f"{k}={v}" for k, v in values.items()), axes={}).runs[0]
+    published = next(r for r in load_study("beta2", "paper").runs if r.params.optim.beta2 == 0.80)
+    assert given.params == published.params
+    assert given.name == "pilot_wd0.5_lr0.001_lp2.0_b20.80_s42"
+
+
+def test_reheat_runs_and_resumes_from_a_mid_snapshot(tmp_path):
+    run = tmp_path / "study"
+    assert pilot(run).returncode == 0
+    parent = next(run.glob("pilot_*"))
+    reheat = ["--resume_from", f"{parent}:40", "--lr", "6e-4"]
+    command = [sys.executable, "-m", "lib", "pilot", *reheat, "--machine.checkpoint_seconds", "0.001"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    folder = parent / "reheat" / "reheat_ckpt40_lr0.0006"
+    first = results(folder)
+    (folder / "run.json").unlink()
+    (folder / "checkpoint.safetensors").unlink()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    assert results(folder) == first
+    start, same = (folder / "snapshots" / "000000.safetensors", parent / "snapshots" / "000040.safetensors")
+    from lib.snapshots import load_tensors
+
+    ours, theirs = load_tensors(start)[0], load_tensors(same)[0]
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    wrong = [*command[:5], f"{parent}:13", *command[6:]]
+    said = subprocess.run(wrong, cwd=ROOT, capture_output=True, text=True)
+    assert "no whole-model snapshot at step 13" in said.stderr

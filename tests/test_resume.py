@@ -1,0 +1,205 @@
+"""Interrupted work ends with the bytes of uninterrupted work, after kill -9 at any moment."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from lib import checkpoint
+from lib.errors import BadInput
+from lib.params import Params
+from lib.study import load_study
+from lib.train import train
+
+ROOT = Path(__file__).resolve().parents[1]
+# A checkpoint at nearly every step makes the moments that matter likely.
+PILOT = ["--profile", "smoke", "--beta2", "0.95", "--machine.checkpoint_seconds", "0.001"]
+
+
+def params(overrides: str = "") -> Params:
+    return load_study("beta2", "smoke", f"machine.checkpoint_seconds=0.001 {overrides}", axes={}).runs[0].params
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """Every byte that a run's result consists of."""
+    names = ["pilot_metrics.json", "metrics.jsonl", "codewords.json", "params.yaml", "checkpoint.safetensors"]
+    files = [*sorted(run.glob("snapshots/*.safetensors")), *(run / name for name in names)]
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> tuple[Path, dict[str, bytes]]:
+    home = tmp_path_factory.mktemp("uninterrupted")
+    train(params(), home / "study" / "run", home / "corpora")
+    return home / "corpora", results(home / "study" / "run")
+
+
+def start_pilot(out: Path, corpora: Path) -> subprocess.Popen:
+    out.mkdir(exist_ok=True)
+    if not (out / "corpora").exists():
+        (out / "corpora").symlink_to(corpora)
+    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(out / "study")]
+    log = (out / "log").open("a")
+    return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+
+def only_run(out: Path) -> Path:
+    return next((out / "study").glob("pilot_*"))
+
+
+def kill_when(process: subprocess.Popen, condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def snapshot_count(out: Path) -> int:
+    return len(list(out.glob("study/pilot_*/snapshots/0*.safetensors")))
+
+
+def test_kill_at_random_moments_changes_no_byte(tmp_path, uninterrupted):
+    corpora, expected = uninterrupted
+    rng = random.Random(time.time_ns())
+    moments = sorted(rng.sample(range(1, 50), 2))
+    for count in moments:
+        process = start_pilot(tmp_path, corpora)
+        kill_when(process, lambda count=count: snapshot_count(tmp_path) >= count)
+
+    # And once in the middle of a checkpoint's write: its temporary file is there, its name is not yet.
+    process = start_pilot(tmp_path, corpora)
+    run = only_run(tmp_path)
+    kill_when(process, lambda: any(run.glob(".checkpoint.safetensors.*")) or snapshot_count(tmp_path) > 50)
+
+    assert start_pilot(tmp_path, corpora).wait() == 0, (tmp_path / "log").read_text()
+    found = results(run)
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == [], f"killed at {moments}"
+
+
+def test_the_comparison_can_fail(tmp_path, uninterrupted, monkeypatch):
+    """Negative control: forget the optimizer's state at a resume, and the bytes differ."""
+    corpora, expected = uninterrupted
+    run = tmp_path / "study" / "run"
+    interrupt_at(run, corpora, monkeypatch, step=30)
+
+    def forgetful(model, optimizer, tensors) -> None:
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(tensors[f"model.{name}"])
+
+    monkeypatch.setattr(checkpoint, "_restore", forgetful)
+    train(params(), run, corpora)
+    found = results(run)
+    assert found["snapshots/000020.safetensors"] == expected["snapshots/000020.safetensors"]
+    assert found["snapshots/000080.safetensors"] != expected["snapshots/000080.safetensors"]
+
+
+def interrupt_at(run: Path, corpora: Path, monkeypatch, step: int) -> None:
+    """Ask a training run to stop, by the signal a terminal sends, once it reached `step`."""
+    from lib import train as module
+
+    original = module.look
+
+    def look_and_signal(state, new) -> None:
+        original(state, new)
+        if state.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "look", look_and_signal)
+        with pytest.raises(KeyboardInterrupt):
+            train(params(), run, corpora)
+
+
+def test_interrupt_saves_and_says_so(tmp_path, uninterrupted, monkeypatch, capsys):
+    corpora, expected = uninterrupted
+    run = tmp_path / "study" / "run"
+    interrupt_at(run, corpora, monkeypatch, step=33)
+    assert "the state after step 33 is saved" in capsys.readouterr().out
+    record = json.loads((run / "run.json").read_text())
+    assert (record["state"], record["step"]) == ("failed", 33)
+    train(params(), run, corpora)
+    assert "resuming after step 33" in capsys.readouterr().out
+    assert results(run) == expected
+
+
+def test_truncated_checkpoint_falls_back_and_says_so(tmp_path, uninterrupted, monkeypatch, capsys):
+    corpora, expected = uninterrupted
+    run = tmp_path / "study" / "run"
+    interrupt_at(run, corpora, monkeypatch, step=40)
+    path = run / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    train(params(), run, corpora)
+    said = capsys.readouterr().out
+    assert "truncated or damaged" in said
+    assert "falling back to the state before it" in said
+    assert "resuming after step 39" in said
+    assert results(run) == expected
+
+
+def test_finished_run_returns_at_once_and_lost_files_come_back(tmp_path, uninterrupted, capsys):
+    corpora, expected = uninterrupted
+    run = tmp_path / "study" / "run"
+    train(params(), run, corpora)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+    train(params(), run, corpora)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")} == before
+    (run / "snapshots" / "000024.safetensors").unlink()
+    train(params(), run, corpora)
+    assert "000024.safetensors is missing" in capsys.readouterr().out
+    assert results(run) == expected
+
+
+@pytest.mark.parametrize(("override", "named"), [("optim.eps=1e-7", "optim.eps"), ("probe.p=0.3", "probe.p")])
+def test_other_parameters_are_refused_by_name(tmp_path, uninterrupted, monkeypatch, override, named):
+    corpora, _ = uninterrupted
+    run = tmp_path / "study" / "run"
+    interrupt_at(run, corpora, monkeypatch, step=2)
+    kept = results(run)
+    with pytest.raises(BadInput, match=f"other parameters: {named}"):
+        train(params(override), run, corpora)
+    assert results(run) == kept
+
+
+@pytest.mark.parametrize("key", ["code", "versions", "fingerprint"])
+def test_other_code_versions_or_corpus_are_refused_by_name(tmp_path, uninterrupted, monkeypatch, key):
+    corpora, _ = uninterrupted
+    run = tmp_path / "study" / "run"
+    interrupt_at(run, corpora, monkeypatch, step=2)
+    record = json.loads((run / "run.json").read_text())
+    record["identity"][key] = {"torch": "1.0"} if key == "versions" else "other"
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(BadInput, match=f"cannot go on as it began: {key}"):
+        train(params(), run, corpora)
+
+
+def test_two_trainings_of_one_folder_name_the_holder(tmp_path, uninterrupted, monkeypatch):
+    from lib import runfolder
+
+    corpora, _ = uninterrupted
+    run = tmp_path / "study" / "run"
+    run.mkdir(parents=True)
+    held = runfolder.hold(run / ".lock", run, patience=0)
+    monkeypatch.setattr(runfolder, "LOCK_PATIENCE", 0.1)
+    with pytest.raises(BadInput, match=rf"process {os.getpid()} on .* is working here"):
+        train(params(), run, corpora)
+    os.close(held)
+
+
+def test_checkpoint_holds_everything(uninterrupted):
+    tensors = safetensors.torch.load(uninterrupted[1]["checkpoint.safetensors"])
+    weights = [name for name in tensors if name.startswith("model.")]
+    for name in weights:
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            assert f"optimizer.{name.removeprefix('model.')}.{key}" in tensors

@@ -1,0 +1,293 @@
+"""Study + profile + overrides: what every profile shares, how it scales, and what is refused."""
+
+import re
+import shutil
+from fractions import Fraction
+
+import pytest
+
+from lib import study
+from lib.errors import BadInput
+from lib.params import run_hash, run_name, snapshot_steps
+from lib.study import (
+    VARIANTS,
+    flatten,
+    load_profile,
+    load_reheat,
+    load_study,
+    parse_overrides,
+    reheat_params,
+    unflatten,
+)
+
+PROFILES = ("paper", "laptop", "smoke")
+
+# Published step counts (core experiment), none of which may be rounded by a profile.
+PUBLISHED_STEPS = {
+    "schedule.steps": 4000,
+    "schedule.warmup": 1500,
+    "schedule.lambda_step": 4000,
+    "eval.every": 200,
+    "snapshots.dense_every": 50,
+    "snapshots.dense_from": 600,
+    "snapshots.dense_to": 2000,
+    "snapshots.sparse_every": 100,
+    "snapshots.sparse_from": 2000,
+    "snapshots.whole": [400, 1000, 1600, 2000, 3000, 4000],
+}
+PUBLISHED_ANALYSIS = {
+    "window": [600, 2000],
+    "lag": 200,
+    "update_steps": [800, 1200, 1600, 2200, 3000, 3600],
+    "interference_steps": [1600, 3000],
+    "fisher_steps": [400, 1000, 1600, 2000, 3000, 4000],
+}
+PUBLISHED_REHEAT = {"snapshots": [2000, 4000], "steps": 2000, "warmup": 200, "eval_every": 200}
+
+
+def divided(value, scale):
+    return [Fraction(v, scale) for v in value] if isinstance(value, list) else Fraction(value, scale)
+
+
+def refusal(*arguments, **named):
+    with pytest.raises(BadInput) as caught:
+        load_study(*arguments, **named)
+    return str(caught.value)
+
+
+def user_study(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture
+def own_profiles(tmp_path, monkeypatch):
+    """A copy of params/ to put profiles into."""
+    folder = tmp_path / "params"
+    shutil.copytree(study.PARAMS_FOLDER, folder)
+    monkeypatch.setattr(study, "PARAMS_FOLDER", folder)
+    return folder / "profiles"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_step_counts_are_the_published_ones_over_the_time_scale(profile):
+    loaded = load_study("beta2", profile)
+    scale = Fraction(load_profile(profile).time_scale)
+    assert (scale == 1) == (profile == "paper")
+    for run in loaded.runs:
+        values = flatten(run.params.model_dump())
+        for name, published in PUBLISHED_STEPS.items():
+            assert values[name] == divided(published, scale), name
+    for name, published in PUBLISHED_ANALYSIS.items():
+        assert getattr(loaded.analysis, name) == divided(published, scale), name
+    for name, published in PUBLISHED_REHEAT.items():
+        assert getattr(loaded.reheat, name) == divided(published, scale), name
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_hard_constraints_are_those_of_the_paper_in_every_profile(profile):
+    runs = load_study("beta2", profile).runs
+    assert [run.params.optim.beta2 for run in runs] == [0.99, 0.95, 0.90, 0.80, 0.0]
+    for run in runs:
+        o, s = run.params.optim, run.params.schedule
+        assert (o.name, o.lr, o.beta1, o.eps, o.weight_decay, o.clip) == ("adamw", 1e-3, 0.9, 1e-8, 0.5, 1.0)
+        assert (s.min_lr_ratio, s.decay, s.lambda_probe, s.lambda_probe2) == (0.1, "clamped", 2.0, 4.0)
+        assert (run.params.probe.p, run.params.seed) == (0.20, 42)
+
+
+def test_paper_profile_is_the_published_experiment(paper):
+    assert paper.variant == "executed"
+    assert paper.model.model_dump() == {"layers": 8, "width": 512, "heads": 16, "ff": 2048, "context": 256}
+    assert (paper.batch.size, paper.batch.accumulate, paper.batch.pad_targets) == (64, 2, "count")
+    assert (paper.probe.codewords, paper.probe.eval_examples) == (512, 2000)
+    assert (paper.probe.gap_in, paper.probe.gap_ood, paper.probe.prefix_eval) == ([5, 30], [80, 200], [2, 10])
+    assert (paper.corpus.train_stories, paper.corpus.validation_stories, paper.corpus.min_chars) == (
+        200000,
+        5000,
+        40,
+    )
+    assert (paper.eval.stories, paper.eval.crops) == (1280, "fresh")
+
+
+def test_published_snapshots_and_the_initial_weights(paper):
+    published = {1, 200, 400, *range(600, 2001, 50), *range(2100, 4001, 100)}
+    assert len(published) == 52
+    assert snapshot_steps(paper) == sorted({0} | published)
+
+
+def test_profiles_are_of_the_default_and_named_folder():
+    assert load_study("beta2").profile == "laptop"
+    assert load_study("beta2", "smoke").folder_name == "beta2-smoke"
+
+
+def test_runs_of_a_study_differ_in_their_axes_alone():
+    runs = load_study("beta2", "laptop").runs
+    first = flatten(runs[0].params.model_dump())
+    for run in runs[1:]:
+        values = flatten(run.params.model_dump())
+        assert {name for name in values if values[name] != first[name]} == {"optim.beta2"}
+    assert [run.name for run in runs] == [run_name(run.params) for run in runs]
+
+
+def test_token_counts_shrink_with_the_context_scale(own_profiles):
+    (own_profiles / "small.yaml").write_text("profile: small\ntime_scale: 1\ncontext_scale: 3\nset: {}\n")
+    p = load_study("beta2", "small").runs[0].params
+    # the published 256, [5, 30], [80, 200] and [2, 10], rounded
+    p, q = p.model, p.probe
+    assert (p.context, q.gap_in, q.gap_ood, q.prefix_eval) == (85, [2, 10], [27, 67], [1, 3])
+
+
+def test_a_time_scale_that_divides_no_step_count_is_refused(own_profiles):
+    (own_profiles / "odd.yaml").write_text("profile: odd\ntime_scale: 7\ncontext_scale: 1\nset: {}\n")
+    assert "steps = 4000 published steps is not a whole number of steps at time_scale 7" in refusal("beta2", "odd")
+
+
+def test_fractional_time_scales_are_exact(own_profiles):
+    (own_profiles / "odd.yaml").write_text("profile: odd\ntime_scale: 5/2\ncontext_scale: 1\nset: {}\n")
+    assert load_study("beta2", "odd").runs[0].params.schedule.steps == 1600
+
+
+@pytest.mark.parametrize("scale", ["0", "-5", "1/0", "fast", "''"])
+def test_scales_that_are_no_positive_number(scale, own_profiles):
+    (own_profiles / "odd.yaml").write_text(f"profile: odd\ntime_scale: {scale}\ncontext_scale: 1\nset: {{}}\n")
+    assert "expected a number like 5 or 5/2" in refusal("beta2", "odd")
+
+
+def test_unknown_profile_and_study_name_the_nearest(tmp_path):
+    assert "there are laptop, paper, smoke (did you mean smoke?)" in refusal("beta2", "smok")
+    assert "(did you mean beta2?)" in refusal("beta_2", "smoke")
+    assert "there is no such study" in refusal(str(tmp_path / "none.yaml"), "smoke")
+
+
+def test_overrides_are_yaml_words():
+    text = "optim.lr=6e-4 seed=271 probe.gap_in='[2, 9]' start=null corpus.path='a b=c.txt' variant=executed"
+    assert parse_overrides(text) == {
+        "optim.lr": 6e-4,
+        "seed": 271,
+        "probe.gap_in": [2, 9],
+        "start": None,
+        "corpus.path": "a b=c.txt",
+        "variant": "executed",
+    }
+    assert parse_overrides("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("optim.lr", "expected name=value, got 'optim.lr'"),
+        ("optim.lr=", "expected name=value, got 'optim.lr='"),
+        ("=3", "expected name=value, got '=3'"),
+        ("corpus.path='a", "unbalanced quotes"),
+        ("probe.gap_in=[2,", "SET, probe.gap_in"),
+        ("optim.beta3=0.9", "unknown parameter optim.beta3 (did you mean optim.beta2?)"),
+        ("lr=0.1", "unknown parameter lr (did you mean optim.lr?)"),
+        ("optim=3", "unknown parameter optim"),
+        ("optim.lr=fast", "optim.lr = 'fast': input should be a valid number"),
+        ("analysis.windw=[1,2]", "unknown key windw (did you mean window?)"),
+        ("reheat.lr=[-1.0]", "reheat: lr.0 = -1.0"),
+    ],
+)
+def test_wrong_overrides_are_refused(text, expected):
+    assert expected in refusal("beta2", "smoke", text)
+
+
+def test_overrides_are_taken_as_written_and_not_scaled():
+    loaded = load_study("beta2", "smoke", "schedule.warmup=10 analysis.lag=8 reheat.steps=30")
+    assert (loaded.runs[0].params.schedule.warmup, loaded.analysis.lag, loaded.reheat.steps) == (10, 8, 30)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_sets_five_switches_and_each_can_be_set_alone(variant):
+    other = VARIANTS["corrected" if variant == "executed" else "executed"]
+    values = flatten(load_study("beta2", "smoke", f"variant={variant}").runs[0].params.model_dump())
+    assert len(VARIANTS[variant]) == 5
+    assert {name: values[name] for name in other} == VARIANTS[variant]
+    for name in other:
+        text = f"variant={variant} {name}={other[name]}"
+        values = flatten(load_study("beta2", "smoke", text).runs[0].params.model_dump())
+        assert {n: values[n] for n in other} == {**VARIANTS[variant], name: other[name]}
+
+
+def test_the_paper_is_as_executed_and_the_small_profiles_corrected():
+    variants = {profile: load_study("beta2", profile).runs[0].params.variant for profile in PROFILES}
+    assert variants == {"paper": "executed", "laptop": "corrected", "smoke": "corrected"}
+
+
+def test_later_stages_must_find_their_snapshots():
+    assert "step 32, which is not in snapshots.whole" in refusal(
+        "beta2", "smoke", "snapshots.whole=[8,20,40,60,80]"
+    )
+    assert "analysis.window begins or ends at step 11" in refusal("beta2", "smoke", "analysis.window=[11,40]")
+
+
+def test_reheat_must_be_of_the_grid():
+    assert "reheat.beta2 = 0.5 is not in the grid" in refusal("beta2", "smoke", "reheat.beta2=[0.5]")
+    assert "reheat.warmup = 40 must end before" in refusal("beta2", "smoke", "reheat.warmup=40")
+    assert "has no reheat" in refusal("beta2", "smoke", "reheat.lr=[1e-3]", axes={})
+
+
+def test_reheat_settings_are_no_part_of_any_run():
+    plain = [run_hash(run.params) for run in load_study("beta2", "smoke").runs]
+    text = "reheat.lr=[2e-3,1e-4] reheat.steps=20 analysis.lag=8"
+    other = [run_hash(run.params) for run in load_study("beta2", "smoke", text).runs]
+    assert plain == other
+
+
+def test_reheat_condition_is_the_parent_with_a_short_schedule(paper):
+    reheat = load_study("beta2", "paper").reheat
+    start = {"snapshot": "x.safetensors", "step": 2000, "digest": "d"}
+    p = reheat_params(paper, reheat, 6e-4, start)
+    s = p.schedule
+    assert (p.optim.lr, s.steps, s.warmup, s.lambda_probe, s.lambda_probe2) == (6e-4, 2000, 200, 4.0, None)
+    assert (p.model, p.probe, p.batch, p.corpus) == (paper.model, paper.probe, paper.batch, paper.corpus)
+    assert p.start.step == 2000
+    assert snapshot_steps(p) == [0, 1, *range(200, 2001, 200)]
+    one = reheat_params(paper, reheat.model_copy(update={"protocol": "one_process"}), 6e-4, start)
+    assert (one.batch.accumulate, one.probe.p) == (1, 0.10)
+
+
+def test_reheat_of_a_lone_run_scales_with_it(smoke):
+    reheat = load_reheat(smoke)
+    assert (reheat.steps, reheat.warmup, reheat.snapshots) == (40, 4, [40, 80])
+
+
+def test_a_grid_of_ones_own_over_any_parameter(tmp_path):
+    text = "study: mine\naxes:\n  probe.p: [0.1, 0.5]\n  model.layers: [1, 2]\nset: {optim: {lr: 6e-4}, seed: 7}\n"
+    runs = load_study(user_study(tmp_path, text), "smoke").runs
+    assert [(r.params.probe.p, r.params.model.layers) for r in runs] == [(0.1, 1), (0.1, 2), (0.5, 1), (0.5, 2)]
+    assert {(r.params.optim.lr, r.params.seed) for r in runs} == {(6e-4, 7)}
+    assert runs[1].name == "pilot_wd0.5_lr0.0006_lp2.0_b20.95_s7_probe.p0.1_model.layers2"
+    assert len({run_hash(r.params) for r in runs}) == 4
+
+
+def test_names_of_runs_are_plain_words_for_make_and_shell(tmp_path):
+    text = "study: mine\naxes:\n  probe.gap_in: [[2, 8], [3, 8]]\n  corpus.path: ['a b/c.txt', '$(x)=*:']\n"
+    names = [run.name for run in load_study(user_study(tmp_path, text), "smoke").runs]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
+    assert names[0].endswith("_probe.gap_in-2-8_corpus.patha-b-c.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("study: mine\naxes: {optim.beta: [0.9]}\n", "unknown parameter optim.beta (did you mean optim.beta2?)"),
+        ("study: mine\naxes: {optim.beta2: []}\n", "axes.optim.beta2"),
+        ("study: mine\naxes: {optim.beta2: [0.9, 0.9]}\n", "an axis repeats a value"),
+        ("study: mine\naxes: {optim.beta2: [0.9, 1.5]}\n", "optim.beta2 = 1.5"),
+        ("study: a/b\naxes: {seed: [1]}\n", "study = 'a/b'"),
+        ("axes: {seed: [1]}\n", "the key study is missing"),
+        ("study: mine\naxis: {seed: [1]}\n", "unknown key axis (did you mean axes?)"),
+        ("study: mine\naxes: {seed: [1]}\nset: {sed: 3}\n", "unknown parameter sed (did you mean seed?)"),
+    ],
+)
+def test_wrong_grids_are_refused(text, expected, tmp_path):
+    assert expected in refusal(user_study(tmp_path, text), "smoke")
+
+
+def test_flatten_and_unflatten_are_inverse():
+    nested = {"a": {"b": {"c": 1}, "d": [1, {"e": 2}]}, "f": None, "start": {"snapshot": "x"}}
+    assert unflatten(flatten(nested)) == nested
+    assert flatten({"optim": {"lr": 1}, "optim.beta2": 2}) == {"optim.lr": 1, "optim.beta2": 2}
