@@ -63,7 +63,7 @@ lab: $(READY)
 	@test -n '$(RUN)' || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }
 	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
 
-test: $(READY)
+test: $(READY) $(if $(READY),.venv/test-ready)
 	@$(PY) -m pytest -n 2 -q $(TESTS)
 
 setup: $(READY)
@@ -76,6 +76,11 @@ ifdef READY
 	  && echo 'setting up .venv from requirements.txt (about two minutes, 1.8 GB)' \
 	  && python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	  && cp requirements.txt $@; }
+
+.venv/test-ready: FORCE | .venv/ready
+	@cmp -s tests/requirements.txt $@ || { \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt \
+	  && cp tests/requirements.txt $@; }
 .PHONY: FORCE
 FORCE:
 endif

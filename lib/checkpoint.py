@@ -56,6 +56,9 @@ def load_checkpoint(
 
 
 def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    for name, parameter in model.named_parameters():  # all or nothing
+        if tensors[f"model.{name}"].shape != parameter.shape:
+            raise ValueError(f"the checkpoint's {name} has another shape than the model's")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])

@@ -138,7 +138,8 @@ class Snapshots:
 
 def open_snapshots(folder: Path, trunk: list[str]) -> Snapshots:
     """The snapshots of a run; `trunk` is the registered order of its tensors."""
-    paths = {int(path.stem): path for path in sorted((folder / "snapshots").glob("*.safetensors"))}
+    named = sorted((folder / "snapshots").glob("*.safetensors"))
+    paths = {int(path.stem): path for path in named if path.stem.isdigit()}
     if not paths:
         raise BadInput(f"{folder / 'snapshots'}: there is no snapshot")
     places = {step: _places(path) for step, path in paths.items()}

@@ -134,20 +134,27 @@ def load_study(
     values = apply(values, flatten(prof.set), f"params/profiles/{profile}.yaml")
     values = apply(values, flatten(file.set), f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
+    axes = file.axes if axes is None else axes
+    for name in ours:
+        if name in axes:
+            raise BadInput(
+                f"SET names {name}, an axis of {path} with the values {axes[name]}; "
+                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
+            )
     analysis = validate(
         Analysis,
         {**scaled(file.analysis or base["analysis"], Analysis, time, tokens, where), **beside["analysis"]},
         f"{where}, analysis",
     )
     reheat = None
-    if file.reheat is not None and axes is None:
+    if file.reheat is not None and axes:
         values_ = {**scaled(file.reheat, Reheat, time, tokens, where), **beside["reheat"]}
         reheat = validate(Reheat, values_, f"{where}, reheat")
     elif beside["reheat"]:
         raise BadInput(f"SET names reheat.{next(iter(beside['reheat']))}, and {path} has no reheat")
 
     runs = []
-    for point in grid(file.axes if axes is None else axes):
+    for point in grid(axes):
         at = apply(apply(values, point, f"{path}, axes"), ours, "SET")
         params = complete(at, where)
         runs.append(Run(run_name(params) + axis_suffix(point), params, point))

@@ -76,3 +76,11 @@ def long_steps():
 @pytest.fixture
 def clamped_cosine():
     return _clamped_cosine
+
+
+@pytest.fixture(params=["beta2", "long"])
+def run(request, walk, digest_of):
+    steps = {"beta2": BETA2_STEPS, "long": LONG_STEPS}[request.param]
+    theta = walk(steps)
+    shapes = {"a": (10, 20), "b": (60,), "c": (5, 4, 5)}
+    return steps, theta.astype(float), digest_of(steps, theta, shapes)

@@ -5,7 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from toy_model import (
+
+from lib.geometry import sequences
+from lib.geometry.directions import frame, random_direction
+from lib.geometry.fisher import EMPIRICAL, SAMPLED, empirical_fisher, quotients, sampled_fisher
+from lib.geometry.sequences import Samples, forward_samples
+from tests.geometry.toy_model import (
     TRUNK,
     VOCAB,
     Toy,
@@ -17,11 +22,6 @@ from toy_model import (
     relabel,
     sequence_gradients,
 )
-
-from lib.geometry import sequences
-from lib.geometry.directions import frame, random_direction
-from lib.geometry.fisher import EMPIRICAL, SAMPLED, empirical_fisher, quotients, sampled_fisher
-from lib.geometry.sequences import Samples, forward_samples
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy_model import Toy, flat, gradient, losses, make_batch
 
 from lib.geometry.directions import random_direction
 from lib.geometry.fisher import SQUARED_BATCH, empirical_fisher, quotients
@@ -16,6 +15,7 @@ from lib.geometry.gradients import (
 )
 from lib.geometry.jackknife import jackknife_error, leave_one_out
 from lib.geometry.spectrum import batch_spectrum
+from tests.geometry.toy_model import Toy, flat, gradient, losses, make_batch
 
 LAM = 2.0
 
