@@ -1,6 +1,7 @@
 """python -m lib ...: what make calls, and `pilot`, the author's training command. No logic of its own."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -163,7 +164,9 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"
     if not page.exists():  # a page once opened is the user's
         page.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())}), page)
+        inputs = folder.parent / ".make" / folder.name / f"{notebook}.inputs"
+        parameters = json.loads(inputs.read_text())["parameters"] if inputs.is_file() else {}
+        nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())} | parameters), page)
     print(f"{page} opens on {folder.name}")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     command = [sys.executable, "-m", "jupyter", "lab", page.name]

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.optim import learning_rate, probe_weight
@@ -18,7 +19,9 @@ from lib.params import Params
 from lib.snapshots import write_atomically
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
+NULL = "#B5B5B5"  # every null, and nothing else
 COLUMN, PAGE = 3.4, 6.9  # inches: a column and a page of the paper
+MARKERS = "osD^vPX<>p"
 
 STYLE = {
     "font.family": "sans-serif",
@@ -54,7 +57,31 @@ def save(figure: Figure, folder: Path, name: str, source: str = "") -> Figure:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata[kind])
         write_atomically(folder / "figures" / f"{name}.{kind}", buffer.getvalue())
+    plt.close(figure)  # the notebook shows what the cell returns, once
     return figure
+
+
+def ordered_palette(count: int) -> list[str]:
+    """`count` colours from dark to light: an order that survives colour blindness and grey printing.
+
+    The light end of the map is left out, where a line is lost on white paper.
+    """
+    return [to_hex(colour) for colour in mpl.colormaps["plasma"](np.linspace(0.0, 0.78, count))]
+
+
+def null_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, label: str = "null") -> None:
+    """What no learning gives, from `low` to `high`; the edge keeps a thin band visible."""
+    ax.fill_between(x, low, high, color=NULL, alpha=0.55, lw=1.2, zorder=0.5, label=label)
+
+
+def published_points(ax: Axes, x: np.ndarray, y: np.ndarray, label: str = "published") -> None:
+    """Published values are open markers everywhere, ours are filled."""
+    ax.plot(x, y, ls="none", marker="o", ms=6, mfc="none", mec="black", mew=0.9, zorder=4, label=label)
+
+
+def note(ax: Axes, text: str, colour: str = GREY, at: tuple[float, float] = (0.5, 0.5)) -> None:
+    """A sentence inside a panel, for data that are missing or do not fit."""
+    ax.annotate(text, at, xycoords="axes fraction", ha="center", va="center", fontsize=6.5, color=colour, wrap=True)
 
 
 def schedules(p: Params) -> Figure:

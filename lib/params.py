@@ -209,8 +209,8 @@ def is_evaluation(step: int, p: Params) -> bool:
 
 
 def identity(p: Params) -> dict[str, Any]:
-    """Everything that decides what the run computes, as plain data."""
-    return p.model_dump(mode="json", exclude={"machine"})
+    """Everything that decides what the run computes, as plain data; a start counts by content, not by place."""
+    return p.model_dump(mode="json", exclude={"machine": True, "start": {"snapshot"}})
 
 
 def run_hash(p: Params) -> str:

@@ -5,8 +5,19 @@ from pathlib import Path
 from lib.provenance import ROOT
 from lib.runner import prepare_run
 from lib.study import load_study
+from lib.train import train
 
 PLAYGROUND = ROOT / "outputs" / "playground"
+SHORT_REHEAT = {
+    "beta2": [0.95],
+    "snapshots": [40],
+    "lr": [1e-3],
+    "steps": 20,
+    "warmup": 2,
+    "eval_every": 4,
+    "lambda_probe": 4.0,
+    "protocol": "pilot",
+}
 
 
 def playground(overrides: str = "") -> Path:
@@ -14,4 +25,11 @@ def playground(overrides: str = "") -> Path:
     study = load_study("beta2", "smoke", overrides, axes={})
     folder = PLAYGROUND / study.runs[0].name
     prepare_run(folder, study.runs[0].params)
+    return folder
+
+
+def trained(overrides: str = "") -> Path:
+    """The same run, trained: seconds the first time, at once after that."""
+    folder = playground(overrides)
+    train(load_study("beta2", "smoke", overrides, axes={}).runs[0].params, folder)
     return folder

@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = {"cli", "errors", "params", "play", "provenance", "rules", "runner", "scaling", "status", "study"}
 
 
+# How results look. A colour redraws the paper's figures; it makes no run, and no measurement of one, stale.
+PRESENTATION = {"figures", "paper_figures", "run_figures"}
+
+
 def imported_modules(path: Path) -> list[Path]:
     """`path` and every lib module it imports, directly or through others, in a stable order."""
     seen: dict[Path, None] = {}
@@ -28,7 +32,7 @@ def imported_modules(path: Path) -> list[Path]:
         if at in seen:
             continue
         seen[at] = None
-        todo += [p for p in _imports(at) if p.stem not in PLUMBING]
+        todo += [p for p in _imports(at) if p.stem not in PLUMBING | PRESENTATION]
     return sorted(seen)
 
 

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,46 @@ from lib.runner import TRAINING, missing_outputs, notebook_path, read_done
 from lib.snapshots import json_text, write_atomically
 from lib.study import Run, Study
 
-STAGES = (TRAINING,)
+
+@dataclass(frozen=True)
+class Stage:
+    """A notebook that every run is executed with, once what it needs is done."""
+
+    name: str
+    needs: tuple[str, ...]
+    # The notebook's parameters for a run of a study; None where the stage does not apply to it.
+    parameters: Callable[[Study, Run], dict[str, Any] | None]
+
+
+def _reheat_parameters(study: Study, run: Run) -> dict[str, Any] | None:
+    if study.reheat is None or run.params.optim.beta2 not in study.reheat.beta2:
+        return None
+    return {"time_scale": str(study.time_scale), "protocol": study.reheat.model_dump(mode="json")}
+
+
+STAGES = (
+    Stage(TRAINING, (), lambda s, r: {}),
+    Stage("02_pca", (TRAINING,), lambda s, r: {"time_scale": str(s.time_scale)}),
+    Stage(
+        "03_fisher",
+        ("02_pca",),
+        lambda s, r: {
+            "time_scale": str(s.time_scale),
+            "steps": s.analysis.fisher_steps,
+            "batches": s.analysis.fisher_batches,
+        },
+    ),
+    Stage("04_reheat", ("02_pca",), _reheat_parameters),
+    Stage(
+        "05_interference",
+        ("02_pca",),
+        lambda s, r: {
+            "time_scale": str(s.time_scale),
+            "steps": s.analysis.interference_steps,
+            "batches": s.analysis.interference_batches,
+        },
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +70,7 @@ class Target:
     """One stage of one run."""
 
     stage: str
+    needs: tuple[str, ...]
     run: Run
     folder: Path  # the run's
     inputs: dict[str, Any]  # everything that goes in
@@ -49,12 +90,17 @@ class Target:
 
 
 def targets(study: Study, folder: Path) -> list[Target]:
-    return [
-        Target(stage, run, folder / run.name, stage_inputs(stage, run)) for run in study.runs for stage in STAGES
-    ]
+    found = []
+    for run in study.runs:
+        for stage in STAGES:
+            parameters = stage.parameters(study, run)
+            if parameters is not None:
+                inputs = stage_inputs(stage.name, run, parameters)
+                found.append(Target(stage.name, stage.needs, run, folder / run.name, inputs))
+    return found
 
 
-def stage_inputs(stage: str, run: Run) -> dict[str, Any]:
+def stage_inputs(stage: str, run: Run, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
         corpus = corpus_key(run.params)
     except BadInput as error:
@@ -62,6 +108,7 @@ def stage_inputs(stage: str, run: Run) -> dict[str, Any]:
     notebook = notebook_path(stage)
     return {
         "params": identity(run.params),
+        "parameters": parameters,
         "corpus": corpus,
         "code": provenance.code_hashes(notebook),
         "notebook": content_hash(notebook.read_text(encoding="utf-8")),
@@ -83,8 +130,9 @@ def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
     ]
     for target in every:
         words = [sys.executable, "-m", "lib", "execute", target.stage, str(target.folder)]
+        needed = [target.inputs_file, *(target.folder / f"{name}.done" for name in target.needs)]
         lines += [
-            f"{make_word(target.done)}: {make_word(target.inputs_file)}",
+            f"{make_word(target.done)}: {' '.join(map(make_word, needed))}",
             f"\t@$(LAUNCH) {shlex.join(words).replace('$', '$$')}",
         ]
     path = folder / ".make" / "rules.mk"
@@ -114,6 +162,9 @@ def reasons(target: Target) -> list[str]:
     was, now = done["inputs"], target.inputs
     for name in differences(was.get("params", {}), now["params"]):
         found.append(f"{name} was {_value(was.get('params'), name)}, now {_value(now['params'], name)}")
+    for name in differences(was.get("parameters", {}), now["parameters"]):
+        values = _value(was.get("parameters"), name), _value(now["parameters"], name)
+        found.append(f"{name} was {values[0]}, now {values[1]}")
     if was.get("corpus") != now["corpus"]:
         found.append("the corpus changed")
     codes = was.get("code", {}), now["code"]

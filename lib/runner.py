@@ -24,6 +24,13 @@ from lib.snapshots import json_text, write_atomically
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
+# Files that each later stage is answerable for, besides its notebook and its figures.
+RESULTS = {
+    "02_pca": ["digest.npz", *(f"analysis/{n}.json" for n in ("backbone", "backbone_metrics", "update_alignment"))],
+    "03_fisher": ["analysis/fisher.json"],
+    "04_reheat": ["analysis/reheat.json"],
+    "05_interference": ["analysis/interference_metrics.json"],
+}
 
 
 class StageFailed(Exception):
@@ -44,7 +51,7 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
         if stage == TRAINING:
             prepare_run(run, params)
         started = time.monotonic()
-        execute_notebook(stage, run)
+        execute_notebook(stage, run, inputs["parameters"])
         outputs = stage_outputs(stage, run, params)
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
@@ -122,8 +129,10 @@ def missing_outputs(run: Path, done: dict[str, Any]) -> list[str]:
 def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
     """Every file that this stage is answerable for, relative to the run."""
     files = [run / "notebooks" / f"{stage}.ipynb", *sorted((run / "figures").glob(f"{stage}_*"))]
+    if stage == "04_reheat":
+        files += sorted((run / "reheat").glob("*/pilot_metrics.json"))
     names = [str(path.relative_to(run)) for path in files]
-    return names + training_files(run, params) if stage == TRAINING else names
+    return names + (training_files(run, params) if stage == TRAINING else RESULTS[stage])
 
 
 # ------------------------------------------------------------------------------------------------ the notebook
@@ -155,7 +164,7 @@ def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
     return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
 
 
-def execute_notebook(stage: str, run: Path) -> None:
+def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`."""
     import nbformat
     import papermill
@@ -165,7 +174,7 @@ def execute_notebook(stage: str, run: Path) -> None:
     home = run / "notebooks"
     home.mkdir(parents=True, exist_ok=True)
     part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
-    notebook = filled_notebook(stage, {"run_folder": str(run)})
+    notebook = filled_notebook(stage, {"run_folder": str(run)} | parameters)
     notebook.metadata["provenance"] = stage_provenance(stage, run)
     scratch = Path(tempfile.mkdtemp(prefix="backbone-"))
     environment = {

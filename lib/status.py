@@ -91,6 +91,14 @@ def runs_table(runs: list[Run], folder: Path) -> str:
     return "\n".join([table(rows), *notes])
 
 
+def quantities_table(result: dict[str, Any], names: list[str]) -> str:
+    """observed | null | excess of some quantities of a run, as text."""
+    parts = ("observed", "null", "excess")
+    rows = [["", *parts]]
+    rows += [[name, *(_number(float(result[part][name])) for part in parts)] for name in names]
+    return table(rows)
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if abs(value) >= 100 else f"{value:.3f}"
 

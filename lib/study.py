@@ -17,6 +17,7 @@ from pydantic import Field
 
 from lib.errors import BadInput, nearest
 from lib.params import (
+    Count,
     NonNegative,
     Params,
     Positive,
@@ -26,7 +27,6 @@ from lib.params import (
     parse_yaml,
     read_yaml,
     run_name,
-    snapshot_steps,
     validate,
 )
 from lib.scaling import scale, scaled
@@ -55,11 +55,10 @@ VARIANTS = {
 
 
 class Analysis(Strict):
-    window: Annotated[list[Steps], Field(min_length=2, max_length=2)]
-    lag: Steps
-    update_steps: list[Steps]
     interference_steps: list[Steps]
+    interference_batches: Count
     fisher_steps: list[Steps]
+    fisher_batches: Annotated[list[Count], Field(min_length=3, max_length=3)]  # empirical, sampled, gradients
 
 
 class Reheat(Strict):
@@ -78,6 +77,7 @@ class Profile(Strict):
     time_scale: int | str
     context_scale: int | str
     set: dict[str, Any]
+    analysis: dict[str, Any] = {}
 
 
 class StudyFile(Strict):
@@ -143,7 +143,11 @@ def load_study(
             )
     analysis = validate(
         Analysis,
-        {**scaled(file.analysis or base["analysis"], Analysis, time, tokens, where), **beside["analysis"]},
+        {
+            **scaled(file.analysis or base["analysis"], Analysis, time, tokens, where),
+            **prof.analysis,
+            **beside["analysis"],
+        },
         f"{where}, analysis",
     )
     reheat = None
@@ -222,16 +226,12 @@ def check_study(study: Study, where: str) -> None:
     steps = [*study.analysis.interference_steps, *study.analysis.fisher_steps]
     steps += study.reheat.snapshots if study.reheat else []
     for run in study.runs:
-        taken = snapshot_steps(run.params)
         for step in sorted(set(steps)):
             if step <= run.params.schedule.steps and step not in run.params.snapshots.whole:
                 raise BadInput(
                     f"{where}: a later stage needs the whole model at step {step}, which is not in "
                     f"snapshots.whole = {run.params.snapshots.whole}"
                 )
-        for step in study.analysis.window:
-            if step <= run.params.schedule.steps and step not in taken:
-                raise BadInput(f"{where}: analysis.window begins or ends at step {step}, which has no snapshot")
     if study.reheat:
         betas = sorted({run.params.optim.beta2 for run in study.runs})
         for beta2 in study.reheat.beta2:

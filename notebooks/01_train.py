@@ -88,7 +88,7 @@ print(corpus.tokenizer.decode(ood.tokens[0]))
 # in the published sweep is the very last step.
 
 # %%
-figures.schedules(params)
+figures.save(figures.schedules(params), folder, "01_train_schedules")
 # %% [markdown]
 # ## Train
 #

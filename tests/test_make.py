@@ -22,8 +22,8 @@ study: tiny
 axes: {optim.beta2: [0.95, 0.0]}
 set: {schedule.steps: 40, schedule.warmup: 15, schedule.lambda_step: 40, snapshots.whole: [8, 20, 32, 40],
       machine.checkpoint_seconds: 0.01}
-analysis: {window: [600, 2000], lag: 200, update_steps: [800], interference_steps: [1600],
-           fisher_steps: [400, 1000, 1600, 2000]}
+analysis: {interference_steps: [1600],
+           interference_batches: 4, fisher_steps: [400, 1000, 1600, 2000], fisher_batches: [1, 1, 4]}
 """
 RUN = "pilot_wd0.5_lr0.001_lp2.0_b20.95_s42"
 
@@ -177,7 +177,7 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(built, tmp_path):
     own.write_text(text)
     said = make("grid", f"PARAMS={own}", study=study, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0
-    assert re.search(r"FAILED  .*corpus\.source=file", said.stderr)
+    assert re.search(r"FAILED  .*corpus\.sourcefile", said.stderr)
     assert "no usable train story" in said.stderr
     assert "make lab RUN=" in said.stderr
     assert "Traceback" not in said.stderr

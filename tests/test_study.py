@@ -36,9 +36,6 @@ PUBLISHED_STEPS = {
     "snapshots.whole": [400, 1000, 1600, 2000, 3000, 4000],
 }
 PUBLISHED_ANALYSIS = {
-    "window": [600, 2000],
-    "lag": 200,
-    "update_steps": [800, 1200, 1600, 2200, 3000, 3600],
     "interference_steps": [1600, 3000],
     "fisher_steps": [400, 1000, 1600, 2000, 3000, 4000],
 }
@@ -185,7 +182,7 @@ def test_overrides_are_yaml_words():
         ("lr=0.1", "unknown parameter lr (did you mean optim.lr?)"),
         ("optim=3", "unknown parameter optim"),
         ("optim.lr=fast", "optim.lr = 'fast': input should be a valid number"),
-        ("analysis.windw=[1,2]", "unknown key windw (did you mean window?)"),
+        ("analysis.fisher_step=[1,2]", "unknown key fisher_step (did you mean fisher_steps?)"),
         ("reheat.lr=[-1.0]", "reheat: lr.0 = -1.0"),
     ],
 )
@@ -194,8 +191,12 @@ def test_wrong_overrides_are_refused(text, expected):
 
 
 def test_overrides_are_taken_as_written_and_not_scaled():
-    loaded = load_study("beta2", "smoke", "schedule.warmup=10 analysis.lag=8 reheat.steps=30")
-    assert (loaded.runs[0].params.schedule.warmup, loaded.analysis.lag, loaded.reheat.steps) == (10, 8, 30)
+    loaded = load_study("beta2", "smoke", "schedule.warmup=10 analysis.interference_batches=8 reheat.steps=30")
+    assert (loaded.runs[0].params.schedule.warmup, loaded.analysis.interference_batches, loaded.reheat.steps) == (
+        10,
+        8,
+        30,
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -219,7 +220,6 @@ def test_later_stages_must_find_their_snapshots():
     assert "step 32, which is not in snapshots.whole" in refusal(
         "beta2", "smoke", "snapshots.whole=[8,20,40,60,80]"
     )
-    assert "analysis.window begins or ends at step 11" in refusal("beta2", "smoke", "analysis.window=[11,40]")
 
 
 def test_reheat_must_be_of_the_grid():
@@ -230,7 +230,7 @@ def test_reheat_must_be_of_the_grid():
 
 def test_reheat_settings_are_no_part_of_any_run():
     plain = [run_hash(run.params) for run in load_study("beta2", "smoke").runs]
-    text = "reheat.lr=[2e-3,1e-4] reheat.steps=20 analysis.lag=8"
+    text = "reheat.lr=[2e-3,1e-4] reheat.steps=20 analysis.interference_batches=8"
     other = [run_hash(run.params) for run in load_study("beta2", "smoke", text).runs]
     assert plain == other
 

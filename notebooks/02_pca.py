@@ -1,0 +1,117 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · The backbone of one run, and what noise would have done
+#
+# Take the trunk at every snapshot, subtract where it started, and look at the matrix whose rows are these
+# **drifts** $\Delta_t = \theta_t - \theta_{\rm ref}$. Its first right singular vector (rows normalised, mean not
+# removed) is the **backbone** $v_b$. Everything follows from the inner products of the drifts: the *digest*
+# holds them in float64, per tensor, with the true $\theta_0$ as a row.
+#
+# $$a(t)=\langle \Delta_t, v_b\rangle,\qquad r(t)=\Delta_t-a(t)\,v_b,\qquad
+#   \text{backbone fraction}=a^2/\lVert\Delta_t\rVert^2 .$$
+#
+# A random walk has a backbone too: its late drifts contain its early ones. So every number stands beside the
+# **null**: isotropic noise scaled by the learning rate, weight decay, a random start, no data,
+#
+# $$\theta_t=(1-\eta_t w)\,\theta_{t-1}+\eta_t\, s\, z_t ,$$
+#
+# with one scalar $s$ fitted to the run's last drift. What is left over, the **excess**, is the finding.
+
+# %% tags=["parameters"]
+run_folder: str = ""  # the run's folder; empty: a small run of its own
+time_scale: str = "50"  # published steps per step of this run
+
+# %%
+from pathlib import Path
+
+from lib import figures, run_figures
+from lib.geometry.backbone import Window
+from lib.geometry.null import fitted_null
+from lib.params import load_params
+from lib.play import trained
+from lib.stages import geometry, run_digest, schedule
+from lib.status import quantities_table
+
+folder = Path(run_folder) if run_folder else trained()
+result = geometry(folder, time_scale)
+print(
+    f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} trunk weights"
+    + (f"; dropped as non-finite: {result['dropped'].tolist()}" if len(result["dropped"]) else "")
+)
+
+# %% [markdown]
+# ## Observed, null, excess
+#
+# Each preset reproduces a definition of the reference code: `G1` is the window of its beta2 table, `G2` the whole
+# run from step 1; `G0` is our default, from the true $\theta_0$ on an even grid. `U1` and `U2` compare updates
+# with the backbone they helped to make, `U0` holds them out. `P0` is the angle between the early and the late
+# backbone.
+
+# %%
+print(
+    quantities_table(
+        result,
+        [
+            "G0.pc1",
+            "G0.k95",
+            "G1.pc1",
+            "G1.k95",
+            "G1.drift",
+            "G2.pc1",
+            "G2.pc2",
+            "G2.drift",
+            "U0.mean_abs",
+            "U0in.mean_abs",
+            "U1.mean_abs",
+            "U2.mean_abs",
+            "R1.mean",
+            "P0.cosine",
+            "G0.start_cosine",
+        ],
+    )
+)
+fit = result["null_fit"]
+print(f"\nfitted noise scale s = {fit['scale']:.1f}; noise-Adam has sqrt(D) = {fit['isotropic_scale']:.1f}")
+if len(fit["decay_share"]):
+    print(f"weight decay alone explains {fit['decay_share'][-1]:.2f} of the squared displacement at the end")
+
+# %% [markdown]
+# ## The decomposition
+#
+# Left: along the backbone, $a(t)$; right: across it, $\lVert r(t)\rVert$; the null in grey. If the null lies on
+# the curve, learning was not needed for it. Look at where $a(t)$ turns back: weight decay and a falling learning
+# rate do that by themselves.
+
+# %%
+figures.save(run_figures.decomposition(result), folder, "02_pca_decomposition")
+
+# %% [markdown]
+# ## The spectrum
+#
+# Shares of the leading components. Their excess over the null is the part of "low-dimensional" that is not
+# bookkeeping.
+
+# %%
+figures.save(run_figures.spectrum(result), folder, "02_pca_spectrum")
+
+# %% [markdown]
+# ## Play
+#
+# Change the window and run the cell again: everything is recomputed from the digest, in well under a second.
+
+# %%
+window = Window(0, None)  # first and last step, e.g. Window(300, 1000)
+found = run_digest(folder)
+params = load_params(folder / "params.yaml")
+null = fitted_null(found, schedule(params), params.optim.weight_decay)
+print(run_figures.window_numbers({"observed": found, "null": null}, window))
+run_figures.window_fraction({"observed": found, "null": null}, window)

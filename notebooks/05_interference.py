@@ -1,0 +1,53 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · Do the two objectives pull the same way?
+#
+# One forward pass gives two gradients, of the language-modelling loss and of the probe loss. Their cosine is
+# called interference; with its sign it says more: **positive means that a step along one helps the other**.
+# A cosine of noisy gradients is pulled towards zero by the noise, so three are shown: the mean over batches
+# (the published one, from 8 of them), the cosine of the averaged gradients, and the one computed across
+# *different* batches, which noise cannot bias.
+
+# %% tags=["parameters"]
+run_folder: str = ""  # the run's folder; empty: a small run of its own
+time_scale: str = "50"  # published steps per step of this run
+steps: list = [32, 60]  # whole snapshots to look at
+batches: int = 4  # the published values come from 8
+
+# %%
+from pathlib import Path
+
+from lib import figures, run_figures
+from lib.play import trained
+from lib.stages import gradients
+
+folder = Path(run_folder) if run_folder else trained()
+result = gradients(folder, time_scale, steps, batches)
+print(f"{'step':>6} {'mean cos':>16} {'of the means':>18} {'across batches':>18}   batches (without a probe)")
+for point in result:
+    d = point["detail"]
+    print(
+        f"{point['step']:6d} {d.mean:+8.3f} ± {d.mean_se:.3f} {d.of_means:+10.3f} ± {d.of_means_se:.3f} "
+        f"{d.across:+10.3f} ± {d.across_se:.3f}   {d.count} ({d.skipped})"
+    )
+if not result:
+    print("no whole snapshot with finite weights: this run ended before the first of them")
+
+# %% [markdown]
+# ## Gradients and updates
+#
+# The paper contrasts updates, which align with the backbone, with gradients, which do not. Below, both gradients
+# and their sum against $v_b$, the latest update, the decay direction $-\theta$, and (at the last step, where the
+# optimizer's state is on disk) Adam's own direction. Grey is the size a random direction would have.
+
+# %%
+figures.save(run_figures.interference(result), folder, "05_interference_cosines")
