@@ -1,4 +1,4 @@
-# The front door: make all | grid | test | lab | status | why | clean | help
+# The front door: make all | paper | report | claims | grid | explore | test | lab | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -30,13 +30,15 @@ endif
 
 STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 export LAUNCH MAKE
-.PHONY: help all grid test lab status why clean setup
+.PHONY: help all grid explore paper report claims arxiv test lab status why clean setup latex
 
 help:
-	@echo 'make all       train every run of the study, resuming what was interrupted'
-	@echo 'make grid      the same for a params file of your own: make grid PARAMS=my.yaml'
+	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
+	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
+	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
 	@echo 'make test      the test suite'
-	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95'
+	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
+	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
 	@echo 'make status    runs and stages: done, step, rate, time left'
 	@echo 'make why       what would run, and because of what'
 	@echo 'make clean     remove runs that were set aside; results stay'
@@ -49,12 +51,23 @@ help:
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
 
-all: $(READY)
+all: $(READY) latex
 	+@$(PY) -m lib make $(STUDY_OPTIONS)
+
+paper report claims arxiv: $(READY)
+	@$(PY) -m lib $@ $(STUDY_OPTIONS)
+
+# Where LaTeX is missing and cannot be installed without asking, everything but the PDF is still made.
+latex:
+	@sh paper/install-latex.sh || echo 'going on without the PDF'
+
+explore: $(READY)
+	@test -n '$(CKPTS)' || { echo "error: make explore needs CKPTS=, a folder of ckpt_XXXXXX.pt files" >&2; exit 2; }
+	@$(PY) -m lib explore '$(CKPTS)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 
 grid: $(READY)
 	@test -n '$(PARAMS)' || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
-	+@$(PY) -m lib make --study '$(PARAMS)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+	+@$(PY) -m lib make --runs-only --study '$(PARAMS)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 
 status why clean: $(READY)
 	@$(PY) -m lib $@ $(STUDY_OPTIONS)
@@ -64,7 +77,7 @@ lab: $(READY)
 	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
 
 test: $(READY) $(if $(READY),.venv/test-ready)
-	@$(PY) -m pytest -n 2 -q $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 setup: $(READY)
 

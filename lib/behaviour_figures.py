@@ -8,7 +8,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures import BLUE, GREEN, GREY, MARKERS, NULL, ORANGE, PAGE, RED, note, null_band, ordered_palette
+from lib.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    MARKERS,
+    NULL,
+    ORANGE,
+    PAGE,
+    RED,
+    missing,
+    note,
+    null_band,
+    ordered_palette,
+)
 from lib.panels import Curve, diverged_handles, draw, legend, mark_diverged
 from lib.rundata import RunData, groups, numbers
 
@@ -48,13 +61,13 @@ def fisher(runs: Sequence[RunData], beta2: float = 0.95) -> Figure:
 
     Above: every direction, in the measured run nearest to `beta2`. Below: v_b, in every run.
     """
-    measured = [run for run in runs if _fisher_points(run)]
+    measured = [run for run in runs if run.entries("fisher", "points")]
     columns = _definitions(measured) or [""]
     size = {"figsize": (PAGE, 4.2), "sharex": True, "sharey": "row", "squeeze": False}
     figure, axes = plt.subplots(2, len(columns), **size)
     if not measured:
         for ax in axes.flat:
-            note(ax, "no data")
+            missing(ax)
         return figure
     chosen = min(measured, key=lambda run: (abs(run.beta2 - beta2), run.name))
     named = groups(runs)
@@ -85,14 +98,11 @@ def fisher(runs: Sequence[RunData], beta2: float = 0.95) -> Figure:
     return figure
 
 
-def _fisher_points(run: RunData) -> list[dict[str, Any]]:
-    found = run.analysis.get("fisher")
-    return (found.get("points") or []) if isinstance(found, dict) else []
-
-
 def _definitions(runs: Sequence[RunData]) -> list[str]:
     """The definitions of the Fisher that were measured, in the order they were."""
-    named = [q["definition"] for run in runs for point in _fisher_points(run) for q in point["quotients"]]
+    named = [
+        q["definition"] for run in runs for point in run.entries("fisher", "points") for q in point["quotients"]
+    ]
     return list(dict.fromkeys(named))
 
 
@@ -101,7 +111,7 @@ def _anisotropy(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Steps, anisotropy, its error, and what v's share in each tensor alone would give."""
     rows = []
-    for point in _fisher_points(run):
+    for point in run.entries("fisher", "points"):
         for q in point["quotients"]:
             if q["definition"] == definition and direction in q["labels"]:
                 at = q["labels"].index(direction)
@@ -144,7 +154,7 @@ def _baseline(ax: Axes, runs: Sequence[RunData], definition: str) -> None:
 
 def reheat(runs: Sequence[RunData]) -> Figure:
     """p_ood of every reheat from its start; its gain; its displacement along and across the parent's v_b."""
-    conditions = [c for run in runs for c in run.analysis.get("reheat") or []]
+    conditions = [c for run in runs for c in run.entries("reheat")]
     conditions.sort(key=lambda c: (-c["beta2"], c["ckpt_step"], -c["lr"]))
     starts = list(dict.fromkeys((c["beta2"], c["ckpt_step"]) for c in conditions))
     rates = sorted({c["lr"] for c in conditions}, reverse=True)
@@ -153,9 +163,11 @@ def reheat(runs: Sequence[RunData]) -> Figure:
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.05))
     curves = above.subplots(1, max(len(starts), 1), sharey=True, squeeze=False)[0]
     panels = below.subplots(1, 3)
+    titles = ("gain G = max p_ood − start", "displacement along $v_b$", "displacement across $v_b$")
     if not conditions:
-        for ax in (*curves, *panels):
-            note(ax, "no data")
+        for ax, title in zip((*curves, *panels), ("p_ood from the start of a reheat", *titles), strict=True):
+            ax.set_title(title)
+            missing(ax)
         return figure
     for ax, (beta2, step) in zip(curves, starts, strict=True):
         for c in (c for c in conditions if (c["beta2"], c["ckpt_step"]) == (beta2, step)):
@@ -163,12 +175,13 @@ def reheat(runs: Sequence[RunData]) -> Figure:
             ax.plot(numbers(c["steps"]), numbers(c["p_ood"]), label=f"lr = {c['lr']:g}", **style)
             if c.get("state") == "diverged":
                 note(ax, "diverged", RED, (0.8, 0.1))
-        ax.set(title=f"β₂ = {beta2:g}, from step {step}", xlabel="step of the reheat", ylim=(-0.03, 1.03))
+        ax.set(title=f"β₂ = {beta2:g}, step {step}", xlabel="step of the reheat", ylim=(-0.03, 1.03))
     curves[0].set_ylabel("p_ood")
     curves[-1].legend(loc="upper right", fontsize=6.5)
-    _conditions(panels[0], conditions, starts, colour, "gain", None, "gain G = max p_ood − start")
-    _conditions(panels[1], conditions, starts, colour, "along", "null_along", "displacement along $v_b$")
-    _conditions(panels[2], conditions, starts, colour, "across", "null_across", "displacement across $v_b$")
+    quantities = (("gain", None), ("along", "null_along"), ("across", "null_across"))
+    for ax, title, (name, null) in zip(panels, titles, quantities, strict=True):
+        _conditions(ax, conditions, starts, colour, name, null)
+        ax.set_title(title)
     return figure
 
 
@@ -179,7 +192,6 @@ def _conditions(
     colour: dict[float, str],
     name: str,
     null: str | None,
-    title: str,
 ) -> None:
     """One column a start, one point a learning rate, each beside a grey bar for its null."""
     rates, drawn = list(colour), False
@@ -193,7 +205,7 @@ def _conditions(
         if c.get(name) is not None:
             ax.plot([x], [c[name]], ls="none", marker=MARKERS[rates.index(c["lr"])], ms=4, color=colour[c["lr"]])
     ax.axhline(0, color=NULL if null is None else GREY, lw=2 if null is None else 0.5, zorder=0.4)
-    ax.set(title=title, xticks=range(len(starts)), xlim=(-0.6, len(starts) - 0.4))
+    ax.set(xticks=range(len(starts)), xlim=(-0.6, len(starts) - 0.4))
     ax.set_xticklabels([f"{beta2:g}\n{step}" for beta2, step in starts], fontsize=6.5)
     ax.set_xlabel("β₂, and the step it starts from")
     if drawn:
@@ -206,7 +218,7 @@ def _conditions(
 def interference(runs: Sequence[RunData]) -> Figure:
     """Signed cosine of the LM and the probe gradient by beta2 and step, with jackknife errors over batches."""
     figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3))
-    points = [(run, point) for run in runs for point in run.analysis.get("interference_metrics") or []]
+    points = [(run, point) for run in runs for point in run.entries("interference_metrics")]
     steps = sorted({point["step"] for _, point in points})
     levels = sorted({run.beta2 for run in runs})
     panels = {
@@ -230,9 +242,9 @@ def interference(runs: Sequence[RunData]) -> Figure:
                 ax.errorbar(x, y, yerr=np.nan_to_num(error), label=f"step {step}", **style)
                 shown = True
         if not shown:
-            note(ax, "no data")
+            missing(ax)
         floors = [(p.get("alignment") or {}).get("noise_floor") or 0.0 for _, p in points]
-        ends = np.array([-0.5, len(levels) - 0.5])
+        ends = np.array([-0.5, max(len(levels), 1) - 0.5])
         floor = np.full(2, max(floors, default=0.0))
         null_band(ax, ends, -floor, floor, "null: random gradients")
         mark_diverged(ax, runs, levels)

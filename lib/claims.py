@@ -7,6 +7,7 @@ seed has no error of its own here: a jackknife over the snapshots of one path sa
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,6 +89,7 @@ class Claim(Strict):
     test: Test
     tolerance: Tolerance | None = None
     also: list[Named] = []
+    headline: bool = False
     prose: Prose
 
     @model_validator(mode="after")
@@ -115,6 +117,7 @@ class Finding:
     verdict: str
     why: str
     figures: list[Figure] = field(default_factory=list)
+    tested: bool = True  # False where data are missing
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,21 @@ class Verdict:
     verdict: str
     why: str
     figures: list[Figure]
+    tested: bool = True
+
+    @property
+    def headline(self) -> str:
+        """What the paper says of the claim, without its full stop."""
+        if not self.tested:
+            claim = self.claim.claim.rstrip(".")
+            return f"This could not be tested: {claim[0].lower()}{claim[1:]}"
+        said = {HOLDS: self.claim.prose.holds, FAILS: self.claim.prose.fails, OPEN: self.claim.prose.open}
+        return said[self.verdict]
 
     @property
     def sentence(self) -> str:
-        """What the paper says of the claim, with the figures."""
-        said = {HOLDS: self.claim.prose.holds, FAILS: self.claim.prose.fails, OPEN: self.claim.prose.open}
-        return f"{said[self.verdict]} ({self.why})."
+        """The same with the figures."""
+        return f"{self.headline} ({self.why})."
 
     def record(self) -> dict[str, Any]:
         tolerance = self.claim.tolerance
@@ -158,9 +170,9 @@ def judge(claims: Iterable[Claim], results: Results) -> list[Verdict]:
 
 def _judge(claim: Claim, results: Results) -> Verdict:
     found = _test(claim.test, claim.tolerance, results)
-    beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.whole()]
+    beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
     shown = "".join(f"; {n.part} {_spread(beside, n)}" for n in claim.also if _spread(beside, n))
-    return Verdict(claim, found.verdict, found.why + shown, [*found.figures, *beside])
+    return Verdict(claim, found.verdict, found.why + shown, [*found.figures, *beside], found.tested)
 
 
 def _test(test: Test, tolerance: Tolerance | None, results: Results) -> Finding:
@@ -184,49 +196,48 @@ def _test(test: Test, tolerance: Tolerance | None, results: Results) -> Finding:
 
 def _monotone(test: Monotone, tolerance: Tolerance, results: Results) -> Finding:
     """From the largest beta2 to the smallest: far enough in all, and no clear step back on the way."""
-    betas = results.whole()
+    betas = results.trained()
     figures = [_figure(results, test.quantity, test.part, b) for b in betas]
     if len(betas) < 3:
-        return Finding(OPEN, f"only {len(betas)} of {len(results.beta2)} values of beta2 finished", figures)
+        return Finding(OPEN, f"only {len(betas)} of {len(results.beta2)} values of beta2 finished", figures, False)
     if missing := _missing(figures, results):
-        return Finding(OPEN, missing, figures)
+        return Finding(OPEN, missing, figures, False)
     sign = 1 if test.direction == "rises" else -1
     change = figures[-1].value - figures[0].value
     needed = _needed(tolerance, figures[0], figures[-1])
-    back = min(
-        (b.value - a.value) * sign + _needed(tolerance, a, b) for a, b in zip(figures, figures[1:], strict=False)
-    )
-    why = f"{_series(figures)}: a change of {change:+.{_digits(test.quantity)}f} where {_short(needed)} would tell"
+    steps = [(b.value - a.value) * sign + _needed(tolerance, a, b) for a, b in pairwise(figures)]
+    why = f"{_series(figures)}: a change of {change:+.{_digits(test.quantity)}f}, {_short(needed)} needed"
     if change * sign < -needed:
         return Finding(FAILS, why, figures)
-    if back < 0:
+    if min(steps) < 0:
         return Finding(FAILS, f"{why}, with a step back on the way", figures)
     return Finding(HOLDS if change * sign > needed else OPEN, why, figures)
 
 
 def _within(test: Within, tolerance: Tolerance, results: Results) -> Finding:
-    figures = [_figure(results, test.quantity, test.part, b) for b in test.at or results.whole()]
+    figures = [_figure(results, test.quantity, test.part, b) for b in test.at or results.trained()]
     margins = []
     for f in figures:
         if f.value is not None:
             low = f.value - test.low if test.low is not None else math.inf
             high = test.high - f.value if test.high is not None else math.inf
             margins.append((min(low, high), _needed(tolerance, f)))
+    needed = _short(max((n for _, n in margins), default=0))
     bounds = [f"above {_short(test.low)}"] if test.low is not None else []
     bounds += [f"below {_short(test.high)}"] if test.high is not None else []
-    why = f"{_series(figures)}, to be {' and '.join(bounds)} by {_short(max((n for _, n in margins), default=0))}"
+    why = f"{_series(figures, test.at)}, {' and '.join(bounds)} by {needed} needed"
     return _every(figures, margins, why, results)
 
 
 def _contrast(test: Contrast, tolerance: Tolerance, results: Results) -> Finding:
     figures, margins, told = [], [], []
-    for b in test.at or results.whole():
+    for b in test.at or results.trained():
         large, small = (_figure(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
         figures += [large, small]
         if large.value is not None and small.value is not None:
             error = 2 * math.hypot(large.error or 0, test.factor * (small.error or 0))
             margins.append((large.value - test.factor * small.value, max(tolerance.value, error)))
-            told.append(f"{_short(large.value)} against {_short(small.value)} at {format_beta2(b)}")
+            told.append(f"{_short(large.value)} against {_short(small.value)}")
     return _every(figures, margins, ", ".join(told), results)
 
 
@@ -234,30 +245,31 @@ def _compare(test: Compare, tolerance: Tolerance, results: Results) -> Finding:
     betas = (test.larger_at, test.smaller_at)
     figures = [_figure(results, test.quantity, test.part, b) for b in betas]
     if missing := _missing(figures, results):
-        return Finding(OPEN, missing, figures)
+        return Finding(OPEN, missing, figures, False)
     difference, needed = figures[0].value - figures[1].value, _needed(tolerance, *figures)
-    why = f"{_series(figures)}: a difference of {_short(difference)} where {_short(needed)} would tell"
+    why = f"{_series(figures, betas)}: a difference of {_short(difference)}, {_short(needed)} needed"
     return Finding(_called(difference, needed), why, figures)
 
 
 def _diverges(test: Diverges, results: Results) -> Finding:
     states = {b: {run.state for run in results.runs if run.beta2 == b} for b in results.beta2}
     if test.at not in states:
-        return Finding(OPEN, f"{format_beta2(test.at)} is not in the grid")
-    told = [f"{format_beta2(r.beta2)} {r.said}" for r in results.runs if r.state == "diverged"]
+        return Finding(OPEN, f"{format_beta2(test.at)} is not in the grid", tested=False)
+    told = [f"at {format_beta2(r.beta2)} the run {r.said}" for r in results.runs if r.state == "diverged"]
     why = ", ".join(told) or "no run diverged"
     others = [s for b, s in states.items() if b != test.at]
     if any("diverged" in s for s in others) or "done" in states[test.at]:
         return Finding(FAILS, why)
     if states[test.at] == {"diverged"} and all(s == {"done"} for s in others):
         return Finding(HOLDS, f"{why}; the others finished")
-    return Finding(OPEN, f"{why}; not every run finished")
+    return Finding(OPEN, f"{why}; not every run finished", tested=False)
 
 
 def _all(findings: list[Finding]) -> Finding:
     verdicts = {f.verdict for f in findings}
     verdict = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
-    return Finding(verdict, "; ".join(f.why for f in findings), [g for f in findings for g in f.figures])
+    why = "; ".join(f.why for f in findings)
+    return Finding(verdict, why, [g for f in findings for g in f.figures], all(f.tested for f in findings))
 
 
 # ------------------------------------------------------------------------------------------------------ helpers
@@ -269,7 +281,7 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
     if any(margin < -needed for margin, needed in margins):
         return Finding(FAILS, why, figures)
     if missing or not margins:
-        return Finding(OPEN, missing or "no run finished", figures)
+        return Finding(OPEN, missing or "no run finished", figures, False)
     return Finding(HOLDS if all(margin > needed for margin, needed in margins) else OPEN, why, figures)
 
 
@@ -300,9 +312,15 @@ def _missing(figures: list[Figure], results: Results) -> str:
     return ""
 
 
-def _series(figures: list[Figure]) -> str:
-    known = [f for f in figures if f.value is not None]
-    return ", ".join(f"{f.value:.{_digits(f.quantity)}f} at {format_beta2(f.beta2)}" for f in known)
+def _series(figures: list[Figure], at: Iterable[float] | None = None) -> str:
+    """The values from the largest beta2 to the smallest; where only some were asked for, with their beta2."""
+    told = [(f, _decimal(f.value, f.quantity)) for f in figures if f.value is not None]
+    return ", ".join(f"{value} at {format_beta2(f.beta2)}" if at else value for f, value in told)
+
+
+def _decimal(value: float, quantity: str) -> str:
+    text = f"{value:.{_digits(quantity)}f}"
+    return text if float(text) else text.lstrip("-")
 
 
 def _spread(figures: list[Figure], named: Named) -> str:
@@ -310,7 +328,7 @@ def _spread(figures: list[Figure], named: Named) -> str:
     known = [v for v in values if v is not None]
     if not known:
         return ""
-    low, high = (f"{v:.{_digits(named.quantity)}f}" for v in (min(known), max(known)))
+    low, high = (_decimal(v, named.quantity) for v in (min(known), max(known)))
     return low if low == high else f"{low} to {high}"
 
 

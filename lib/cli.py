@@ -6,11 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib.errors import BadInput, nearest
 from lib.params import Params, dotted_names, load_params, parse_yaml, reheat_name, run_name
 
+if TYPE_CHECKING:
+    from lib.rules import Target
+    from lib.study import Study
+
 OUTPUTS = Path("outputs")
+RUNS_ONLY = Path(".make") / "runs-only"  # in a study's folder: nobody asked for a paper of it
 # The author's flags and what they are called here.
 PILOT_FLAGS = {
     "seed": "seed",
@@ -55,6 +61,10 @@ def run_command(arguments: list[str]) -> int:
         ("make", "bring every stage of a study up to date"),
         ("status", "runs and stages, with step, rate and time left"),
         ("why", "what would run, and because of what"),
+        ("paper", "the paper from what is there"),
+        ("report", "the HTML report from what is there"),
+        ("claims", "the table of claims and verdicts"),
+        ("arxiv", "the paper's sources in one tarball"),
         ("clean", "say what a study's outputs take on disk, and remove what was set aside"),
     ):
         study_parser = commands.add_parser(name, help=text)
@@ -62,9 +72,15 @@ def run_command(arguments: list[str]) -> int:
         study_parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper")
         study_parser.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
+        if name == "make":
+            study_parser.add_argument("--runs-only", action="store_true", help="no figures, paper and report")
     execute = commands.add_parser("execute", help="one stage of one run (make calls this)")
     execute.add_argument("stage")
     execute.add_argument("run", type=Path)
+    foreign = commands.add_parser("explore", help="notebooks 02, 03 and 05 on a folder of ckpt_XXXXXX.pt files")
+    foreign.add_argument("checkpoints", type=Path)
+    foreign.add_argument("--set", default="")
+    foreign.add_argument("--outputs", type=Path, default=OUTPUTS)
     lab = commands.add_parser("lab", help="open a notebook on a run in JupyterLab")
     lab.add_argument("run", help="a run's folder, or the part of its name that tells it apart")
     lab.add_argument("--notebook", default="01_train")
@@ -76,12 +92,19 @@ def run_command(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.command == "execute":
         return execute_command(options.stage, options.run)
+    if options.command == "explore":
+        from lib.explore import explore
+
+        folder, failed = explore(options.checkpoints, options.outputs, options.set)
+        print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.pdf')))} figures")
+        return 1 if failed else 0
     if options.command == "lab":
         return open_lab(options.run, options.notebook, options.outputs)
     return study_command(options)
 
 
 def study_command(options: argparse.Namespace) -> int:
+    from lib.finish import steps
     from lib.rules import targets
     from lib.status import status_table, why_text
     from lib.study import load_study
@@ -91,17 +114,22 @@ def study_command(options: argparse.Namespace) -> int:
     if options.command == "clean":
         return clean(folder)
     every = targets(study, folder)
+    arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
     if options.command == "status":
         print(status_table(every))
         return 0
     if options.command == "why":
-        print(why_text(every))
+        runs_only = (folder / RUNS_ONLY).exists()
+        print(why_text(every, [] if runs_only else steps(study, folder, every, arguments)))
         return 0
-    return make(study, folder, every)
+    if options.command in ("paper", "report", "claims", "arxiv"):
+        return remake(options.command, study, folder, every, arguments)
+    return make(study, folder, every, None if options.runs_only else arguments)
 
 
-def make(study, folder: Path, every: list) -> int:  # noqa: ANN001 - the types are imported lazily
-    """Hold the study's folder, let make run what is stale, and end with the table of runs."""
+def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
+    """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
+    from lib.finish import finish, steps
     from lib.rules import job_count, reasons, write_rules
     from lib.runfolder import hold
     from lib.status import runs_table
@@ -109,25 +137,50 @@ def make(study, folder: Path, every: list) -> int:  # noqa: ANN001 - the types a
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder / ".lock", folder, patience=1.0)
     rules = write_rules(study, folder, every)
+    if arguments is None:
+        (folder / RUNS_ONLY).touch()
+    else:
+        (folder / RUNS_ONLY).unlink(missing_ok=True)
     jobs, given = job_count(len(study.runs))
     stale = [t for t in every if reasons(t)]
-    if not stale:
-        print(f"{study.folder_name}: all {len(every)} stages are up to date")
-    else:
-        print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
-    command = [os.environ.get("MAKE", "make"), "--no-print-directory", "-k", "-f", str(rules), "all"]
-    command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])
+    code, failed = 0, []
     if stale:
+        print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
+        command = [os.environ.get("MAKE", "make"), "--no-print-directory", "-k", "-f", str(rules), "all"]
+        command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])
         # The lock goes down to make and its stages: it stays held until the last of them is gone.
         os.set_inheritable(lock, True)
         code = subprocess.run(command, close_fds=False).returncode
-        print(runs_table(study.runs, folder))
-        failed = [t for t in every if not t.done.exists() or reasons(t)]
-        for target in failed:
-            print(f"not done: {target.run.name} {target.stage}", file=sys.stderr)
-        return 1 if code or failed else 0
+        failed = [f"{t.run.name} {t.stage}" for t in every if reasons(t)]
+    else:
+        print(f"{study.folder_name}: all {len(every)} stages are up to date")
+    if arguments is not None:
+        failed += finish(steps(study, folder, every, arguments))
     print(runs_table(study.runs, folder))
-    return 0
+    for name in failed:
+        print(f"not done: {name}", file=sys.stderr)
+    return 1 if code or failed else 0
+
+
+def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
+    """The figures and one thing that is made from them, from what the runs left; no stage is run."""
+    from lib.finish import BUILD, FIGURES, finish, steps
+    from lib.runfolder import hold
+    from lib.status import claims_table
+
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: this study has no results yet; make all makes them")
+    lock = hold(folder / ".lock", folder, patience=1.0)
+    wanted = (FIGURES, "paper" if what == "arxiv" else what)
+    failed = finish([s for s in steps(study, folder, every, arguments) if s.name in wanted])
+    os.close(lock)
+    if what == "claims" and not failed:
+        print(claims_table(folder))
+    if what == "arxiv" and not failed:
+        from lib.paper import arxiv_tarball
+
+        print(arxiv_tarball(BUILD))
+    return 1 if failed else 0
 
 
 def clean(folder: Path) -> int:

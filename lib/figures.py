@@ -80,8 +80,14 @@ def published_points(ax: Axes, x: np.ndarray, y: np.ndarray, label: str = "publi
 
 
 def note(ax: Axes, text: str, colour: str = GREY, at: tuple[float, float] = (0.5, 0.5)) -> None:
-    """A sentence inside a panel, for data that are missing or do not fit."""
+    """A sentence inside a panel, for what cannot be drawn."""
     ax.annotate(text, at, xycoords="axes fraction", ha="center", va="center", fontsize=6.5, color=colour, wrap=True)
+
+
+def missing(ax: Axes, text: str = "no data") -> None:
+    """A panel without data: a note, and no ticks that would look like a scale."""
+    note(ax, text)
+    ax.tick_params(which="both", left=False, bottom=False, labelleft=False, labelbottom=False)
 
 
 def schedules(p: Params) -> Figure:

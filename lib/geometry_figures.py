@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures import BLUE, GREY, MARKERS, NULL, PAGE, note, null_band, ordered_palette, published_points
+from lib.figures import BLUE, GREY, MARKERS, NULL, PAGE, missing, note, null_band, ordered_palette, published_points
 from lib.panels import Curve, curve, draw, envelope, legend, mark_diverged
 from lib.rundata import RunData, groups, numbers
 
@@ -89,7 +89,7 @@ def beta2_summary(runs: Sequence[RunData], published: Published | None = None) -
             column[2].lines[-1].set_markerfacecolor(BLUE if name == default else "#7FB8D8")
         column[2].axhline(0, color=NULL, lw=2.5, zorder=0.5)
         if not any(np.isfinite(run.value("excess", name)) for run in runs for name in (default, reference)):
-            note(column[2], "no data")
+            missing(column[2])
         elif default == "G0.drift":
             note(column[2], "the null is fitted to this drift", at=(0.58, 0.7))
         column[0].set_title(title)
@@ -134,7 +134,7 @@ def _against_beta2(ax: Axes, runs: Sequence[RunData], levels: list[float], name:
         null_band(ax, x, least, most, "null: analytic to simulated")
     points, (places, means) = _points(steady, levels, lambda run: run.value("observed", name))
     if not len(places):
-        note(ax, "no data")
+        missing(ax)
         return
     ax.plot(places, means, color=GREY, lw=0.8)
     ax.plot(*points, ls="none", marker="o", ms=4, color=BLUE, label="observed")
@@ -172,7 +172,7 @@ def _gradients_along(ax: Axes, runs: Sequence[RunData]) -> None:
     ):
         for run in members:
             found = []
-            for point in run.analysis.get("interference_metrics") or []:
+            for point in run.entries("interference_metrics"):
                 aligned = point.get("alignment") or {}
                 labels, objectives = aligned.get("labels") or [], aligned.get("objectives") or []
                 if "v_b" not in labels or "combined" not in objectives:
@@ -186,7 +186,7 @@ def _gradients_along(ax: Axes, runs: Sequence[RunData]) -> None:
                 style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
                 ax.errorbar(x, y, yerr=np.nan_to_num(error), label=label, **style)
     if not floors:
-        note(ax, "no data")
+        missing(ax)
         return
     ax.axhline(np.mean(floors), color=NULL, lw=2.5, zorder=0.5)
     place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lib.errors import BadInput
-from lib.figures import MARKERS, RED, note, null_band, ordered_palette
+from lib.figures import MARKERS, RED, missing, null_band, ordered_palette
 from lib.geometry.alignment import align_held_out, updates
 from lib.geometry.backbone import drifts, whole
 from lib.geometry.gram import Digest
@@ -101,7 +101,7 @@ def draw(
             if run in steady:
                 shown.append(y[np.isfinite(y)])
     if not shown:
-        note(ax, "no data")
+        missing(ax)
         return
     values = np.concatenate(shown)
     margin = 0.06 * (np.ptp(values) or 1.0)

@@ -16,15 +16,31 @@ from lib.params import content_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 # How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.
-PLUMBING = {"cli", "errors", "params", "play", "provenance", "rules", "runner", "scaling", "status", "study"}
+PLUMBING = {
+    "cli",
+    "errors",
+    "finish",
+    "params",
+    "play",
+    "provenance",
+    "rules",
+    "runner",
+    "scaling",
+    "status",
+    "study",
+}
 
 
 # How results look. A colour redraws the paper's figures; it makes no run, and no measurement of one, stale.
-PRESENTATION = {"figures", "paper_figures", "run_figures"}
+PRESENTATION = {"behaviour_figures", "figures", "geometry_figures", "paper_figures", "run_figures"}
 
 
-def imported_modules(path: Path) -> list[Path]:
-    """`path` and every lib module it imports, directly or through others, in a stable order."""
+def imported_modules(path: Path, presentation: bool = False) -> list[Path]:
+    """`path` and every lib module it imports, directly or through others, in a stable order.
+
+    Plumbing is left out, and how results look unless `presentation` asks for it.
+    """
+    without = PLUMBING if presentation else PLUMBING | PRESENTATION
     seen: dict[Path, None] = {}
     todo = [path]
     while todo:
@@ -32,7 +48,7 @@ def imported_modules(path: Path) -> list[Path]:
         if at in seen:
             continue
         seen[at] = None
-        todo += [p for p in _imports(at) if p.stem not in PLUMBING | PRESENTATION]
+        todo += [p for p in _imports(at) if p.stem not in without]
     return sorted(seen)
 
 
@@ -68,9 +84,9 @@ def module_hash(path: Path) -> str:
     return content_hash(ast.dump(tree))
 
 
-def code_hashes(path: Path) -> dict[str, str]:
+def code_hashes(path: Path, presentation: bool = False) -> dict[str, str]:
     """Module -> hash for a file and everything it really uses."""
-    return {str(p.relative_to(ROOT)): module_hash(p) for p in imported_modules(path)}
+    return {str(p.relative_to(ROOT)): module_hash(p) for p in imported_modules(path, presentation)}
 
 
 def training_code() -> str:

@@ -260,9 +260,9 @@ class Results:
         error = float(values.std(ddof=1) / math.sqrt(len(values)))
         return Estimate(float(values.mean()), error, len(values))
 
-    def whole(self) -> list[float]:
-        """The values of beta2 at which every run that there is reached its last step without diverging."""
-        return [b for b in self.beta2 if all(run.state == "done" for run in self.runs if run.beta2 == b)]
+    def trained(self) -> list[float]:
+        """The values of beta2 at which no run diverged, from large to small; a run may yet be missing."""
+        return [b for b in self.beta2 if b not in self.diverged()]
 
     def diverged(self) -> list[float]:
         return [b for b in self.beta2 if any(run.state == "diverged" for run in self.runs if run.beta2 == b)]

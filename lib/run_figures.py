@@ -22,6 +22,28 @@ def _nothing(ax: Axes, text: str) -> None:
     ax.set(xticks=[], yticks=[])
 
 
+def fillers(points: list[dict[str, Any]]) -> Figure:
+    """p_in and p_ood with random and with story filler."""
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0), sharey=True)
+    for ax, name, title in zip(axes, ("in", "ood"), ("gaps of training", "longer gaps"), strict=True):
+        if not points:
+            _nothing(ax, "no whole snapshot")
+            continue
+        for filler, colour in (("random", RED), ("story", BLUE)):
+            values = [point[f"{name}_{filler}"] for point in points]
+            ax.plot(
+                [point["step"] for point in points],
+                values,
+                color=colour,
+                marker="o",
+                ms=3,
+                label=f"{filler} filler",
+            )
+        ax.set(title=title, xlabel="step", ylim=(-0.03, 1.03))
+        ax.legend()
+    return figure
+
+
 def decomposition(result: dict[str, Any]) -> Figure:
     """a(t), ||r||(t) and the backbone fraction of the default preset, with the null."""
     figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.0))

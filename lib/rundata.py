@@ -52,6 +52,13 @@ class RunData:
     def array(self, side: str, name: str) -> np.ndarray:
         return numbers((self.backbone.get(side) or {}).get(name))
 
+    def entries(self, name: str, key: str = "") -> list[dict[str, Any]]:
+        """The entries of an analysis file that is a list, or that has one under `key`."""
+        found = self.analysis.get(name)
+        if key:
+            found = found.get(key) if isinstance(found, dict) else None
+        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
     def evaluated(self, name: str) -> np.ndarray:
         """One quantity over the evaluations."""
         return numbers([evaluation.get(name) for evaluation in self.evaluations])
@@ -91,11 +98,16 @@ def groups(runs: Iterable[RunData]) -> dict[str, list[RunData]]:
     """Runs that differ in nothing but the seed, by what a legend calls them; large beta2 first."""
     found: dict[str, list[RunData]] = {}
     for run in sorted(runs, key=lambda run: (-run.beta2, run.name)):
-        named = {"β₂" if name == "optim.beta2" else name: value for name, value in run.point.items()}
-        named.pop("seed", None)
-        label = ", ".join(f"{name} = {_text(value)}" for name, value in named.items()) or run.name
-        found.setdefault(label, []).append(run)
+        found.setdefault(label(run), []).append(run)
     return found
+
+
+def label(run: RunData, *, seed: bool = False) -> str:
+    """A run by its place in the grid."""
+    named = {"β₂" if name == "optim.beta2" else name: value for name, value in run.point.items()}
+    if not seed:
+        named.pop("seed", None)
+    return ", ".join(f"{name} = {_text(value)}" for name, value in named.items()) or run.name
 
 
 def source(study: Study, runs: Iterable[RunData]) -> str:

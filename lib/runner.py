@@ -26,6 +26,7 @@ NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
 # Files that each later stage is answerable for, besides its notebook and its figures.
 RESULTS = {
+    TRAINING: ["analysis/fillers.json"],
     "02_pca": ["digest.npz", *(f"analysis/{n}.json" for n in ("backbone", "backbone_metrics", "update_alignment"))],
     "03_fisher": ["analysis/fisher.json"],
     "04_reheat": ["analysis/reheat.json"],
@@ -51,7 +52,7 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
         if stage == TRAINING:
             prepare_run(run, params)
         started = time.monotonic()
-        execute_notebook(stage, run, inputs["parameters"])
+        execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
         outputs = stage_outputs(stage, run, params)
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
@@ -132,7 +133,7 @@ def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
     if stage == "04_reheat":
         files += sorted((run / "reheat").glob("*/pilot_metrics.json"))
     names = [str(path.relative_to(run)) for path in files]
-    return names + (training_files(run, params) if stage == TRAINING else RESULTS[stage])
+    return names + RESULTS[stage] + (training_files(run, params) if stage == TRAINING else [])
 
 
 # ------------------------------------------------------------------------------------------------ the notebook
@@ -165,7 +166,10 @@ def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
 
 
 def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
-    """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`."""
+    """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`.
+
+    `run` is the folder of a run, or of a study for a notebook about all of it.
+    """
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -174,7 +178,7 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     home = run / "notebooks"
     home.mkdir(parents=True, exist_ok=True)
     part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
-    notebook = filled_notebook(stage, {"run_folder": str(run)} | parameters)
+    notebook = filled_notebook(stage, parameters)
     notebook.metadata["provenance"] = stage_provenance(stage, run)
     scratch = Path(tempfile.mkdtemp(prefix="backbone-"))
     environment = {
@@ -226,9 +230,10 @@ def _summary(stage: str, run: Path, cell: str, cause: str, failed: Path) -> str:
 
 def stage_provenance(stage: str, run: Path) -> dict[str, Any]:
     commit, dirty = provenance.commit()
+    params = run / "params.yaml"
     return {
         "run": run.name,
-        "params": run_hash(load_params(run / "params.yaml")),
+        "params": run_hash(load_params(params)) if params.exists() else "",
         "commit": commit,
         "dirty": dirty,
         "code": provenance.code_hashes(notebook_path(stage)),

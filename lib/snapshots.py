@@ -207,6 +207,14 @@ def open_checkpoints(folder: Path) -> Snapshots:
     return Snapshots(sorted(states), shapes, read)
 
 
+def foreign_model(folder: Path, step: int) -> dict[str, Tensor]:
+    """The weights of one foreign checkpoint under our names, without mask buffers and the tied head."""
+    state = _foreign_state(folder / f"ckpt_{step:06d}.pt")
+    return {
+        name: t.float() for name, t in state.items() if name != "lm_head.weight" and not name.endswith("attn.bias")
+    }
+
+
 def _foreign_state(path: Path) -> dict[str, Tensor]:
     try:
         # mmap keeps a folder of large files out of memory until their rows are read.

@@ -4,6 +4,7 @@ Every function reads the run from disk, measures it and its null by the same cod
 returns it. They take what there is: a diverged run, a run with one snapshot, a run without whole snapshots.
 """
 
+import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from lib.analysis import (
 )
 from lib.corpus import build_corpus, corpora_folder
 from lib.errors import BadInput
+from lib.evaluate import evaluate
 from lib.geometry.directions import random_direction
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
@@ -36,10 +38,11 @@ from lib.geometry.spectrum import batch_spectrum
 from lib.model import TRUNK_MATRICES
 from lib.optim import learning_rate, probe_weight
 from lib.params import Params, load_params
-from lib.probe import build_probes
+from lib.probe import build_probes, eval_sets
 from lib.runfolder import read_evaluations
-from lib.snapshots import Snapshots, json_text, open_snapshots, write_atomically
+from lib.snapshots import Snapshots, json_text, open_checkpoints, open_snapshots, write_atomically
 
+FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point
 
 
@@ -69,13 +72,18 @@ def trunk_names(p: Params) -> list[str]:
 
 
 def run_snapshots(folder: Path) -> Snapshots:
+    """The snapshots of a run, or the foreign checkpoints that its folder points to."""
+    if (folder / FOREIGN).is_file():
+        return open_checkpoints(Path(json.loads((folder / FOREIGN).read_text())["checkpoints"]))
     return open_snapshots(folder, trunk_names(load_params(folder / "params.yaml")))
 
 
 def run_digest(folder: Path) -> Digest:
     """The digest of a run, from disk when it is current, else from one pass over the snapshots."""
-    snapshots = run_snapshots(folder)
     path = folder / "digest.npz"
+    if path.exists() and not (folder / "snapshots").exists() and not (folder / FOREIGN).exists():
+        return load_digest(path)  # published without its snapshots
+    snapshots = run_snapshots(folder)
     if path.exists():
         try:
             found = load_digest(path)
@@ -188,6 +196,35 @@ def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction)
             for s, c in zip(starts, np.asarray(seen["U1.cosines"]).tolist(), strict=False)
         ],
     )
+
+
+# ---------------------------------------------------------------------------------------------------- the probe
+
+
+def fillers(folder: Path) -> list[dict[str, Any]]:
+    """p_in and p_ood of the whole snapshots with either filler between key and question.
+
+    The published evaluation fills with random tokens, so that p_ood mixes a longer gap with text that no model
+    has ever read. The same weights asked in running story text tell the two apart.
+    """
+    p = load_params(folder / "params.yaml")
+    corpus = build_corpus(p, corpora_folder(folder))
+    probes = build_probes(corpus, p)
+    sets = {}
+    for filler in ("random", "story"):
+        own = p.model_copy(update={"probe": p.probe.model_copy(update={"filler": filler})})
+        sets[filler] = eval_sets(corpus, probes, own)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    points = []
+    for step in whole_steps(folder):
+        model = load_model(folder, step, device)
+        scores = {"step": step}
+        for filler, pair in sets.items():
+            for name, s in pair.items():
+                found = evaluate(model, s.tokens, s.answer, s.language, autocast=False)
+                scores[f"{name}_{filler}"] = found.accuracy
+        points.append(scores)
+    return write_analysis(folder, "fillers", points)
 
 
 # ---------------------------------------------------------------------------------------- curvature, gradients

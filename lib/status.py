@@ -1,10 +1,12 @@
 """What is going on in a study, from its files alone: nothing here starts or waits for anything."""
 
+import json
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.finish import Step
 from lib.params import format_beta2
 from lib.rules import Target, reasons
 from lib.runfolder import clock, read_evaluations, read_record
@@ -49,13 +51,18 @@ def status_table(every: list[Target]) -> str:
     return table(rows)
 
 
-def why_text(every: list[Target]) -> str:
+def why_text(every: list[Target], study: list[Step]) -> str:
     """What make would do and because of what."""
     lines = []
     for target in every:
         found = reasons(target)
         if found:
             lines.append(f"{target.run.name}  {target.stage}  will run:")
+            lines += [f"    {reason}" for reason in found]
+    for step in study:
+        found = step.reasons()
+        if found:
+            lines.append(f"{step.folder.name}  {step.name}  will be made:")
             lines += [f"    {reason}" for reason in found]
     return "\n".join(lines) or "Everything is up to date."
 
@@ -89,6 +96,13 @@ def runs_table(runs: list[Run], folder: Path) -> str:
         if (record := read_record(folder / run.name)) and record.get("reason")
     ]
     return "\n".join([table(rows), *notes])
+
+
+def claims_table(folder: Path) -> str:
+    """The verdicts of summary/claims.json, one claim after another."""
+    claims = json.loads((folder / "summary" / "claims.json").read_text())["claims"]
+    lines = [f"{c['verdict'].upper():12} {c['claim']}\n{'':12} {c['why']}" for c in claims]
+    return "\n".join(lines)
 
 
 def quantities_table(result: dict[str, Any], names: list[str]) -> str:

@@ -31,13 +31,14 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from lib import figures
+from lib import figures, run_figures
 from lib.batches import batch, show
 from lib.corpus import build_corpus, corpora_folder
 from lib.params import dump_params, load_params
 from lib.play import playground
 from lib.probe import build_probes, eval_sets
 from lib.runfolder import read_evaluations
+from lib.stages import fillers
 from lib.train import train
 
 folder = Path(run_folder) if run_folder else playground()
@@ -111,3 +112,13 @@ print(f"{record['state']} after {record['step']} steps" + (f": {record['reason']
 # %%
 figure = figures.training_curves(params, record, read_evaluations(folder))
 figures.save(figure, folder, "01_train_curves")
+
+# %% [markdown]
+# ## Noise or gap?
+#
+# The published evaluation puts *random tokens* between key and question. The snapshots that hold the whole
+# model can be asked again with *story text* there instead: same weights, same gaps. Where the two curves part, the
+# fall of p_ood is about unfamiliar text, not about the distance.
+
+# %%
+figures.save(run_figures.fillers(fillers(folder)), folder, "01_train_fillers")

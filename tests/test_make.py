@@ -36,7 +36,8 @@ def make(*words: str, study: Path, outputs: Path, check: bool = True) -> subproc
 
 
 def start_make(*words: str, study: Path, outputs: Path) -> subprocess.Popen:
-    command = ["make", *words, f"STUDY={study}", "PROFILE=smoke", f"OUTPUTS={outputs}", f"PYTHON={sys.executable}"]
+    places = [f"STUDY={study}", f"PARAMS={study}", "PROFILE=smoke", f"OUTPUTS={outputs}"]
+    command = ["make", *places, f"PYTHON={sys.executable}", *words]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     return subprocess.Popen(
         command,
@@ -55,14 +56,14 @@ def built(tmp_path_factory) -> tuple[Path, Path, str]:
     home = tmp_path_factory.mktemp("make")
     study = home / "tiny.yaml"
     study.write_text(STUDY)
-    first = start_make("all", "-j2", study=study, outputs=home / "outputs")
+    first = start_make("grid", "-j2", study=study, outputs=home / "outputs")
     deadline = time.monotonic() + 120
     while not list(home.glob(f"outputs/*/{RUN}/snapshots/000012*")):
         assert first.poll() is None and time.monotonic() < deadline, first.communicate()
         time.sleep(0.01)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    return study, home / "outputs", make("all", "-j2", study=study, outputs=home / "outputs").stdout
+    return study, home / "outputs", make("grid", "-j2", study=study, outputs=home / "outputs").stdout
 
 
 def test_runs_are_those_of_train_itself(built, tmp_path):
@@ -91,8 +92,8 @@ def test_every_arm_saw_the_same_data_and_began_with_the_same_loss(built):
 def test_second_make_does_nothing_fast(built):
     study, outputs, _ = built
     started = time.monotonic()
-    printed = make("all", study=study, outputs=outputs).stdout
-    assert "all 2 stages are up to date" in printed
+    printed = make("grid", study=study, outputs=outputs).stdout
+    assert "all 8 stages are up to date" in printed
     assert time.monotonic() - started < 3
 
 
@@ -100,16 +101,16 @@ def test_touching_sources_changes_nothing(built):
     study, outputs, _ = built
     for path in [*ROOT.glob("lib/*.py"), *ROOT.glob("notebooks/*.py"), *ROOT.glob("params/*.yaml"), study]:
         path.touch()
-    assert "all 2 stages are up to date" in make("all", study=study, outputs=outputs).stdout
+    assert "all 8 stages are up to date" in make("grid", study=study, outputs=outputs).stdout
     assert "Everything is up to date." in make("why", study=study, outputs=outputs).stdout
 
 
 def test_why_names_the_parameter(built):
     study, outputs, _ = built
     said = make("why", "SET=optim.eps=1e-7", study=study, outputs=outputs).stdout
-    assert said.count("optim.eps was 1e-08, now 1e-07") == 2
+    assert said.count("optim.eps was 1e-08, now 1e-07") == 8
     status = make("status", "SET=optim.eps=1e-7", study=study, outputs=outputs).stdout
-    assert status.count("stale") == 2
+    assert status.count("stale") == 8
 
 
 def test_status_shows_every_run(built):
@@ -132,7 +133,7 @@ def test_changed_parameters_set_the_old_run_aside(built, tmp_path):
     copy = tmp_path / "outputs"
     shutil.copytree(outputs, copy)
     kept = results(copy / "tiny-smoke" / RUN)
-    said = make("all", "SET=optim.eps=1e-7 schedule.steps=20 snapshots.whole=[8,20]", study=study, outputs=copy)
+    said = make("grid", "SET=optim.eps=1e-7 schedule.steps=20 snapshots.whole=[8,20]", study=study, outputs=copy)
     assert "optim.eps, schedule.steps, snapshots.whole changed; the earlier run is kept in" in said.stdout
     assert results(copy / "tiny-smoke" / "superseded" / f"{RUN}.1") == kept
     assert not (copy / "tiny-smoke" / RUN / "snapshots" / "000040.safetensors").exists()
@@ -146,7 +147,7 @@ def test_deleted_files_come_back(built, tmp_path):
     (copy / "tiny-smoke" / RUN / "snapshots" / "000020.safetensors").unlink()
     (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").unlink()
     assert "snapshots/000020.safetensors is missing" in make("why", study=study, outputs=copy).stdout
-    assert "1 of 2 stages to run" in make("all", study=study, outputs=copy).stdout
+    assert "1 of 8 stages to run" in make("grid", study=study, outputs=copy).stdout
     assert results(copy / "tiny-smoke" / RUN) == expected
     assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").is_file()
 
@@ -156,14 +157,13 @@ def test_two_makes_name_the_holder(built):
 
     study, outputs, _ = built
     held = hold(outputs / "tiny-smoke" / ".lock", outputs, patience=0)
-    second = make("all", study=study, outputs=outputs, check=False)
+    second = make("grid", study=study, outputs=outputs, check=False)
     os.close(held)
     assert second.returncode != 0
     assert re.search(rf"error: .*tiny-smoke: process {os.getpid()} on .* is working here", second.stderr)
 
 
-def test_a_failing_run_is_summed_up_and_stops_nothing_else(built, tmp_path):
-    study, _, _ = built
+def test_a_failing_run_is_summed_up_and_stops_nothing_else(tmp_path):
     stories = tmp_path / "stories.jsonl"
     stories.write_text('{"text": "too short"}\n' * 3)
     own = tmp_path / "own.yaml"
@@ -175,7 +175,7 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(built, tmp_path):
     )
     text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"corpus.path: '{stories}'")
     own.write_text(text)
-    said = make("grid", f"PARAMS={own}", study=study, outputs=tmp_path / "outputs", check=False)
+    said = make("grid", study=own, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0
     assert re.search(r"FAILED  .*corpus\.sourcefile", said.stderr)
     assert "no usable train story" in said.stderr
@@ -190,7 +190,7 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(built, tmp_path):
         (["all", "SET=optim.bta2=0.9"], "unknown parameter optim.bta2 (did you mean optim.beta2?)"),
         (["all", "SET=model.heads=5"], "model.heads = 5 does not divide model.width = 32"),
         (["all", "SET=schedule.warmup=400"], "schedule.warmup = 400 must end before schedule.steps"),
-        (["grid"], "make grid needs PARAMS=my.yaml"),
+        (["grid", "PARAMS="], "make grid needs PARAMS=my.yaml"),
         (["lab"], "make lab needs RUN="),
         (["lab", "RUN=nothing"], "RUN=nothing is no trained run"),
     ],

@@ -1,0 +1,71 @@
+"""Runs trained by other code: a folder of `ckpt_XXXXXX.pt` files through notebooks 02, 03 and 05."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from lib.errors import BadInput
+from lib.model import build_model
+from lib.params import Params, dump_params
+from lib.runner import StageFailed, execute_notebook
+from lib.snapshots import foreign_model, json_text, open_checkpoints, write_atomically, write_snapshot
+from lib.stages import FOREIGN
+from lib.study import complete, flatten, load_study, parse_overrides
+
+
+def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, list[str]]:
+    """(the run's folder, names of notebooks that failed) for a folder of foreign checkpoints.
+
+    What the files do not say (schedule, weight decay, corpus) is that of the published experiment, unless
+    `overrides` says otherwise; the last checkpoint is taken for the end of the schedule.
+    """
+    snapshots = open_checkpoints(checkpoints)
+    folder = outputs / "explore" / checkpoints.resolve().name
+    params = foreign_params(checkpoints, snapshots.steps, overrides)
+    write_atomically(folder / "params.yaml", dump_params(params))
+    write_atomically(folder / FOREIGN, json_text({"checkpoints": str(checkpoints.resolve())}))
+    if (checkpoints / "pilot_metrics.json").is_file():
+        shutil.copy(checkpoints / "pilot_metrics.json", folder / "pilot_metrics.json")
+    study = load_study("beta2", "paper", axes={})
+    wanted = {*study.analysis.fisher_steps, *study.analysis.interference_steps, snapshots.steps[-1]}
+    for step in sorted(wanted & set(snapshots.steps)):
+        write_snapshot(folder, step, foreign_model(checkpoints, step), "foreign")
+    common = {"run_folder": str(folder), "time_scale": "1"}
+    parameters: dict[str, dict[str, Any]] = {
+        "02_pca": common,
+        "03_fisher": common | {"steps": sorted(wanted), "batches": study.analysis.fisher_batches},
+        "05_interference": common | {"steps": sorted(wanted), "batches": study.analysis.interference_batches},
+    }
+    failed = []
+    for stage, values in parameters.items():
+        try:
+            execute_notebook(stage, folder, values)
+            print(f"{folder}: {stage} done", flush=True)
+        except StageFailed as failure:
+            print(failure, file=sys.stderr)
+            failed.append(stage)
+    return folder, failed
+
+
+def foreign_params(checkpoints: Path, steps: list[int], overrides: str) -> Params:
+    """The published parameters with the model's sizes as they are in the files."""
+    base = load_study("beta2", "paper", axes={}).runs[0].params
+    model = foreign_model(checkpoints, steps[-1])
+    layers = 1 + max(int(name.split(".")[1]) for name in model if name.startswith("blocks."))
+    context, width = model["pos_emb.weight"].shape
+    sizes = {"layers": layers, "width": width, "ff": len(model["blocks.0.mlp.w_up.weight"]), "context": context}
+    values = flatten(base.model_dump(mode="json"))
+    values |= {f"model.{name}": value for name, value in sizes.items()}
+    values |= {"schedule.steps": steps[-1], "snapshots.whole": [], "schedule.lambda_step": steps[-1]}
+    where = f"{checkpoints} with SET"
+    given = parse_overrides(overrides)
+    for name in given:
+        if name not in values:
+            raise BadInput(f"{where}: unknown parameter {name}")
+    params = complete(values | given, where)
+    expected = build_model(params.model, len(model["tok_emb.weight"]), 0).state_dict()
+    wrong = [name for name, t in expected.items() if name not in model or model[name].shape != t.shape]
+    if wrong:
+        raise BadInput(f"{checkpoints}: {wrong[0]} is missing or not of the shape of this model")
+    return params

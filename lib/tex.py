@@ -1,0 +1,143 @@
+"""Text and numbers as LaTeX, and the macros and tables that the paper takes from them."""
+
+import re
+from collections.abc import Iterable
+
+from lib.errors import BadInput, nearest
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "×": r"$\times$",
+}
+# The names that plain text uses for what mathematics writes otherwise.
+SYMBOLS = {
+    r"beta2": r"$\beta_2$",
+    r"p_ood": r"$p_{\mathrm{ood}}$",
+    r"p_probe": r"$p_{\mathrm{probe}}$",
+    r"lm_ood": r"\texttt{lm\_ood}",
+    r"v_b": r"$v_b$",
+    r"-theta_0": r"$-\theta_0$",
+    r"-theta": r"$-\theta$",
+    r"theta_0": r"$\theta_0$",
+    r"gamma_a": r"$\gamma_a$",
+    r"gamma_r": r"$\gamma_r$",
+    r"lambda": r"$\lambda$",
+    r"k95": r"$k_{95}$",
+    r"k99": r"$k_{99}$",
+    r"a\(last\) > 0": r"$a(\mathrm{last}) > 0$",
+    r"a\(t\)": r"$a(t)$",
+    r"\|cos\|": r"$|\cos|$",
+    r"\|cosine\|": r"$|\cos|$",
+}
+_WORDS = re.compile("|".join(f"({pattern})" for pattern in SYMBOLS))
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+
+
+def tex(text: str) -> str:
+    """Plain text with its special characters escaped and its symbols set."""
+    parts, at = [], 0
+    symbols = list(SYMBOLS.values())
+    for match in _WORDS.finditer(text):
+        parts += [escaped(text[at : match.start()]), symbols[match.lastindex - 1]]
+        at = match.end()
+    return "".join([*parts, escaped(text[at:])])
+
+
+def escaped(text: str) -> str:
+    """Special characters only; minus signs before numbers become real ones."""
+    quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c, c) for c in text))
+    return _MINUS.sub("$-$", quoted)
+
+
+def number(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
+    """A value at a number of decimals; huge ones with their power of ten, None as a dash."""
+    if value is None:
+        return "--"
+    if abs(value) >= 1e6:
+        mantissa, power = f"{value:.1e}".split("e")
+        return rf"${mantissa}\times10^{{{int(power)}}}$"
+    text = f"{value:{'+' if signed else ''}.{digits if abs(value) < 1e4 else 0}f}"
+    if not float(text):
+        text = text.lstrip("+-")
+    return f"${text}$"
+
+
+def short(value: float | None) -> str:
+    """Three significant figures, small and large ones with their power of ten."""
+    if value is None:
+        return "--"
+    if value and not 1e-3 <= abs(value) < 1e4:
+        mantissa, power = f"{value:.1e}".split("e")
+        return rf"${mantissa}\times10^{{{int(power)}}}$"
+    return f"${value:.3g}$"
+
+
+def table(columns: str, head: list[str], rows: Iterable[list[str] | None]) -> str:
+    """A booktabs tabular; a row None is a small gap, a head cell may span with \\multicolumn."""
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *head, r"\midrule"]
+    lines += [r"\addlinespace" if row is None else " & ".join(row) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def long_table(columns: str, head: str, rows: Iterable[list[str]], caption: str, label: str) -> str:
+    """A table that may break over pages, with its caption."""
+    top = rf"\caption{{{caption}}}\label{{{label}}}\\"
+    lines = [rf"\begin{{longtable}}{{{columns}}}", top, r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"]
+    lines += [r"\toprule", rf"{head} \\", r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+    lines += [" & ".join(row) + r" \\ \addlinespace[2pt]" for row in rows]
+    return "\n".join([*lines, r"\end{longtable}"]) + "\n"
+
+
+# ------------------------------------------------------------------------------------------------------- macros
+
+MACRO = re.compile(r"\\((?:res|claim|said)[A-Z][A-Za-z]*)")
+INPUT = re.compile(r"\\input\{tables/([\w-]+)(?:\.tex)?\}")
+COMMENT = re.compile(r"(?<!\\)%.*")
+
+
+def macro_name(kind: str, words: str) -> str:
+    """('claim', 'zero-diverges') -> 'claimZeroDiverges'."""
+    return kind + "".join(word.capitalize() for word in words.split("-"))
+
+
+def macros(pairs: Iterable[tuple[str, str]]) -> str:
+    """The macros as LaTeX. Raises: BadInput if a name comes twice or is none that TeX reads."""
+    lines, seen = [], set()
+    for name, value in pairs:
+        if not MACRO.fullmatch("\\" + name):
+            raise BadInput(f"numbers.tex: {name} is no macro name; expected res, claim or said and then letters")
+        if name in seen:
+            raise BadInput(f"numbers.tex: the macro \\{name} is defined twice")
+        seen.add(name)
+        lines.append(rf"\newcommand{{\{name}}}{{{value}}}")
+    return "\n".join(lines) + "\n"
+
+
+def check_used(source: str, defined: Iterable[str], tables: Iterable[str], where: str) -> None:
+    """Every macro and table that the text uses exists, and the other way round.
+
+    Raises: BadInput naming the first that does not.
+    """
+    text = COMMENT.sub("", source)
+    for what, used, known in (
+        ("macro \\", MACRO.findall(text), list(defined)),
+        ("table tables/", INPUT.findall(text), list(tables)),
+    ):
+        for name in used:
+            if name not in known:
+                raise BadInput(f"{where}: the {what}{name} is used and nobody defines it{nearest(name, known)}")
+        for name in known:
+            if name not in used:
+                raise BadInput(f"{where}: the {what}{name} is defined and never used")

@@ -1,0 +1,213 @@
+"""The paper's figures: drawn from a complete study and from what is left of one, the same bytes every time."""
+
+import shutil
+from fractions import Fraction
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.colors import to_rgb
+
+from lib.figures import ordered_palette, save
+from lib.geometry.backbone import decompose
+from lib.geometry.null import noise_adam
+from lib.geometry.presets import PRESETS, fit
+from lib.panels import curve, envelope, preset_steps
+from lib.paper_figures import FIGURES, comparable, make_figures
+from lib.rundata import groups, load_analysis, load_runs, source
+from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
+
+NAMES = [
+    "probe",
+    "backbone",
+    "spectrum",
+    "beta2_summary",
+    "alignment",
+    "fisher",
+    "reheat",
+    "interference",
+    "phases",
+]
+GEOMETRY = ["backbone", "spectrum", "beta2_summary", "alignment", "phases"]
+HALF = Fraction(1, 2)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def runs(built):
+    return load_runs(*built)
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def copy(built, tmp_path):
+    """The study in a folder that a test may spoil."""
+    study, folder = built
+    return study, shutil.copytree(folder, tmp_path / "copy")
+
+
+def drawn(name, runs, published=None):
+    return FIGURES[name](runs, HALF, comparable("laptop") if published is None else published)
+
+
+def texts(figure):
+    return [text.get_text() for ax in figure.axes for text in ax.texts] + [
+        text.get_text() for legend in figure.legends for text in legend.get_texts()
+    ]
+
+
+@pytest.fixture(scope="module")
+def written(built):
+    assert {path.stem for path in make_figures(*built)} == NAMES
+    assert not plt.get_fignums()
+    return built
+
+
+def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
+    paths = sorted((written[1] / "summary" / "figures").glob("*.pdf"))
+    assert len(paths) == len(NAMES)
+    for path in paths:
+        pdf = path.read_bytes()
+        assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf and b"/FontFile2" in pdf
+        assert b"b20.95_s42 at 0123456789ab" in pdf and b"CreationDate" not in pdf
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_same_inputs_give_the_same_bytes(written, tmp_path):
+    study, folder = written
+    runs = load_runs(study, folder)
+    save(drawn("reheat", runs), tmp_path, "reheat", source(study, runs))
+    for name in ("reheat.pdf", "reheat.png"):
+        assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
+
+
+FILES = {  # and the figures that are drawn from them
+    "": NAMES,
+    "run.json": NAMES,
+    "pilot_metrics.json": {"probe"},
+    "analysis": NAMES - {"probe"},
+    "analysis/backbone.json": GEOMETRY,
+    "analysis/fisher.json": {"fisher"},
+    "analysis/interference_metrics.json": {"alignment", "interference"},
+    "analysis/reheat.json": {"reheat"},
+}
+
+
+@pytest.mark.parametrize("every", [True, False], ids=["in every run", "in one run"])
+@pytest.mark.parametrize("name", FILES)
+def test_anything_can_be_missing(copy, name, every):
+    study, folder = copy
+    for run in study.runs if every else study.runs[1:2]:
+        path = folder / run.name / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    runs = load_runs(study, folder)
+    for figure in FILES[name]:
+        drawn(figure, runs)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[null]", '{"points": null}'])
+def test_a_damaged_file_is_a_missing_one(copy, content):
+    study, folder = copy
+    for path in (folder / study.runs[1].name / "analysis").glob("*.json"):
+        path.write_text(content)
+    runs = load_runs(study, folder)
+    for figure in FIGURES:
+        drawn(figure, runs)
+
+
+def test_without_runs_every_panel_says_that_there_are_no_data(built, tmp_path):
+    assert load_runs(built[0], tmp_path) == []
+    for name in FIGURES:
+        figure = drawn(name, [])
+        assert "no data" in texts(figure), name
+        figure.canvas.draw()
+
+
+def test_only_diverged_runs_are_drawn_as_such(runs):
+    diverged = [run for run in runs if run.diverged]
+    for name in FIGURES:
+        drawn(name, diverged).canvas.draw()
+
+
+def test_a_diverged_run_is_named_and_squashes_nothing(runs):
+    figure = drawn("probe", runs)
+    loss = figure.axes[2]
+    steady = max(run.evaluated("val_loss").max() for run in runs if not run.diverged)
+    assert loss.get_ylim()[1] < 1.2 * steady
+    assert any(f"diverged at step {DIVERGED_AT}" in text for text in texts(figure))
+    for name in ("backbone", "spectrum", "alignment", "phases"):
+        assert any("diverged" in text for text in texts(drawn(name, runs))), name
+
+
+@pytest.mark.parametrize("name", sorted(GEOMETRY))
+def test_no_geometry_without_its_null(runs, name):
+    bands = [c for ax in drawn(name, runs).axes for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
+    assert bands
+
+
+def test_published_values_are_open_markers(runs):
+    figure = drawn("beta2_summary", runs, {"G1.pc1": {0.95: 68.4, 0.5: 1.0}})
+    lines = [line for ax in figure.axes for line in ax.lines if line.get_label() == "published"]
+    assert len(lines) == 1
+    assert lines[0].get_markerfacecolor() == "none"
+    assert lines[0].get_ydata() == [68.4]
+    far = drawn("beta2_summary", runs, {"G1.drift": {0.99: 1.0, 0.95: 1.1, 0.90: 1.2, 0.0: 2e5}})
+    assert "published at 0: 2e+05" in texts(far)
+
+
+def test_a_drift_is_comparable_at_the_published_size_only():
+    assert "G1.pc1" in comparable("laptop") and "G1.drift" not in comparable("laptop")
+    assert comparable("paper")["G1.drift"][0.95] > 0
+
+
+@pytest.mark.parametrize("name", [n for n in MEASURED if n != "U1"])
+def test_arrays_are_drawn_at_their_own_steps(runs, name):
+    run = next(run for run in runs if run.beta2 == 0.95)
+    quantity = {"G": "a", "U": "cosines", "R": "cosines", "P": "A_E"}[name[0]]
+    steps, values = curve(run, "observed", name, quantity, HALF)
+    assert len(steps) == len(values) == len(run.array("observed", f"{name}.{quantity}")) > 3
+    assert (np.diff(steps) > 0).all()
+
+
+def test_steps_of_a_backbone_are_those_of_its_decomposition(runs):
+    run = next(run for run in runs if run.beta2 == 0.95)
+    steps = np.array(run.backbone["steps"])
+    digest = noise_adam(steps, np.full(steps[-1], 1e-3), 0.5, size=20)
+    for name in ("G0", "G1", "G2", "G3"):
+        found, window = fit(digest, name, HALF)
+        assert preset_steps(name, steps, HALF).tolist() == decompose(digest, found.backbone, window).steps.tolist()
+    assert len(preset_steps("G0", steps, Fraction(1, 7))) == 0  # no whole stride: the run has no such backbone
+    assert all(len(preset_steps(name, [0], HALF)) <= 1 for name in PRESETS if name[0] in "GRUP")
+
+
+def test_the_band_of_a_null_spans_runs_that_share_no_steps():
+    x, low, high = envelope([(np.array([1, 2]), np.array([5.0, np.nan])), (np.array([1, 3]), np.array([4.0, 7.0]))])
+    assert (x.tolist(), low.tolist(), high.tolist()) == ([1, 3], [4, 7], [5, 7])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 9])
+def test_the_palette_runs_from_dark_to_light(count):
+    luminance = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in ordered_palette(count)]
+    assert len(luminance) == count and luminance == sorted(luminance)
+
+
+def test_runs_are_grouped_by_all_but_the_seed(runs, built):
+    assert list(groups(runs)) == [f"β₂ = {value}" for value in ("0.99", "0.95", "0.9", "0.8", "0")]
+    study, folder = built
+    assert set(load_analysis(folder / study.runs[1].name)) == {
+        "backbone",
+        "fisher",
+        "interference_metrics",
+        "reheat",
+    }
+    assert load_analysis(folder / "no such run") == {}

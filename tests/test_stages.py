@@ -1,0 +1,167 @@
+"""The measuring stages on real smoke runs: identities, the float64 oracle, reheats, foreign checkpoints."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lib.explore import explore
+from lib.geometry.presets import PRESETS, Backbone, measure
+from lib.params import load_params
+from lib.reheat import reheat
+from lib.snapshots import load_tensors, snapshot_path
+from lib.stages import curvature, fillers, geometry, gradients, run_digest, trunk_names
+from lib.study import Reheat, load_study
+from lib.train import train
+
+SCALE = "50"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[float, Path]:
+    home = tmp_path_factory.mktemp("stages")
+    folders = {}
+    for beta2 in (0.95, 0.0):
+        run = load_study("beta2", "smoke", f"optim.beta2={beta2}", axes={}).runs[0]
+        folders[beta2] = home / "study" / run.name
+        train(run.params, folders[beta2], home / "corpora")
+    return folders
+
+
+def thetas(folder: Path) -> tuple[list[int], np.ndarray]:
+    names = trunk_names(load_params(folder / "params.yaml"))
+    steps = sorted(int(path.stem) for path in folder.glob("snapshots/*.safetensors"))
+    rows = []
+    for step in steps:
+        tensors = load_tensors(snapshot_path(folder, step))[0]
+        rows.append(torch.cat([tensors[name].flatten() for name in names]).double().numpy())
+    return steps, np.array(rows)
+
+
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if isinstance(p, Backbone) and n != "G3"])
+def test_digest_agrees_with_a_dense_svd_of_a_real_run(runs, name):
+    steps, theta = thetas(runs[0.95])
+    window = PRESETS[name].window.scaled(Fraction(1, 50))
+    anchor = next(s for s in steps if s >= (window.anchor if window.anchor is not None else window.lo))
+    high = window.hi or steps[-1]
+    rows = [s for s in steps if anchor < s <= high and (not window.stride or s % window.stride == 0)]
+    x = theta[[steps.index(s) for s in rows]] - theta[steps.index(anchor)]
+    if PRESETS[name].normalise:
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    shares = np.linalg.svd(x, compute_uv=False) ** 2
+    found = measure(run_digest(runs[0.95]), [name], time_scale=Fraction(1, 50))
+    np.testing.assert_allclose(found[f"{name}.pc1"], 100 * shares[0] / shares.sum(), rtol=1e-9)
+    np.testing.assert_allclose(found[f"{name}.pc2"], 100 * shares[1] / shares.sum(), rtol=1e-8)
+
+
+def test_identities_on_a_real_run(runs):
+    result = geometry(runs[0.95], SCALE)
+    seen = result["observed"]
+    for name in ("G1", "G2"):
+        np.testing.assert_allclose(seen[f"{name}.fraction_mean"], seen[f"{name}.pc1"] / 100, rtol=1e-9)
+    for key, value in result["observed"].items():
+        if key in result["null"] and np.ndim(value) == 0:
+            gap = np.subtract(value, result["null"][key])
+            np.testing.assert_allclose(result["excess"][key], gap, equal_nan=True)
+    np.testing.assert_allclose(result["drift"]["null"][-1], result["drift"]["observed"][-1], rtol=1e-9)
+    written = json.loads((runs[0.95] / "analysis" / "backbone_metrics.json").read_text())
+    assert written["window"] == [12, 40]
+    assert written["n_checkpoints"] == 29
+    assert len(written["pc1_rotation"]["cos_pc1"]) == len(written["pc1_rotation"]["steps"]) == 20
+
+
+def test_stages_take_what_a_diverged_run_left(runs):
+    assert np.isnan(geometry(runs[0.0], SCALE)["observed"]["G1.pc1"])
+    assert curvature(runs[0.0], SCALE, [20, 40], [1, 1, 2])["points"] == []
+    assert all(point["step"] <= 8 for point in gradients(runs[0.0], SCALE, [32], 2))
+
+
+def test_gradients_and_curvature_share_batches_between_runs(runs):
+    first = curvature(runs[0.95], SCALE, [40], [1, 1, 3])
+    assert [q.definition.split(":")[0] for q in first["points"][0]["quotients"]] == [
+        "empirical Fisher",
+        "sampled-label Fisher",
+        "squared batch gradient",
+    ]
+    again = gradients(runs[0.95], SCALE, [40], 3)
+    assert again[0]["batches"] == first["batches"]
+    assert "adam" in again[-1]["alignment"].labels  # the last step has the optimizer's state
+
+
+def test_reheat_and_its_summary(runs):
+    protocol = Reheat(
+        beta2=[0.95],
+        snapshots=[40],
+        lr=[1e-3],
+        steps=12,
+        warmup=2,
+        eval_every=4,
+        lambda_probe=4.0,
+        protocol="pilot",
+    )
+    (found,) = reheat(runs[0.95], protocol, SCALE)
+    folder = runs[0.95] / "reheat" / "reheat_ckpt40_lr0.001"
+    start, end = (load_tensors(snapshot_path(folder, step))[0] for step in (0, 12))
+    parent = load_tensors(snapshot_path(runs[0.95], 40))[0]
+    names = trunk_names(load_params(folder / "params.yaml"))
+    assert all(torch.equal(start[name], parent[name]) for name in names)
+    moved = sum(float((end[n].double() - start[n].double()).square().sum()) for n in names) ** 0.5
+    np.testing.assert_allclose(found["displacement"], moved, rtol=1e-6)
+    np.testing.assert_allclose(found["along"] ** 2 + found["across"] ** 2, moved**2, rtol=1e-6)
+    np.testing.assert_allclose(found["null_displacement"], moved, rtol=1e-6)
+    assert found["gain"] == max(found["p_ood"]) - found["p_ood"][0]
+
+
+def test_one_process_protocol_has_half_the_batch_and_fewer_probes(runs):
+    from lib.reheat import condition
+
+    protocol = Reheat(
+        beta2=[0.95],
+        snapshots=[40],
+        lr=[1e-3],
+        steps=12,
+        warmup=2,
+        eval_every=4,
+        lambda_probe=4.0,
+        protocol="one_process",
+    )
+    made = condition(runs[0.95], load_params(runs[0.95] / "params.yaml"), protocol, 40, 1e-3)
+    assert (made.batch.accumulate, made.probe.p, made.schedule.lambda_probe) == (1, 0.10, 4.0)
+
+
+def test_fillers_ask_the_same_weights_twice(runs):
+    points = fillers(runs[0.95])
+    assert [point["step"] for point in points] == [8, 20, 32, 40, 60, 80]
+    assert {"in_random", "ood_random", "in_story", "ood_story"} <= points[0].keys()
+
+
+def test_a_digest_without_snapshots_is_enough(runs, tmp_path):
+    expected = geometry(runs[0.95], SCALE)["observed"]["G2.pc1"]
+    for name in ("params.yaml", "digest.npz", "pilot_metrics.json"):
+        (tmp_path / name).write_bytes((runs[0.95] / name).read_bytes())
+    assert geometry(tmp_path, SCALE)["observed"]["G2.pc1"] == expected
+
+
+def test_foreign_checkpoints_through_explore(runs, tmp_path):
+    """A folder as other code writes it, through the real notebooks to figures."""
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    params = load_params(runs[0.95] / "params.yaml")
+    for step in (8, 20, 32, 40, 60, 80):
+        state = dict(load_tensors(snapshot_path(runs[0.95], step))[0])
+        state["lm_head.weight"] = state["tok_emb.weight"]
+        state["blocks.0.attn.bias"] = torch.ones(1, 1, params.model.context, params.model.context).tril()
+        torch.save({"step": step, "model_state_dict": state}, foreign / f"ckpt_{step:06d}.pt")
+    overrides = "schedule.warmup=30 eval.every=4 model.heads=2"
+    overrides += " probe.gap_in=[1,8] probe.gap_ood=[20,50] probe.prefix_eval=[1,2]"
+    overrides += " corpus.source=storyworld corpus.train_stories=600 corpus.validation_stories=60"
+    overrides += " tokenizer.kind=bpe tokenizer.vocab=768 probe.codewords=32 batch.size=16 variant=corrected"
+    folder, failed = explore(foreign, tmp_path / "outputs", overrides)
+    assert failed == []
+    assert (folder / "figures" / "02_pca_decomposition.pdf").is_file()
+    assert (folder / "figures" / "05_interference_cosines.pdf").is_file()
+    theirs = json.loads((folder / "analysis" / "backbone.json").read_text())
+    assert theirs["steps"] == [8, 20, 32, 40, 60, 80]
