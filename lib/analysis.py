@@ -15,16 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lib.batches import Batch, batch
-from lib.checkpoint import CURRENT
 from lib.corpus import Corpus
 from lib.errors import BadInput
+from lib.files import CURRENT, snapshot_path
 from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
 from lib.model import GPT, build_model
 from lib.params import Params, load_params
 from lib.probe import Probes
-from lib.snapshots import load_tensors, snapshot_path
+from lib.snapshots import load_tensors
 from lib.train import split_losses
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run

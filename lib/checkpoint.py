@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from lib.errors import BadInput
+from lib.files import CURRENT, PREVIOUS
 from lib.snapshots import load_tensors, save_tensors
-
-CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 
 
 def save_checkpoint(

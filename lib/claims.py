@@ -170,9 +170,11 @@ def judge(claims: Iterable[Claim], results: Results) -> list[Verdict]:
 
 def _judge(claim: Claim, results: Results) -> Verdict:
     found = _test(claim.test, claim.tolerance, results)
+    tested = {f.quantity for f in found.figures}
     beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
-    shown = "".join(f"; {n.part} {_spread(beside, n)}" for n in claim.also if _spread(beside, n))
-    return Verdict(claim, found.verdict, found.why + shown, [*found.figures, *beside], found.tested)
+    told = [f"; {n.part if n.quantity in tested else _name(n, results)} {_spread(beside, n)}" for n in claim.also]
+    why = found.why + "".join(text for text, n in zip(told, claim.also, strict=True) if _spread(beside, n))
+    return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested)
 
 
 def _test(test: Test, tolerance: Tolerance | None, results: Results) -> Finding:
@@ -238,7 +240,7 @@ def _contrast(test: Contrast, tolerance: Tolerance, results: Results) -> Finding
             error = 2 * math.hypot(large.error or 0, test.factor * (small.error or 0))
             margins.append((large.value - test.factor * small.value, max(tolerance.value, error)))
             told.append(f"{_short(large.value)} against {_short(small.value)}")
-    return _every(figures, margins, ", ".join(told), results)
+    return _every(figures, margins, f"{', '.join(told)}, a factor above {test.factor:g} needed", results)
 
 
 def _compare(test: Compare, tolerance: Tolerance, results: Results) -> Finding:
@@ -248,7 +250,7 @@ def _compare(test: Compare, tolerance: Tolerance, results: Results) -> Finding:
         return Finding(OPEN, missing, figures, False)
     difference, needed = figures[0].value - figures[1].value, _needed(tolerance, *figures)
     why = f"{_series(figures, betas)}: a difference of {_short(difference)}, {_short(needed)} needed"
-    return Finding(_called(difference, needed), why, figures)
+    return _every(figures, [(difference, needed)], why, results)
 
 
 def _diverges(test: Diverges, results: Results) -> Finding:
@@ -285,10 +287,6 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
     return Finding(HOLDS if all(margin > needed for margin, needed in margins) else OPEN, why, figures)
 
 
-def _called(effect: float, needed: float) -> str:
-    return HOLDS if effect > needed else FAILS if effect < -needed else OPEN
-
-
 def _figure(results: Results, quantity: str, part: str, beta2: float) -> Figure:
     found = results.at(beta2, quantity, part)
     return Figure(quantity, part, beta2, found.value, _error(found, quantity))
@@ -321,6 +319,11 @@ def _series(figures: list[Figure], at: Iterable[float] | None = None) -> str:
 def _decimal(value: float, quantity: str) -> str:
     text = f"{value:.{_digits(quantity)}f}"
     return text if float(text) else text.lstrip("-")
+
+
+def _name(named: Named, results: Results) -> str:
+    entry = results.published.quantities.get(named.quantity)
+    return entry.name if entry else named.quantity
 
 
 def _spread(figures: list[Figure], named: Named) -> str:

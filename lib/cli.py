@@ -309,7 +309,8 @@ def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
     """Parameters and folder of a reheat from RUN:STEP, by the study's protocol with `values` over it."""
-    from lib.snapshots import snapshot_digest, snapshot_path
+    from lib.files import snapshot_path
+    from lib.snapshots import snapshot_digest
     from lib.study import complete, flatten, load_reheat, reheat_params
 
     place, _, step = start.rpartition(":")

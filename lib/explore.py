@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import BadInput
+from lib.files import json_text, write_atomically
 from lib.model import build_model
 from lib.params import Params, dump_params
 from lib.runner import StageFailed, execute_notebook
-from lib.snapshots import foreign_model, json_text, open_checkpoints, write_atomically, write_snapshot
+from lib.snapshots import foreign_model, open_checkpoints, write_snapshot
 from lib.stages import FOREIGN
 from lib.study import complete, flatten, load_study, parse_overrides
 

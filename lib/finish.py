@@ -14,11 +14,11 @@ from typing import Any
 
 from lib import provenance
 from lib.errors import BadInput
+from lib.files import json_text, write_atomically
 from lib.params import content_hash
 from lib.rules import Target, reasons
 from lib.runfolder import clock, now_text
 from lib.runner import StageFailed, execute_notebook, missing_outputs, notebook_path, read_done
-from lib.snapshots import json_text, write_atomically
 from lib.study import Study
 
 FIGURES = "06_figures"

@@ -91,7 +91,7 @@ def beta2_summary(runs: Sequence[RunData], published: Published | None = None) -
         if not any(np.isfinite(run.value("excess", name)) for run in runs for name in (default, reference)):
             missing(column[2])
         elif default == "G0.drift":
-            note(column[2], "the null is fitted to this drift", at=(0.58, 0.7))
+            note(column[2], "default: 0 by construction", at=(0.55, 0.7))
         column[0].set_title(title)
         column[2].set(xlabel="β₂", xticks=range(len(levels)), xlim=(-0.4, len(levels) - 0.6))
         column[2].set_xticklabels([f"{x:g}" for x in levels], fontsize=6.5)

@@ -7,7 +7,7 @@ from lib import provenance
 from lib.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.params import Params, format_beta2
 from lib.results import ANALYSES, Results
-from lib.tex import macro_name, number, short, tex
+from lib.tex import escaped, macro_name, number, power, short, tex
 
 BASELINE = 0.95
 ANALYSIS_NAMES = {
@@ -42,7 +42,7 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
     reheat = results.study.reheat
     return {
         "Profile": tex(results.study.profile),
-        "Study": tex(results.study.name),
+        "Study": escaped(results.study.name),
         "Layers": str(m.layers),
         "Width": str(m.width),
         "Heads": str(m.heads),
@@ -55,6 +55,11 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
         "TimeScale": _ratio(float(results.study.time_scale)),
         "Peak": f"{p.optim.lr * 1e4:g}",
         "Decay": number(p.optim.weight_decay, 1),
+        "BetaOne": f"{p.optim.beta1:g}",
+        "Epsilon": power(p.optim.eps),
+        "Clip": f"{p.optim.clip:g}",
+        "MinRatio": f"{p.schedule.min_lr_ratio:g}",
+        "Lambda": f"{p.schedule.lambda_probe:g}",
         "Corpus": stories.get(p.corpus.source, tex(p.corpus.source)),
         "Stories": f"{p.corpus.train_stories:,}".replace(",", r"\,"),
         "Variant": tex(p.variant),

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lib.claims import judge, load_claims
 from lib.errors import BadInput
+from lib.files import write_atomically
 from lib.numbers import numbers
 from lib.provenance import ROOT
 from lib.results import collect
-from lib.snapshots import write_atomically
 from lib.study import Study
 from lib.tables import tables
 from lib.tex import check_used, macros

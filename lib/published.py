@@ -33,10 +33,18 @@ class Quantity(Marked):
     name: Text
     digits: Annotated[int, Field(ge=0, le=6)]
     beta2: dict[str, float | None]
+    above: dict[str, float] = {}  # where only a lower bound was published
 
     def at(self, beta2: float) -> float | None:
-        found = [value for key, value in self.beta2.items() if float(key) == beta2]
-        return None if not found or found[0] is None else float(found[0])
+        return _at(self.beta2, beta2)
+
+    def bound(self, beta2: float) -> float | None:
+        return _at(self.above, beta2)
+
+
+def _at(values: dict[str, float | None], beta2: float) -> float | None:
+    found = [value for key, value in values.items() if float(key) == beta2]
+    return None if not found or found[0] is None else float(found[0])
 
 
 class PublishedReheat(Marked):

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from lib.files import write_atomically
 from lib.report_page import markdown, notebook_page, page
 from lib.rundata import RunData, label, load_runs, read_json
 from lib.runfolder import clock
-from lib.snapshots import write_atomically
 from lib.study import Study
 
 HEADLINE = "beta2_summary"
@@ -73,8 +73,9 @@ def build_report(study: Study, folder: Path) -> Path:
 
 
 def notebook_files(folder: Path) -> list[Path]:
-    """The executed notebooks of a run, in order; of a failed stage, the copy that failed."""
-    return sorted(path for path in (folder / "notebooks").glob("*.ipynb") if not path.name.startswith("."))
+    """The executed notebooks of a run, in order; of a failed stage only the copy that failed."""
+    found = {path.stem: path for path in sorted((folder / "notebooks").glob("[!.]*.ipynb"))}
+    return [path for stem, path in found.items() if f"{stem}.failed" not in found]
 
 
 # ------------------------------------------------------------------------------------------------------- parts

@@ -248,8 +248,16 @@ class Results:
     def seeds(self) -> list[int]:
         return sorted({run.params.seed for run in self.runs})
 
+    @cached_property
+    def mixed(self) -> bool:
+        """Whether an axis other than beta2 and the seed makes an average over runs meaningless."""
+        axes = {axis for run in self.study.runs for axis in run.point}
+        return bool(axes - {"optim.beta2", "seed"})
+
     def at(self, beta2: float, name: str, part: str = "observed") -> Estimate:
         """Over the runs at one beta2: with several seeds the mean and its error from their spread."""
+        if self.mixed:
+            return Estimate(None, count=0, why="the runs differ in more than beta2 and the seed")
         found = [run.quantity(name, part) for run in self.runs if run.beta2 == beta2]
         known = [e for e in found if e.value is not None]
         if not known:

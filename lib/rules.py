@@ -18,9 +18,9 @@ from typing import Any
 from lib import provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput
+from lib.files import json_text, write_atomically
 from lib.params import content_hash, differences, dump_params, identity
 from lib.runner import TRAINING, missing_outputs, notebook_path, read_done
-from lib.snapshots import json_text, write_atomically
 from lib.study import Run, Study
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from lib import provenance
-from lib.checkpoint import CURRENT, PREVIOUS
 from lib.errors import BadInput
+from lib.files import CURRENT, PREVIOUS, json_text, snapshot_path, write_atomically
 from lib.params import (
     Params,
     differences,
@@ -28,7 +27,6 @@ from lib.params import (
     run_hash,
     snapshot_steps,
 )
-from lib.snapshots import json_text, snapshot_path, write_atomically
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal
 LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices and goes
@@ -37,8 +35,8 @@ LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices 
 class RunFolder:
     """Exclusive hold on a run's folder while it trains; `record` is its run.json."""
 
-    def __init__(self, folder: Path, params: Params, device: torch.device) -> None:
-        self.folder, self.params, self.device = folder, params, device
+    def __init__(self, folder: Path, params: Params, hardware: dict[str, Any]) -> None:
+        self.folder, self.params, self.hardware = folder, params, hardware
         self.record: dict[str, Any] = {}
         self.name = reheat_name(params)
 
@@ -71,7 +69,7 @@ class RunFolder:
             "corpus": corpus,
             "fingerprint": fingerprint,
             "versions": provenance.versions(),
-            "device": self.device.type,
+            "device": self.hardware["kind"],
         }
         path = self.folder / "params.yaml"
         if path.exists():
@@ -120,7 +118,7 @@ class RunFolder:
             identity=fixed,
             commit=commit,
             dirty=dirty,
-            machine=provenance.machine() | {"threads": torch.get_num_threads(), "device": _device(self.device)},
+            machine=provenance.machine() | self.hardware,
             started=self.record.get("started", now_text()),
             seconds=self.record.get("seconds", 0.0),
         )
@@ -292,10 +290,6 @@ def _at(data: Any, name: str) -> Any:
 
 def _is_finite(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _device(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def _in_notebook() -> bool:

@@ -18,9 +18,9 @@ from typing import Any, TextIO
 from lib import provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput, nearest
+from lib.files import json_text, write_atomically
 from lib.params import Params, differences, dump_params, identity, load_params, run_hash
 from lib.runfolder import clock, hold, now_text, read_record, training_files
-from lib.snapshots import json_text, write_atomically
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"

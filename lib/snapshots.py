@@ -5,11 +5,8 @@ A run's snapshots are `snapshots/000600.safetensors`, one file a step, with the 
 through the same interface.
 """
 
-import errno
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,41 +18,12 @@ import xxhash
 from torch import Tensor
 
 from lib.errors import BadInput
+from lib.files import snapshot_path, write_atomically
 
 FOREIGN_TRUNK = re.compile(r"(.*\.)?blocks\.(\d+)\.(attn\.out_proj|attn\.qkv|mlp\.w_down|mlp\.w_up)\.weight$")
 
 
 # ---------------------------------------------------------------------------------------------------- writing
-
-
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """`path` holds the old bytes or the new ones at every moment, also after a power loss."""
-    payload = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BadInput(
-                f"{path}: the disk is full ({len(payload) / 1e6:.1f} MB did not fit); what was there before is "
-                "untouched: make room, then run the same command again to go on"
-            ) from None
-        raise
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def tensors_digest(tensors: dict[str, Tensor]) -> str:
@@ -101,10 +69,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if metadata.get("digest") != tensors_digest(tensors):
         raise BadInput(f"{path}: the bytes of this file are not those that were written to it")
     return tensors, metadata
-
-
-def snapshot_path(folder: Path, step: int) -> Path:
-    return folder / "snapshots" / f"{step:06d}.safetensors"
 
 
 def write_snapshot(folder: Path, step: int, tensors: dict[str, Tensor], run: str) -> None:
@@ -226,18 +190,3 @@ def _foreign_state(path: Path) -> dict[str, Tensor]:
         raise BadInput(
             f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {first[0]}"
         ) from None
-
-
-def json_text(data: object) -> str:
-    """JSON in one stable spelling; non-finite numbers, which JSON does not have, become null."""
-    return json.dumps(_finite(data), indent=1, allow_nan=False) + "\n"
-
-
-def _finite(data: object) -> object:
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    if isinstance(data, float) and not np.isfinite(data):
-        return None
-    return data

@@ -28,6 +28,7 @@ from lib.analysis import (
 from lib.corpus import build_corpus, corpora_folder
 from lib.errors import BadInput
 from lib.evaluate import evaluate
+from lib.files import json_text, write_atomically
 from lib.geometry.directions import random_direction
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
@@ -40,7 +41,7 @@ from lib.optim import learning_rate, probe_weight
 from lib.params import Params, load_params
 from lib.probe import build_probes, eval_sets
 from lib.runfolder import read_evaluations
-from lib.snapshots import Snapshots, json_text, open_checkpoints, open_snapshots, write_atomically
+from lib.snapshots import Snapshots, open_checkpoints, open_snapshots
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point

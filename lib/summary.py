@@ -1,13 +1,12 @@
 """What the study's stage leaves in summary/: the reference's table, its reheating summary, the verdicts."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from lib.claims import Verdict, judge, load_claims
+from lib.claims import judge, load_claims
+from lib.files import json_text, write_atomically
 from lib.params import format_beta2
 from lib.results import OBSERVED_ONLY, Results
-from lib.snapshots import json_text, write_atomically
 
 REFERENCE_COLUMNS = {
     "final_val": "val.final",
@@ -65,12 +64,3 @@ def write_summary(results: Results) -> dict[str, Path]:
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return {name: folder / name for name in texts}
-
-
-def claims_text(verdicts: list[Verdict]) -> str:
-    """The verdicts for a terminal: verdict, claim, figures."""
-    lines = []
-    for v in verdicts:
-        lines.append(f"{v.verdict:<12}  {v.claim.claim}")
-        lines += textwrap.wrap(v.why, 100, initial_indent=" " * 14, subsequent_indent=" " * 14)
-    return "\n".join(lines) + "\n"

@@ -89,7 +89,8 @@ def _cell(results: Results, beta2: float, name: str, part: str) -> str:
     entry = results.published.quantities.get(name)
     digits = entry.digits if entry else DEFAULTS[name][1]
     if part == "published":
-        return number(entry.at(beta2), digits)
+        above = entry.bound(beta2)
+        return f"$>{above:g}$" if above is not None else number(entry.at(beta2), digits)
     found = results.at(beta2, name, part)
     if found.value is None:
         return _absent(results, beta2) if part == "observed" else "--"
@@ -202,7 +203,7 @@ def _condition(results: Results, beta2: float, step: str, lr: float) -> list[str
 
 def claims(verdicts: list[Verdict]) -> str:
     rows = [
-        [rf"\textbf{{{tex(v.verdict)}}}", rf"{tex(v.claim.claim)} \emph{{{tex(v.claim.source)}.}}", tex(v.why)]
+        [rf"\textbf{{{tex(v.verdict)}}}", rf"{tex(v.claim.claim)} \emph{{{_capital(v.claim.source)}.}}", tex(v.why)]
         for v in verdicts
     ]
     caption = (
@@ -213,6 +214,12 @@ def claims(verdicts: list[Verdict]) -> str:
     return long_table(columns, "verdict & claim and source & figures", rows, caption, "tab:claims")
 
 
+def _capital(text: str) -> str:
+    """As LaTeX with a capital letter, unless it begins with a symbol."""
+    set_ = tex(text)
+    return set_ if set_[0] != text[0] else set_[0].upper() + set_[1:]
+
+
 def _paragraphs(*shares: float, then: str = "") -> str:
     """Ragged columns, each a share of the line."""
     ragged = [rf">{{\raggedright\arraybackslash}}p{{{share}\linewidth}}" for share in shares]
@@ -220,12 +227,14 @@ def _paragraphs(*shares: float, then: str = "") -> str:
 
 
 def faults(published: Published) -> str:
-    rows = [[tex(f.fault), tex(f.effect)] for f in published.faults]
+    rows = [[_capital(f.fault), _capital(f.effect)] for f in published.faults]
     rows += [
-        [f"{tex(q.name)} ({q.status})", tex(q.why)] for q in published.quantities.values() if q.status != "sound"
+        [f"{_capital(q.name)} ({q.status})", _capital(q.why)]
+        for q in published.quantities.values()
+        if q.status != "sound"
     ]
     rows += [
-        [f"reheating, {tex(f'beta2 = {format_beta2(r.beta2)}, step {r.step}')} ({r.status})", tex(r.why)]
+        [f"Reheating, {tex(f'beta2 = {format_beta2(r.beta2)}, step {r.step}')} ({r.status})", _capital(r.why)]
         for r in published.reheat
         if r.status != "sound"
     ]

@@ -84,6 +84,13 @@ def short(value: float | None) -> str:
     return f"${value:.3g}$"
 
 
+def power(value: float) -> str:
+    """A power of ten without dollars, for a formula: 1e-8 -> 10^{-8}."""
+    mantissa, exponent = f"{value:e}".split("e")
+    factor = "" if float(mantissa) == 1 else rf"{float(mantissa):g}\cdot"
+    return rf"{factor}10^{{{int(exponent)}}}"
+
+
 def table(columns: str, head: list[str], rows: Iterable[list[str] | None]) -> str:
     """A booktabs tabular; a row None is a small gap, a head cell may span with \\multicolumn."""
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *head, r"\midrule"]
@@ -96,7 +103,7 @@ def long_table(columns: str, head: str, rows: Iterable[list[str]], caption: str,
     top = rf"\caption{{{caption}}}\label{{{label}}}\\"
     lines = [rf"\begin{{longtable}}{{{columns}}}", top, r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"]
     lines += [r"\toprule", rf"{head} \\", r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
-    lines += [" & ".join(row) + r" \\ \addlinespace[2pt]" for row in rows]
+    lines += [" & ".join(row) + r" \\ \addlinespace[1pt]" for row in rows]
     return "\n".join([*lines, r"\end{longtable}"]) + "\n"
 
 

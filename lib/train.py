@@ -61,7 +61,7 @@ def train(params: Params, folder: Path, corpora: Path | None = None) -> dict[str
     device = choose_device(params)
     torch.set_num_threads(min(params.train.threads, provenance.machine()["cores"]))
     corpora = corpora or corpora_folder(folder)
-    with RunFolder(folder, params, device) as run:
+    with RunFolder(folder, params, hardware(device)) as run:
         corpus = build_corpus(params, corpora)
         run.claim(corpus_key(params), corpus.fingerprint)
         if run.finished:
@@ -77,6 +77,12 @@ def choose_device(params: Params) -> torch.device:
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wanted)
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What the run is trained on, for its record."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return {"kind": device.type, "device": name, "threads": torch.get_num_threads()}
 
 
 def _loop(p: Params, run: RunFolder, corpus: Corpus, device: torch.device, asked: Interrupts) -> dict[str, Any]:

@@ -14,11 +14,11 @@ import nbformat
 import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from lib.files import json_text
 from lib.geometry.null import compare, fitted_null, noise_adam
 from lib.geometry.presets import fit, measure
 from lib.optim import learning_rate
 from lib.params import dump_params, snapshot_steps
-from lib.snapshots import json_text
 from lib.stages import plain
 from lib.study import load_study
 

@@ -20,6 +20,7 @@ from lib.analysis import (
 from lib.batches import batch
 from lib.checkpoint import CURRENT, save_checkpoint
 from lib.errors import BadInput
+from lib.files import snapshot_path
 from lib.geometry.backbone import pca
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference
@@ -27,7 +28,7 @@ from lib.geometry.gram import digest
 from lib.model import build_model, flatten
 from lib.optim import build_optimizer
 from lib.params import dump_params
-from lib.snapshots import open_snapshots, snapshot_path, write_snapshot
+from lib.snapshots import open_snapshots, write_snapshot
 from lib.train import composite_loss
 
 CPU = torch.device("cpu")

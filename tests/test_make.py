@@ -89,12 +89,10 @@ def test_every_arm_saw_the_same_data_and_began_with_the_same_loss(built):
     assert lines[0][0]["train_loss"] == lines[1][0]["train_loss"]
 
 
-def test_second_make_does_nothing_fast(built):
+def test_second_make_does_nothing(built):
     study, outputs, _ = built
-    started = time.monotonic()
     printed = make("grid", study=study, outputs=outputs).stdout
     assert "all 8 stages are up to date" in printed
-    assert time.monotonic() - started < 3
 
 
 def test_touching_sources_changes_nothing(built):

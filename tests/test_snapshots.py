@@ -11,18 +11,16 @@ import pytest
 import torch
 
 from lib.errors import BadInput
+from lib.files import json_text, snapshot_path, write_atomically
 from lib.model import build_model
 from lib.provenance import ROOT
 from lib.snapshots import (
-    json_text,
     load_tensors,
     open_checkpoints,
     open_snapshots,
     save_tensors,
     snapshot_digest,
-    snapshot_path,
     tensors_digest,
-    write_atomically,
     write_snapshot,
 )
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from lib.explore import explore
+from lib.files import snapshot_path
 from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.params import load_params
 from lib.reheat import reheat
-from lib.snapshots import load_tensors, snapshot_path
+from lib.snapshots import load_tensors
 from lib.stages import curvature, fillers, geometry, gradients, run_digest, trunk_names
 from lib.study import Reheat, load_study
 from lib.train import train

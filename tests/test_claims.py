@@ -1,0 +1,201 @@
+import json
+
+import pytest
+
+from lib.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
+from lib.errors import BadInput
+from lib.params import validate
+from lib.results import collect
+from lib.study import load_study
+from lib.summary import write_summary
+from tests.study_folder import smoke_study, write, write_reheat, write_study
+
+FALLING = {0.99: 72.0, 0.95: 71.0, 0.90: 68.0, 0.80: 64.0}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return smoke_study()
+
+
+def claim(test, tolerance=1.0, /, **more):
+    data = {
+        "id": "a-claim",
+        "claim": "Something is so.",
+        "source": "somewhere",
+        "test": test,
+        "tolerance": {"value": tolerance, "why": "because"},
+        "prose": {"holds": "It is", "fails": "It is not", "open": "Who knows"},
+    }
+    return validate(Claim, data | more, "test")
+
+
+def verdict(results, test, tolerance=1.0, /, **more):
+    return judge([claim(test, tolerance, **more)], results)[0]
+
+
+def monotone(direction, quantity="G2.pc1", part="observed"):
+    return {"kind": "monotone", "quantity": quantity, "part": part, "direction": direction}
+
+
+def within(**bounds):
+    return {"kind": "within", "quantity": "G2.pc1", **bounds}
+
+
+class TestMonotone:
+    @pytest.fixture
+    def results(self, study, tmp_path):
+        return collect(study, write_study(tmp_path, study, pc1=FALLING))
+
+    def test_holds_and_fails_by_direction(self, results):
+        assert verdict(results, monotone("falls")).verdict == HOLDS
+        assert verdict(results, monotone("rises")).verdict == FAILS
+
+    def test_below_the_tolerance_nothing_is_said(self, results):
+        found = verdict(results, monotone("falls"), 9.0)
+        assert found.verdict == OPEN
+        assert found.sentence == "Who knows (72.0, 71.0, 68.0, 64.0: a change of -8.0, 9 needed)."
+
+    def test_a_clear_step_back_refutes(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study, pc1={**FALLING, 0.90: 75.0}))
+        found = verdict(results, monotone("falls"))
+        assert found.verdict == FAILS
+        assert "step back" in found.why
+
+    def test_a_step_back_within_the_tolerance_does_not(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study, pc1={**FALLING, 0.95: 72.5}))
+        assert verdict(results, monotone("falls")).verdict == HOLDS
+
+    def test_the_run_that_diverged_is_not_part_of_it(self, results):
+        assert [f.beta2 for f in verdict(results, monotone("falls")).figures] == [0.99, 0.95, 0.90, 0.80]
+
+    def test_a_missing_run_leaves_it_open(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study, pc1=FALLING, skip=(0.90,)))
+        found = verdict(results, monotone("falls"))
+        assert (found.verdict, found.tested) == (OPEN, False)
+        assert found.why == "no data: G2.pc1 at beta2 = 0.90, missing"
+        assert found.headline == "This could not be tested: something is so"
+
+    def test_too_few_values_leave_it_open(self, tmp_path):
+        two = load_study("beta2", "smoke", axes={"optim.beta2": [0.95, 0.80]})
+        found = verdict(collect(two, write_study(tmp_path, two)), monotone("falls"))
+        assert found.verdict == OPEN and not found.tested
+
+    def test_a_relative_tolerance_is_of_the_values(self, results):
+        relative = {"value": 0.2, "relative": True, "why": "because"}
+        assert verdict(results, monotone("falls"), tolerance=relative).verdict == OPEN
+
+    def test_twice_the_error_of_what_is_sampled_counts(self, results):
+        found = verdict(results, monotone("rises", quantity="I.mean.1600"), 0.0)
+        assert found.verdict == OPEN
+        assert "0.0283 needed" in found.why  # 2 * sqrt(2) * 0.01
+
+
+class TestWithin:
+    @pytest.fixture
+    def results(self, study, tmp_path):
+        return collect(study, write_study(tmp_path, study, pc1=FALLING))
+
+    def test_at_every_value(self, results):
+        assert verdict(results, within(low=60.0, high=80.0)).verdict == HOLDS
+        assert verdict(results, within(low=66.0)).verdict == FAILS
+        assert verdict(results, within(low=63.5)).verdict == OPEN
+
+    def test_at_the_values_listed(self, results):
+        found = verdict(results, within(low=66.0, at=[0.95]))
+        assert found.verdict == HOLDS
+        assert found.why == "71.0 at 0.95, above 66 by 1 needed"
+
+    def test_one_clear_exception_refutes_even_with_data_missing(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study, pc1=FALLING, skip=(0.99,)))
+        assert verdict(results, within(low=66.0)).verdict == FAILS
+        assert verdict(results, within(low=10.0)).verdict == OPEN
+
+    def test_a_beta2_that_diverged_is_no_data(self, results):
+        found = verdict(results, within(low=0.0, at=[0.0]))
+        assert found.why == "no data: G2.pc1 at beta2 = 0.0, diverged at step 3"
+
+    def test_what_is_shown_beside_it_decides_nothing(self, results):
+        found = verdict(results, within(low=60.0), also=[{"quantity": "G2.pc1", "part": "null"}])
+        assert found.verdict == HOLDS
+        assert found.why.endswith("; null 51.2 to 57.6")
+
+
+class TestOthers:
+    @pytest.fixture
+    def folder(self, study, tmp_path):
+        return write_study(tmp_path, study)
+
+    def test_contrast_within_each_run(self, study, folder):
+        test = {"kind": "contrast", "larger": {"quantity": "U2.mean_abs"}, "smaller": {"quantity": "A.v_b.1600"}}
+        results = collect(study, folder)
+        assert verdict(results, {**test, "factor": 10.0}, 0.02).verdict == HOLDS
+        assert verdict(results, {**test, "factor": 1000.0}, 0.02).verdict == OPEN  # the error is that large
+        assert verdict(results, {**test, "factor": 10.0}, 0.5).verdict == OPEN
+
+    @pytest.mark.parametrize(("low", "expected"), [(0.0, HOLDS), (0.29, OPEN), (0.75, FAILS)])
+    def test_compare_two_values(self, study, folder, low, expected):
+        write_reheat(folder, study, 0.95, 0.3)
+        write_reheat(folder, study, 0.80, low)
+        test = {"kind": "compare", "quantity": "reheat.gain.4000", "larger_at": 0.95, "smaller_at": 0.80}
+        assert verdict(collect(study, folder), test, 0.01).verdict == expected
+
+    def test_diverges(self, study, folder):
+        results = collect(study, folder)
+        assert verdict(results, {"kind": "diverges", "at": 0.0}).verdict == HOLDS
+        assert verdict(results, {"kind": "diverges", "at": 0.95}).verdict == FAILS
+        assert verdict(results, {"kind": "diverges", "at": 0.5}).why == "0.50 is not in the grid"
+
+    def test_diverges_is_open_while_runs_are_missing(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study, skip=(0.99,)))
+        assert verdict(results, {"kind": "diverges", "at": 0.0}).verdict == OPEN
+
+    def test_all_fails_with_any_and_holds_with_all(self, study, folder):
+        results = collect(study, folder)
+        good, bad, close = within(low=10.0), within(low=90.0), within(low=69.5)
+        for tests, expected in (([good, good], HOLDS), ([good, bad], FAILS), ([good, close], OPEN)):
+            assert verdict(results, {"kind": "all", "tests": tests}).verdict == expected
+
+
+class TestFile:
+    def test_every_claim_gets_a_verdict_from_data(self, study, tmp_path):
+        folder = write_study(tmp_path, study)
+        for beta2 in study.reheat.beta2:
+            write_reheat(folder, study, beta2, 0.3)
+        verdicts = judge(load_claims(), collect(study, folder))
+        assert len(verdicts) >= 15
+        assert all(v.verdict in (HOLDS, FAILS, OPEN) and v.why for v in verdicts)
+
+    def test_every_claim_survives_an_empty_folder(self, study, tmp_path):
+        verdicts = judge(load_claims(), collect(study, tmp_path))
+        assert {v.verdict for v in verdicts} == {OPEN}
+        assert not any(v.tested for v in verdicts)
+
+    def test_the_record_has_the_figures(self, study, tmp_path):
+        folder = write_study(tmp_path, study, pc1=FALLING)
+        path = write_summary(collect(study, folder))["claims.json"]
+        data = json.loads(path.read_text())
+        found = next(c for c in data["claims"] if c["id"] == "backbone-degrades")
+        assert [f["value"] for f in found["figures"]] == list(FALLING.values())
+        assert data["profile"] == "smoke"
+        assert data["order"] == [0.99, 0.95, 0.90, 0.80]
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"test": {"kind": "monotne"}}, "test"),
+            ({"id": "A_Claim"}, "id"),
+            ({"tolerance": None}, "needs a tolerance"),
+            ({"colour": "red"}, "unknown key colour"),
+        ],
+    )
+    def test_mistakes_get_a_sentence(self, change, expected):
+        with pytest.raises(BadInput, match=expected):
+            claim(within(low=1.0), **change)
+
+    def test_an_id_twice_is_refused(self, tmp_path):
+        path = tmp_path / "claims.yaml"
+        one = claim(within(low=1.0)).model_dump(mode="json")
+        write(path, {"claims": [one, one]})
+        with pytest.raises(BadInput, match="two claims have the id a-claim"):
+            load_claims(path)

@@ -1,0 +1,199 @@
+import re
+import shutil
+import tarfile
+
+import pytest
+
+from lib.claims import load_claims
+from lib.errors import BadInput
+from lib.numbers import notebook_link, repository
+from lib.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
+from lib.tex import check_used, macros, number, tex
+from tests.study_folder import smoke_study, write_reheat, write_study
+
+LATEX = (shutil.which("latexmk") and shutil.which("pdflatex")) or shutil.which("tectonic")
+needs_latex = pytest.mark.skipif(not LATEX, reason="there is no LaTeX here")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return smoke_study()
+
+
+@pytest.fixture(scope="module")
+def folder(study, tmp_path_factory):
+    folder = write_study(tmp_path_factory.mktemp("study"), study)
+    for beta2 in study.reheat.beta2:
+        write_reheat(folder, study, beta2, 0.3, along=1.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(study, folder, tmp_path_factory):
+    build = tmp_path_factory.mktemp("paper") / "build"
+    build_paper(study, folder, build)
+    return build
+
+
+class TestTex:
+    @pytest.mark.parametrize(
+        ("plain", "expected"),
+        [
+            ("beta2 = 0.95", r"$\beta_2$ = 0.95"),
+            ("50 % of p_ood & more", r"50 \% of $p_{\mathrm{ood}}$ \& more"),
+            ("a_b {c} ~ ^ \\", r"a\_b \{c\} \textasciitilde{} \textasciicircum{} \textbackslash{}"),
+            ("from -0.5 to 1e-3, in-sample", r"from $-$0.5 to 1e-3, in-sample"),
+            ('called "interference"', "called ``interference''"),
+            ("along v_b and -theta_0, theta_0", r"along $v_b$ and $-\theta_0$, $\theta_0$"),
+        ],
+    )
+    def test_plain_text(self, plain, expected):
+        assert tex(plain) == expected
+
+    @pytest.mark.parametrize(
+        ("value", "digits", "signed", "expected"),
+        [
+            (None, 1, False, "--"),
+            (1.154e8, 2, False, r"$1.2\times10^{8}$"),
+            (211694.0, 1, False, "$211694$"),
+            (-0.04, 1, True, "$0.0$"),
+            (1.5, 1, True, "$+1.5$"),
+            (6.0, 0, False, "$6$"),
+        ],
+    )
+    def test_numbers(self, value, digits, signed, expected):
+        assert number(value, digits, signed=signed) == expected
+
+
+class TestMacros:
+    def test_defined_twice(self):
+        with pytest.raises(BadInput, match=r"\\resA is defined twice"):
+            macros([("resA", "1"), ("resA", "2")])
+
+    @pytest.mark.parametrize("name", ["resA1", "other", "res-a", "resa"])
+    def test_a_name_that_tex_does_not_read(self, name):
+        with pytest.raises(BadInput, match="is no macro name"):
+            macros([(name, "1")])
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            (r"\resPc \input{tables/a}", None),
+            (
+                r"\resPc{} \resPcs \input{tables/a}",
+                r"p.tex: the macro \\resPcs is used and nobody defines it \(did you mean",
+            ),
+            ("% \\resPc\n\\input{tables/a}", r"the macro \\resPc is defined and never used"),
+            (r"50\% \resPc \input{tables/a}", None),
+            (r"\resPc", "the table tables/a is defined and never used"),
+            (r"\resPc \input{tables/a}\input{tables/b}", "the table tables/b is used and nobody defines it"),
+        ],
+    )
+    def test_used_and_defined_are_the_same(self, text, sentence):
+        if sentence is None:
+            check_used(text, ["resPc"], ["a"], "p.tex")
+        else:
+            with pytest.raises(BadInput, match=sentence):
+                check_used(text, ["resPc"], ["a"], "p.tex")
+
+    def test_the_paper_uses_every_claim_and_figure(self):
+        text = (PAPER / "paper.tex").read_text()
+        assert sorted(re.findall(r"\\studyfigure\{(\w+)\}", text)) == sorted(FIGURES)
+        for claim in load_claims():
+            assert r"\claim" + "".join(w.capitalize() for w in claim.id.split("-")) in text
+
+
+class TestPrepare:
+    def test_a_macro_that_nobody_defines_stops_it(self, study, folder, tmp_path):
+        source = tmp_path / "source"
+        shutil.copytree(PAPER, source, ignore=shutil.ignore_patterns("build"))
+        text = (source / "paper.tex").read_text()
+        (source / "paper.tex").write_text(text.replace(r"\begin{document}", r"\begin{document}\resNothing"))
+        with pytest.raises(BadInput, match="resNothing is used and nobody defines it"):
+            prepare(study, folder, tmp_path / "build", source)
+        assert not (tmp_path / "build").exists()
+
+    def test_old_tables_and_figures_do_not_stay(self, study, folder, tmp_path):
+        for old in ("tables/old.tex", "figures/probe.pdf"):
+            (tmp_path / old).parent.mkdir()
+            (tmp_path / old).write_text("old")
+        prepare(study, folder, tmp_path)
+        assert not (tmp_path / "tables" / "old.tex").exists()
+        assert not (tmp_path / "figures").exists()
+
+    def test_the_same_inputs_give_the_same_bytes(self, study, folder, tmp_path):
+        for name in ("a", "b"):
+            prepare(study, folder, tmp_path / name)
+        for path in sorted((tmp_path / "a").rglob("*")):
+            if path.is_file():
+                assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+    def test_links_carry_no_credentials(self):
+        assert "@" not in repository()
+        assert notebook_link("06_figures", "abc").startswith(r"\href{")
+
+
+class TestLog:
+    @pytest.mark.parametrize(
+        ("log", "fault"),
+        [
+            ("fine", ""),
+            ("Overfull \\hbox (4.9pt too wide) in paragraph at lines 3--4", ""),
+            (
+                "Overfull \\hbox (5.1pt too wide) in paragraph at lines 3--4",
+                "a box is 5.1 pt too wide in paragraph",
+            ),
+            (
+                "LaTeX Warning: Reference `tab:x' on page 1 undefined on input line 3.",
+                "the reference tab:x is undefined",
+            ),
+            ("LaTeX Warning: Citation `x' on page 1 undefined", "the reference x is undefined"),
+            ("LaTeX Warning: Label `x' multiply defined.", "the label x is defined twice"),
+            ("./paper.tex:12: Undefined control sequence.", "paper.tex line 12: Undefined control sequence."),
+        ],
+    )
+    def test_faults(self, log, fault):
+        assert find_fault(log).startswith(fault)
+        assert bool(find_fault(log)) == bool(fault)
+
+
+class TestLatex:
+    def test_without_latex_it_says_what_to_install(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(BadInput, match=r"apt-get install .* latexmk.*brew install tectonic.*conda install"):
+            compile_paper(tmp_path)
+
+    @needs_latex
+    def test_the_paper_builds(self, built):
+        assert (built / "paper.pdf").read_bytes().startswith(b"%PDF")
+        assert "The figure" in (built / "paper.tex").read_text()
+
+    @needs_latex
+    def test_the_paper_builds_with_nothing_there(self, study, tmp_path):
+        assert build_paper(study, tmp_path / "study", tmp_path / "build").exists()
+        assert "is missing" in (tmp_path / "build" / "numbers.tex").read_text()
+
+    @needs_latex
+    def test_a_failure_is_one_sentence_and_leaves_no_old_paper(self, study, folder, tmp_path):
+        source = tmp_path / "source"
+        shutil.copytree(PAPER, source, ignore=shutil.ignore_patterns("build"))
+        text = (source / "paper.tex").read_text()
+        (source / "paper.tex").write_text(text.replace(r"\begin{document}", r"\begin{document}\nonsense"))
+        (tmp_path / "build").mkdir()
+        (tmp_path / "build" / "paper.pdf").write_text("old")
+        with pytest.raises(BadInput, match=r"paper.tex line \d+: Undefined control sequence"):
+            build_paper(study, folder, tmp_path / "build", source)
+        assert not (tmp_path / "build" / "paper.pdf").exists()
+
+    @needs_latex
+    def test_arxiv_gets_all_and_the_same_bytes(self, built):
+        first = arxiv_tarball(built).read_bytes()
+        assert arxiv_tarball(built).read_bytes() == first
+        with tarfile.open(built / "arxiv.tar.gz") as tar:
+            names = tar.getnames()
+        assert {"paper.tex", "paper.bbl", "numbers.tex", "tables/claims.tex"} <= set(names)
+        assert not any(name.startswith("/") for name in names)
+
+    def test_arxiv_before_the_paper_is_refused(self, tmp_path):
+        with pytest.raises(BadInput, match="no finished paper"):
+            arxiv_tarball(tmp_path)
