@@ -49,6 +49,9 @@ def main(arguments: list[str]) -> int:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stdout = open(os.devnull, "w")
+        return 0
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
@@ -115,12 +118,10 @@ def study_command(options: argparse.Namespace) -> int:
         return clean(folder)
     every = targets(study, folder)
     arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
-    if options.command == "status":
-        print(status_table(every))
-        return 0
-    if options.command == "why":
+    if options.command in ("status", "why"):
         runs_only = (folder / RUNS_ONLY).exists()
-        print(why_text(every, [] if runs_only else steps(study, folder, every, arguments)))
+        show = {"status": status_table, "why": why_text}[options.command]
+        print(show(every, [] if runs_only else steps(study, folder, every, arguments)))
         return 0
     if options.command in ("paper", "report", "claims", "arxiv"):
         return remake(options.command, study, folder, every, arguments)
@@ -130,7 +131,7 @@ def study_command(options: argparse.Namespace) -> int:
 def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
     from lib.finish import finish, steps
-    from lib.rules import job_count, reasons, write_rules
+    from lib.rules import discard, job_count, reasons, write_rules
     from lib.runfolder import hold
     from lib.status import runs_table
 
@@ -145,6 +146,8 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
     stale = [t for t in every if reasons(t)]
     code, failed = 0, []
     if stale:
+        for target in stale:
+            discard(target)
         print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
         command = [os.environ.get("MAKE", "make"), "--no-print-directory", "-k", "-f", str(rules), "all"]
         command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])

@@ -5,6 +5,7 @@ like a stage, and none of them trains or measures anything.
 """
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -79,6 +80,7 @@ def steps(study: Study, folder: Path, every: list[Target], arguments: dict[str, 
     }
 
     def make_figures() -> list[Path]:
+        shutil.rmtree(folder / "summary", ignore_errors=True)  # a failure leaves nothing old for the paper
         execute_notebook(FIGURES, folder, {"folder": str(folder), **arguments})
         return [folder / "notebooks" / f"{FIGURES}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
 
@@ -92,7 +94,8 @@ def steps(study: Study, folder: Path, every: list[Target], arguments: dict[str, 
     def make_report() -> list[Path]:
         from lib.report import build_report
 
-        return [build_report(study, folder)]
+        index = build_report(study, folder)
+        return sorted(path for path in index.parent.rglob("*") if path.is_file())
 
     return [
         Step(FIGURES, folder, figures, make_figures),

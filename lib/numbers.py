@@ -10,6 +10,7 @@ from lib.results import ANALYSES, Results
 from lib.tex import escaped, macro_name, number, power, short, tex
 
 BASELINE = 0.95
+SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 ANALYSIS_NAMES = {
     "backbone": "the geometry",
     "fisher": "the curvature",
@@ -83,6 +84,10 @@ def _ratio(scale: float) -> str:
     return "as published" if scale == 1 else f"the published steps divided by {scale:g}"
 
 
+def _caution(scale: float) -> str:
+    return r"\textbf{Runs this short test the machinery, not the claims.}" if scale > SHORT else ""
+
+
 def _provenance(results: Results) -> dict[str, str]:
     head, dirty = provenance.commit()
     records = [run.record for run in results.runs if run.record]
@@ -99,6 +104,7 @@ def _provenance(results: Results) -> dict[str, str]:
         "TrainingMinutes": number(seconds / 60, 1),
         "Notebook": notebook_link("06_figures", head) + f" at commit \\texttt{{{tex(short_head)}}}",
         "Missing": tex(_missing(results)),
+        "Caution": _caution(float(results.study.time_scale)),
         "Diverged": tex(_diverged(results)),
     }
 
@@ -153,7 +159,7 @@ def _missing(results: Results) -> str:
 def _diverged(results: Results) -> str:
     runs = [r for r in results.runs if r.state == "diverged"]
     if not runs:
-        return "No run diverged."
+        return "No run diverged." if all(run.record for run in results.runs) else ""
     told = [f"the run at beta2 = {format_beta2(r.beta2)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."

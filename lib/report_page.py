@@ -50,19 +50,19 @@ th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align
 .spark { display: block; width: 100%; height: 4.5rem; margin: .4rem 0; }
 .spark polyline { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
 pre, code { font: .8125rem/1.45 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
-pre { margin: 0; white-space: pre-wrap; } math { font-size: 1.08em; }
+pre { margin: 0; } math { font-size: 1.08em; }
 math[display="block"] { overflow-x: auto; overflow-y: hidden; padding: .3rem 0; }
 mtable[columnspacing^="0em"] > mtr > mtd { padding-left: 0; padding-right: 0; }
 mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-align: left; }
 .cell { margin: .8rem 0; } .input_area { background: var(--card); border: 1px solid var(--line);
-  border-radius: 6px; padding: .5rem .7rem; overflow-x: auto; } .input_area pre { white-space: pre; }
+  border-radius: 6px; padding: .5rem .7rem; overflow-x: auto; }
 .output_area { margin: .5rem 0 .5rem .7rem; overflow-x: auto; } .prompt { display: none; }
 .output_error, .output_stderr { border-left: 3px solid var(--fails); padding-left: .6rem; }
 .ansi-red-fg, .ansi-red-intense-fg { color: var(--fails); }
 .ansi-green-fg, .ansi-green-intense-fg { color: var(--holds); }
 .ansi-bold { font-weight: bold; } .output_area table { display: block; overflow-x: auto; }
 @media (max-width: 40rem) {
-  figure .wide img { max-width: none; width: 44rem; }
+  figure .wide img { max-width: none; width: 44rem; } .output_area img { max-width: none; }
   .claims, .claims tbody { display: block; }
   .claims tr:first-child { display: none; } .claims td { display: block; border: 0; padding: .1rem 0; }
   .claims tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }

@@ -20,7 +20,7 @@ from lib.corpus import corpus_key
 from lib.errors import BadInput
 from lib.files import json_text, write_atomically
 from lib.params import content_hash, differences, dump_params, identity
-from lib.runner import TRAINING, missing_outputs, notebook_path, read_done
+from lib.runner import RESULTS, TRAINING, missing_outputs, notebook_path, read_done
 from lib.study import Run, Study
 
 
@@ -138,6 +138,16 @@ def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
     path = folder / ".make" / "rules.mk"
     write_if_changed(path, "\n".join(lines) + "\n")
     return path
+
+
+def discard(target: Target) -> None:
+    """Take a stale stage's measurements off the table: a failure must not leave old numbers in the paper.
+
+    Trained runs stay: training sets them aside itself when it has to begin anew.
+    """
+    for name in RESULTS[target.stage]:
+        (target.folder / name).unlink(missing_ok=True)
+    target.done.unlink(missing_ok=True)
 
 
 def make_word(path: Path) -> str:

@@ -131,7 +131,7 @@ def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
     """Every file that this stage is answerable for, relative to the run."""
     files = [run / "notebooks" / f"{stage}.ipynb", *sorted((run / "figures").glob(f"{stage}_*"))]
     if stage == "04_reheat":
-        files += sorted((run / "reheat").glob("*/pilot_metrics.json"))
+        files += sorted(p for p in (run / "reheat").rglob("*") if p.is_file() and not p.name.startswith("."))
     names = [str(path.relative_to(run)) for path in files]
     return names + RESULTS[stage] + (training_files(run, params) if stage == TRAINING else [])
 

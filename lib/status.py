@@ -10,6 +10,7 @@ from lib.finish import Step
 from lib.params import format_beta2
 from lib.rules import Target, reasons
 from lib.runfolder import clock, read_evaluations, read_record
+from lib.runner import TRAINING
 from lib.study import Run
 
 SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
@@ -18,11 +19,12 @@ SILENT_SECONDS = 120.0  # a training run that has not written for so long is not
 def stage_state(target: Target) -> str:
     """One cell of the status table."""
     why = reasons(target)
-    record = read_record(target.folder) or {}
+    # run.json speaks of training; the other stages are done, stale, failed or not there.
+    record = (read_record(target.folder) or {}) if target.stage == TRAINING else {}
     state = record.get("state")
     failed = (target.folder / "notebooks" / f"{target.stage}.failed.ipynb").exists()
     if not why:
-        return f"{state or 'done'}"
+        return state or "done"
     if state == "training" and not _silent(record):
         left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
         rate = f", {record['tokens_per_second']:,} tok/s" if "tokens_per_second" in record else ""
@@ -43,12 +45,20 @@ def _silent(record: dict[str, Any]) -> bool:
         return True
 
 
-def status_table(every: list[Target]) -> str:
-    stages = list(dict.fromkeys(t.stage for t in every))
+def status_table(every: list[Target], study: list[Step]) -> str:
+    stages = sorted({t.stage for t in every})
     rows = [["run", *stages]]
     for run in dict.fromkeys(t.run.name for t in every):
-        rows.append([run, *(stage_state(t) for t in every if t.run.name == run)])
-    return table(rows)
+        states = {t.stage: stage_state(t) for t in every if t.run.name == run}
+        rows.append([run, *(states.get(stage, "") for stage in stages)])
+    made = [f"{step.name}: {_step_state(step)}" for step in study]
+    return "\n".join([table(rows), *(["   ".join(made)] if made else [])])
+
+
+def _step_state(step: Step) -> str:
+    if not step.reasons():
+        return "done"
+    return "stale" if step.done.exists() else "-"
 
 
 def why_text(every: list[Target], study: list[Step]) -> str:

@@ -6,6 +6,7 @@ kernel starts.
 """
 
 import itertools
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ def load_reheat(parent: Params) -> Reheat:
 def study_path(study: str) -> Path:
     if study.endswith((".yaml", ".yml")):
         return Path(study)
-    path = PARAMS_FOLDER / f"{study}.yaml"
+    path = Path(os.path.relpath(PARAMS_FOLDER / f"{study}.yaml"))  # as a reader of messages knows it
     if not path.is_file():
         raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, _names(PARAMS_FOLDER))}")
     return path

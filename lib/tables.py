@@ -94,6 +94,8 @@ def _cell(results: Results, beta2: float, name: str, part: str) -> str:
     found = results.at(beta2, name, part)
     if found.value is None:
         return _absent(results, beta2) if part == "observed" else "--"
+    # Lengths in weight space are ten times smaller in small models.
+    digits += name.split(".")[1] in ("drift", "a_peak")
     text = number(found.value, digits, signed=part == "excess")
     if found.count > 1 and found.error is not None and part in ("observed", "excess"):
         text += rf"\,$\pm$\,{number(found.error, digits)}"
@@ -131,8 +133,15 @@ def gradients(results: Results) -> str:
             first = not rows or rows[-1] is None
             cells = [_with_error(results, b, f"{kind}.{step}") for b in results.beta2]
             rows.append([step if first else "", tex(title), *cells])
-    betas = [format_beta2(b) for b in results.beta2]
-    return table("ll" + "r" * len(betas), [_head("step", "", *betas)], rows)
+    return table("ll" + "r" * len(results.beta2), _beta2_heads(results, "step", ""), rows)
+
+
+def _beta2_heads(results: Results, *left: str) -> list[str]:
+    """Two lines over columns that are the values of beta2."""
+    count, first = len(results.beta2), len(left) + 1
+    over = ["" for _ in left] + [rf"\multicolumn{{{count}}}{{c}}{{$\beta_2$}}"]
+    rule = rf"\cmidrule(lr){{{first}-{len(left) + count}}}"
+    return [_head(*over), rule, _head(*left, *(format_beta2(b) for b in results.beta2))]
 
 
 def _with_error(results: Results, beta2: float, name: str, digits: int = 3) -> str:
@@ -156,8 +165,7 @@ def fisher(results: Results) -> str:
             label = {"squared": "squared batch"}.get(definition, definition) if n == 0 else ""
             cells = [_anisotropy(results, b, f"Q.{definition}.{direction}", steps) for b in results.beta2]
             rows.append([label, tex(direction), *cells])
-    betas = [format_beta2(b) for b in results.beta2]
-    return table("ll" + "r" * len(betas), [_head("Fisher", "direction", *betas)], rows)
+    return table("ll" + "r" * len(results.beta2), _beta2_heads(results, "Fisher", "direction"), rows)
 
 
 def _anisotropy(results: Results, beta2: float, name: str, steps: list[str]) -> str:

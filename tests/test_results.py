@@ -181,7 +181,7 @@ class TestTables:
         row = next(line for line in made["window"].splitlines() if line.startswith("0.95"))
         assert row == (
             r"0.95 & $68.4$ & $68.0$ & $54.4$ & $+13.6$ & $6$ & $6$ & $5$ & $+1$ & "
-            r"$108.5$ & $10.0$ & $8.0$ & $+2.0$ & $0.225$ & $0.250$ & $0.200$ & $+0.050$ \\"
+            r"$108.5$ & $10.00$ & $8.00$ & $+2.00$ & $0.225$ & $0.250$ & $0.200$ & $+0.050$ \\"
         )
 
     def test_a_run_that_diverged_is_neither_zero_nor_blank(self, study, folder):
