@@ -13,6 +13,7 @@ BASELINE = 0.95
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 ANALYSIS_NAMES = {
     "backbone": "the geometry",
+    "fillers": "the filler comparison",
     "fisher": "the curvature",
     "interference_metrics": "the gradients",
     "reheat": "the reheating",
@@ -195,6 +196,8 @@ def _baseline(results: Results) -> dict[str, str]:
         "PeakStepNull": ours("G2.a_peak_step", "null", 0),
         "PeakStepPublished": number(published.at("G2.a_peak_step", BASELINE), 0),
         "NoiseFloor": short(floor),
+        "FillerRandom": ours("F.random", digits=2),
+        "FillerStory": ours("F.story", digits=2),
     }
 
 

@@ -6,6 +6,7 @@ names are those of the geometry presets (`G1.pc1`, lib/geometry/presets.py) and
     val.final  p_ood.best  p_ood.best_step  p_ood.last  p_ood.fall      evaluations
     I.<mean|of_means|across>.<step>                                     cosine of LM and probe gradient
     A.<direction>.<step>                                                |cosine| of the averaged gradient
+    F.<random|story|gain>                                               p_ood of the last whole snapshot by filler
     Q.<empirical|sampled|squared>.<direction>.<step>                    anisotropy of the curvature
     reheat.<gain|area|moved|across>.<step>                              the condition with the largest gain
 
@@ -30,8 +31,8 @@ from lib.runfolder import read_evaluations, read_record
 from lib.study import Study
 
 PARTS = ("observed", "null", "excess", "simulated")
-ANALYSES = ("backbone", "fisher", "interference_metrics", "reheat")
-OBSERVED_ONLY = ("val", "p_ood", "I", "A", "Q")
+ANALYSES = ("backbone", "fillers", "fisher", "interference_metrics", "reheat")
+OBSERVED_ONLY = ("val", "p_ood", "I", "A", "Q", "F")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class RunResult:
             "I": self._interference,
             "A": self._alignment,
             "Q": self._anisotropy,
+            "F": self._fillers,
         }
         if family == "reheat":
             return self._reheat(*rest, part=part)
@@ -126,6 +128,17 @@ class RunResult:
             known = len(fractions) == len(steps) and bool(np.isfinite(fractions).any())
             result[part] = steps[int(np.nanargmax(fractions))] * self.time_scale if known else None
         return result
+
+    def _fillers(self, which: str) -> Estimate:
+        """p_ood of the last whole snapshot with one filler, or what story text adds to it (`gain`)."""
+        points = self.analysis.get("fillers") or []
+        if not points:
+            return Estimate(None, why="no whole snapshot")
+        random, story = (points[-1][f"ood_{filler}"] for filler in ("random", "story"))
+        if which == "gain":
+            return _estimate(story - random, math.hypot(self._binomial(random), self._binomial(story)))
+        value = {"random": random, "story": story}[which]
+        return _estimate(value, self._binomial(value))
 
     def _training(self, name: str) -> Estimate:
         rows = self.evaluations

@@ -143,8 +143,8 @@ def test_deleted_files_come_back(built, tmp_path):
     shutil.copytree(outputs, copy)
     expected = results(copy / "tiny-smoke" / RUN)
     (copy / "tiny-smoke" / RUN / "snapshots" / "000020.safetensors").unlink()
-    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").unlink()
     assert "snapshots/000020.safetensors is missing" in make("why", study=study, outputs=copy).stdout
+    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").unlink()
     assert "1 of 8 stages to run" in make("grid", study=study, outputs=copy).stdout
     assert results(copy / "tiny-smoke" / RUN) == expected
     assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").is_file()

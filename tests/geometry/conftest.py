@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from lib.geometry.gram import Digest, digest
+from lib.geometry.null import noise_null
+from tests.geometry.oracle import START, WD
 
 BETA2_STEPS = [0, 1, 200, 400, *range(600, 2001, 50), *range(2100, 4001, 100)]
 LONG_STEPS = [0, 1, *range(200, 10001, 200)]
@@ -84,3 +86,17 @@ def run(request, walk, digest_of):
     theta = walk(steps)
     shapes = {"a": (10, 20), "b": (60,), "c": (5, 4, 5)}
     return steps, theta.astype(float), digest_of(steps, theta, shapes)
+
+
+@pytest.fixture
+def short(beta2_steps, clamped_cosine):
+    """The null of the 4000-step runs, with the scale fitted to the last drift at beta2 = 0.95."""
+    return noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, 4415)
+
+
+@pytest.fixture
+def long(long_steps, clamped_cosine):
+    def make(scale):
+        return noise_null(np.array(long_steps), clamped_cosine(10000), WD, START, scale)
+
+    return make

@@ -60,3 +60,14 @@ def naive_backbone(name, steps, theta):
     anchor, rows, normalise, components = backbone_rows(name, steps)
     s, v = naive_pca(np.array([at(steps, theta, t) - at(steps, theta, anchor) for t in rows]), normalise)
     return s[:components], v[0]
+
+
+# --- the null of the published runs ---
+
+TRUNK = 25_165_824
+START = 0.02 * np.sqrt(TRUNK)
+WD = 0.5
+
+
+def values_at(steps, values, wanted):
+    return [float(values[list(steps).index(step)]) for step in wanted]

@@ -11,29 +11,7 @@ from lib.geometry.null import (
 )
 from lib.geometry.presets import measure
 from lib.geometry.rotation import phases, rotate
-
-TRUNK = 25_165_824
-START = 0.02 * np.sqrt(TRUNK)
-WD = 0.5
-
-
-@pytest.fixture
-def short(beta2_steps, clamped_cosine):
-    """The null of the 4000-step runs, with the scale fitted to the last drift at beta2 = 0.95."""
-    return noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, 4415)
-
-
-@pytest.fixture
-def long(long_steps, clamped_cosine):
-    def make(scale):
-        return noise_null(np.array(long_steps), clamped_cosine(10000), WD, START, scale)
-
-    return make
-
-
-def at(steps, values, wanted):
-    return [float(values[list(steps).index(step)]) for step in wanted]
-
+from tests.geometry.oracle import START, WD, values_at
 
 # --- the null of the beta2 study ------------------------------------------------------------------
 
@@ -117,7 +95,7 @@ def test_windows_of_the_long_null_against_both_phases(long):
     found = measure(null, ["P3"])
     centres = rotate(null, Window(200, stride=200), size=9, moving=True).centres
     wanted = [1100, 2300, 3500, 4700, 4900, 5300, 7100]
-    early, late = at(centres, found["P3.A_E"], wanted), at(centres, found["P3.A_L"], wanted)
+    early, late = values_at(centres, found["P3.A_E"], wanted), values_at(centres, found["P3.A_L"], wanted)
     np.testing.assert_allclose(early, [0.76, 0.58, 0.00, 0.24, 0.24, 0.21, 0.12], atol=6e-3)
     np.testing.assert_allclose(late, [0.10, 0.25, 0.23, 0.60, 0.85, 0.68, 0.15], atol=6e-3)
 
@@ -139,7 +117,7 @@ def test_long_walks_without_decay(long_steps, clamped_cosine, lr, raw, pc, early
 def test_other_fit_of_the_long_null(long):
     """s = 4489, fitted to the whole published drift curve instead of its end."""
     null = long(4489)
-    drift = at(null.steps, null.drift_norms, [200, 1000, 2000, 4000, 6000, 8000, 10000])
+    drift = values_at(null.steps, null.drift_norms, [200, 1000, 2000, 4000, 6000, 8000, 10000])
     np.testing.assert_allclose(drift, [4.9, 53.5, 121.2, 152.6, 147.0, 137.1, 132.0], atol=0.051)
     window = Window(1, stride=200)
     found = pca(null, window)
@@ -147,8 +125,8 @@ def test_other_fit_of_the_long_null(long):
     np.testing.assert_allclose(start_cosine(null, found.backbone), -0.68, atol=5e-3)
     parts = decompose(null, found.backbone, window)
     marks = [1000, 2000, 4000, 6000, 10000]
-    np.testing.assert_allclose(at(parts.steps, parts.a, marks), [16, 64, 125, 138, 125], atol=0.51)
-    np.testing.assert_allclose(at(parts.steps, parts.r, marks), [51, 103, 87, 50, 43], atol=0.51)
+    np.testing.assert_allclose(values_at(parts.steps, parts.a, marks), [16, 64, 125, 138, 125], atol=0.51)
+    np.testing.assert_allclose(values_at(parts.steps, parts.r, marks), [51, 103, 87, 50, 43], atol=0.51)
     assert parts.peak()[1] == 5800
     both = phases(null, 4000, window)
     np.testing.assert_allclose([both.early.pc1, both.late.pc1], [51.5, 82.5], atol=0.051)

@@ -16,29 +16,7 @@ from lib.geometry.null import (
 )
 from lib.geometry.presets import measure
 from lib.geometry.rotation import phases
-
-TRUNK = 25_165_824
-START = 0.02 * np.sqrt(TRUNK)
-WD = 0.5
-
-
-@pytest.fixture
-def short(beta2_steps, clamped_cosine):
-    """The null of the 4000-step runs, with the scale fitted to the last drift at beta2 = 0.95."""
-    return noise_null(np.array(beta2_steps), clamped_cosine(4000), WD, START, 4415)
-
-
-@pytest.fixture
-def long(long_steps, clamped_cosine):
-    def make(scale):
-        return noise_null(np.array(long_steps), clamped_cosine(10000), WD, START, scale)
-
-    return make
-
-
-def at(steps, values, wanted):
-    return [float(values[list(steps).index(step)]) for step in wanted]
-
+from tests.geometry.oracle import START, TRUNK, WD
 
 # --- fitting --------------------------------------------------------------------------------------
 
