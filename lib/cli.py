@@ -159,6 +159,7 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
         print(f"{study.folder_name}: all {len(every)} stages are up to date")
     if arguments is not None:
         failed += finish(steps(study, folder, every, arguments))
+    os.close(lock)
     print(runs_table(study.runs, folder))
     for name in failed:
         print(f"not done: {name}", file=sys.stderr)

@@ -175,7 +175,7 @@ def window_numbers(digests: dict[str, Digest], window: Window) -> str:
     for name, source in digests.items():
         found = pca(source, window)
         k95 = found.components_for(0.95)
-        lines.append(f"{name:9} PC1 {found.pc1:5.1f} %   k95 {k95}   drift {found.drift:.2f}")
+        lines.append(f"{name:9} PC1 {found.pc1:5.1f} %   k95 {k95:.0f}   drift {found.drift:.2f}")
     return "\n".join(lines)
 
 

@@ -57,6 +57,10 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
         print(f"{run.name}: {stage} done in {clock(time.monotonic() - started)}", flush=True)
+    except StageFailed:
+        for name in RESULTS[stage]:  # whatever a failed stage measured is not to be relied on
+            (run / name).unlink(missing_ok=True)
+        raise
     finally:
         os.close(lock)
 
@@ -157,6 +161,7 @@ def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])  # papermill looks for its tag in every cell
     notebook.metadata["papermill"] = {}
+    notebook.metadata.pop("jupytext", None)  # JupyterLab refuses an .ipynb that says it is paired with a .py alone
     known = [p.name for p in _infer_parameters(notebook)]
     for name in parameters:
         if name not in known:

@@ -216,3 +216,26 @@ def test_help_is_the_default():
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True).stdout
     for word in ("make all", "make test", "make grid", "make lab", "make status", "make why", "SET=", "LAUNCH="):
         assert word in said
+
+
+def test_the_paper_says_what_a_failed_stage_left_out(tmp_path):
+    """One notebook fails after it measured: the rest finishes, and the paper is told what is not to be relied on."""
+    from lib.cli import make as bring_up_to_date
+    from lib.numbers import numbers
+    from lib.results import collect
+    from lib.rules import targets
+
+    study_file = tmp_path / "one.yaml"
+    study_file.write_text(STUDY.replace("tiny", "one").replace("[0.95, 0.0]", "[0.95]"))
+    study = load_study(str(study_file), "smoke")
+    folder = tmp_path / "outputs" / study.folder_name
+    in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.pdf"
+    in_the_way.mkdir(parents=True)
+    assert bring_up_to_date(study, folder, targets(study, folder), None) == 1
+    assert (folder / RUN / "05_interference.done").is_file()
+    assert not (folder / RUN / "03_fisher.done").exists()
+    said = dict(numbers(collect(study, folder), []))
+    assert "the curvature" in said["resMissing"]
+    in_the_way.rmdir()
+    assert bring_up_to_date(study, folder, targets(study, folder), None) == 0
+    assert "the curvature" not in dict(numbers(collect(study, folder), []))["resMissing"]
