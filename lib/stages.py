@@ -148,6 +148,7 @@ def geometry(folder: Path, time_scale: str) -> dict[str, Any]:
             }
             for name in ("G0", "G1", "G2")
         },
+        "blocks": blocks(found, lr, p, scale),
         "drift": {"observed": found.drift_norms, "null": null.drift_norms},
         "null_fit": {
             "scale": fit_scale(found, lr, p.optim.weight_decay),
@@ -159,6 +160,23 @@ def geometry(folder: Path, time_scale: str) -> dict[str, Any]:
     write_analysis(folder, "backbone", result)
     write_reference_files(folder, result, scale)
     return result
+
+
+def blocks(found: Digest, lr: np.ndarray, p: Params, scale: Fraction) -> list[dict[str, Any]]:
+    """The per-block presets on the trunk matrices of each block, with a null fitted to that block.
+
+    The reference's blocks also hold their LayerNorm vectors, which are no part of the trunk.
+    """
+    rows = []
+    for i in range(p.model.layers):
+        own = found.select([name for name in found.tensors if name.startswith(f"blocks.{i}.")])
+
+        def quantities(d: Digest) -> dict[str, Any]:
+            return measure(d, ["G3raw", "R3", "U3"], time_scale=scale)
+
+        three = compare(quantities, own, fitted_null(own, lr, p.optim.weight_decay))
+        rows.append({"observed": three.observed, "null": three.null, "excess": three.excess})
+    return rows
 
 
 def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction) -> None:

@@ -85,6 +85,17 @@ if len(fit["decay_share"]):
     print(f"weight decay alone explains {fit['decay_share'][-1]:.2f} of the squared displacement at the end")
 
 # %% [markdown]
+# ## Block by block
+#
+# The reference's first figures are about single blocks. The same presets on the trunk matrices of each block, with
+# a null fitted to that block: raw PC1 (`G3raw`), neighbouring windows (`R3`), consecutive updates (`U3`).
+
+# %%
+for number, block in enumerate(result["blocks"]):
+    print(f"block {number}")
+    print(quantities_table(block, ["G3raw.pc1", "R3.mean", "U3.mean_abs"]), "\n")
+
+# %% [markdown]
 # ## The decomposition
 #
 # Left: along the backbone, $a(t)$; right: across it, $\lVert r(t)\rVert$; the null in grey. If the null lies on

@@ -67,6 +67,9 @@ def test_identities_on_a_real_run(runs):
         if key in result["null"] and np.ndim(value) == 0:
             gap = np.subtract(value, result["null"][key])
             np.testing.assert_allclose(result["excess"][key], gap, equal_nan=True)
+    whole = sum(np.square(block["observed"]["G3raw.drift"]) for block in result["blocks"]) ** 0.5
+    np.testing.assert_allclose(whole, seen["G3raw.drift"], rtol=1e-9)
+    assert len(result["blocks"]) == 2
     np.testing.assert_allclose(result["drift"]["null"][-1], result["drift"]["observed"][-1], rtol=1e-9)
     written = json.loads((runs[0.95] / "analysis" / "backbone_metrics.json").read_text())
     assert written["window"] == [12, 40]

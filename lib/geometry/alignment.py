@@ -40,7 +40,7 @@ class Alignment:
 
 def updates(
     digest: Digest,
-    lag: int,
+    lag: int | None,
     window: Window = WHOLE_RUN,
     *,
     at: Sequence[int | Fraction] | None = None,
@@ -49,10 +49,13 @@ def updates(
     """Start and end steps of the updates over `lag` steps whose two snapshots exist and lie in the window.
 
     Args:
+        lag: None takes consecutive snapshots of the window, however far apart.
         at: only these steps; None takes every one (a multiple of the window's stride, if it has one).
         forward: `at` names the start of an update, else its end.
     """
     here, _ = drifts(digest, window).with_anchor()
+    if lag is None:
+        return here[:-1], here[1:]
     start = here[np.isin(here + lag, here)]
     if at is not None:
         start = start[np.isin(start if forward else start + lag, [int(s) for s in at if s == int(s)])]

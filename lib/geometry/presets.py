@@ -58,14 +58,14 @@ class Rolling:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Updates over `lag` steps against a backbone of the table.
+    """Updates over `lag` steps (None: between consecutive snapshots) against a backbone of the table.
 
     `at` lists their starts; None takes every one that has both snapshots in the window. `until` adds the
     mean over those that end by then.
     """
 
     backbone: str
-    lag: int = 200
+    lag: int | None = 200
     window: Window = WHOLE_RUN
     at: tuple[int, ...] | None = None
     until: int | None = None
@@ -124,7 +124,9 @@ PRESETS: dict[str, Preset] = {
     "U0in":  Alignment("G0", window=Window(0, stride=200), until=2000),           # in-sample twin of U0
     "U1":    Alignment("G1", at=(800, 1200, 1600, 2200, 3000, 3600)),             # beta2 table
     "U2":    Alignment("G2", window=Window(1), until=2000),                       # beta2 study
+    "U3":    Alignment("G3raw", lag=None, window=Window(1, stride=200)),          # 10K runs, per block
     "U4":    Alignment("G1", at=(1000, 1600, 2200, 3000, 3800)),                  # SGD controls
+    "U5":    Alignment("G3raw", lag=None, window=Window(1, stride=200)),          # figure B, block 0
     # Phases
     "P0":    Phases(Window(0, stride=200), split=2000, rotation="R0"),            # default
     "P3":    Phases(Window(1, stride=200), split=4000, rotation="R2"),            # 10K runs
@@ -233,7 +235,8 @@ def _rotate(digest: Digest, preset: Rolling, scale: Fraction) -> Rotation:
 def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities:
     window = preset.window.scaled(scale)
     at = None if preset.at is None else [step * scale for step in preset.at]
-    start, end = updates(digest, whole(preset.lag, scale, "lag"), window, at=at, forward=True)
+    lag = None if preset.lag is None else whole(preset.lag, scale, "lag")
+    start, end = updates(digest, lag, window, at=at, forward=True)
     backbone, fitted = fit(digest, preset.backbone, scale)
     if preset.held_out:
         along = align_held_out(digest, start, end, fitted)

@@ -33,7 +33,7 @@ from tests.geometry.oracle import (
 
 def test_the_table_is_covered_by_the_oracles():
     covered = {"G0", "G1", "G2", "G2raw", "G3", "G3all", "G3raw", "R0", "R1", "R2", "R3", "R4"}
-    covered |= {"U0", "U0in", "U1", "U2", "U4", "P0", "P3", "F0", "F2", "F3", "C0", "C2", "C3"}
+    covered |= {"U0", "U0in", "U1", "U2", "U3", "U4", "U5", "P0", "P3", "F0", "F2", "F3", "C0", "C2", "C3"}
     assert set(PRESETS) == covered
 
 
@@ -169,6 +169,8 @@ UPDATES = {
     "U4": ("G1", [(t, t + 200) for t in (1000, 1600, 2200, 3000, 3800)]),
     "U2": ("G2", [(t - 200, t) for t in (*BETA2[3:4], 600, *range(800, 2001, 50), *range(2100, 4001, 100))]),
     "U0in": ("G0", [(t - 200, t) for t in range(200, 4001, 200)]),
+    "U3": ("G3raw", [(1, 200), *((t - 200, t) for t in range(400, 4001, 200))]),
+    "U5": ("G3raw", [(1, 200), *((t - 200, t) for t in range(400, 4001, 200))]),
 }
 
 
