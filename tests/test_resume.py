@@ -71,7 +71,7 @@ def snapshot_count(out: Path) -> int:
 def test_kill_at_random_moments_changes_no_byte(tmp_path, uninterrupted):
     corpora, expected = uninterrupted
     rng = random.Random(time.time_ns())
-    moments = sorted(rng.sample(range(1, 50), 2))
+    moments = sorted(rng.sample(range(1, 40), 2))
     for count in moments:
         process = start_pilot(tmp_path, corpora)
         kill_when(process, lambda count=count: snapshot_count(tmp_path) >= count)
