@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 
 from lib.errors import BadInput
 from lib.figures import MARKERS, RED, missing, null_band, ordered_palette
-from lib.geometry.alignment import align_held_out, updates
-from lib.geometry.backbone import drifts, whole
+from lib.geometry.alignment import align_held_out
+from lib.geometry.backbone import drifts
 from lib.geometry.gram import Digest
-from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling
+from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling, preset_updates
 from lib.geometry.rotation import rotate
 from lib.rundata import RunData, groups, numbers
 
@@ -41,9 +41,7 @@ def preset_steps(name: str, steps: Sequence[int], scale: Fraction) -> np.ndarray
                 window = rolling.window.scaled(scale)
                 return rotate(blank, window, size=rolling.size, moving=rolling.moving).centres
             case Alignment():
-                window = preset.window.scaled(scale)
-                at = None if preset.at is None else [step * scale for step in preset.at]
-                start, end = updates(blank, whole(preset.lag, scale, "lag"), window, at=at, forward=True)
+                start, end = preset_updates(blank, preset, scale)
                 if preset.held_out:
                     fitted = PRESETS[preset.backbone].window.scaled(scale)
                     return align_held_out(blank, start, end, fitted).end

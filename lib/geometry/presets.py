@@ -232,11 +232,15 @@ def _rotate(digest: Digest, preset: Rolling, scale: Fraction) -> Rotation:
     return rotate(digest, window, size=preset.size, normalise=preset.normalise, moving=preset.moving)
 
 
-def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities:
-    window = preset.window.scaled(scale)
+def preset_updates(digest: Digest, preset: Alignment, scale: Fraction) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end steps of the updates that an alignment preset takes."""
     at = None if preset.at is None else [step * scale for step in preset.at]
     lag = None if preset.lag is None else whole(preset.lag, scale, "lag")
-    start, end = updates(digest, lag, window, at=at, forward=True)
+    return updates(digest, lag, preset.window.scaled(scale), at=at, forward=True)
+
+
+def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities:
+    start, end = preset_updates(digest, preset, scale)
     backbone, fitted = fit(digest, preset.backbone, scale)
     if preset.held_out:
         along = align_held_out(digest, start, end, fitted)
