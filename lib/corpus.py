@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from lib import storyworld
 from lib.errors import BadInput
 from lib.params import CorpusParams, Params, content_hash
-from lib.provenance import ROOT, module_hash
+from lib.provenance import ROOT, code_hashes, module_hash
 from lib.stories import file_stories, hub_stories
 from lib.tokenizer import END_OF_TEXT, load_tokenizer
 
@@ -110,7 +110,9 @@ def corpus_key(p: Params) -> str:
         "code": {name: module_hash(ROOT / "lib" / f"{name}.py") for name in MAKERS},
     }
     if p.corpus.source == "storyworld":
-        key["storyworld"] = storyworld.VERSION
+        # The code too: an edited generator must not meet the stories of the one before it.
+        generator = code_hashes(ROOT / "lib" / "storyworld" / "__init__.py")
+        key["storyworld"] = {"version": storyworld.VERSION, "code": generator}
     for path in (p.corpus.path, p.corpus.validation_path, p.tokenizer.path):
         if path:
             key[f"content of {path}"] = _file_hash(Path(path))

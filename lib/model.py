@@ -98,8 +98,3 @@ def build_model(p: ModelParams, vocab: int, seed: int) -> GPT:
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=INIT_STD, generator=generator)
     return model
-
-
-def flatten(tensors: dict[str, Tensor]) -> Tensor:
-    """One vector from trunk-shaped tensors, in the order of the dictionary (the registered order)."""
-    return torch.cat([t.reshape(-1) for t in tensors.values()])

@@ -9,46 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lib.errors import BadInput
 from lib.figures import MARKERS, RED, missing, null_band, ordered_palette
-from lib.geometry.alignment import align_held_out
-from lib.geometry.backbone import drifts
-from lib.geometry.gram import Digest
-from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling, preset_updates
-from lib.geometry.rotation import rotate
+from lib.geometry.presets import preset_steps
 from lib.rundata import RunData, groups, numbers
 
 Curve = tuple[np.ndarray, np.ndarray]
-
-
-def preset_steps(name: str, steps: Sequence[int], scale: Fraction) -> np.ndarray:
-    """The steps that a preset's arrays belong to, on a run with these snapshots.
-
-    They depend on which snapshots there are and not on the weights, so a digest without content has them.
-    """
-    n = len(steps)
-    gram = np.eye(n + 1)[None]
-    blank = Digest(np.array(steps, dtype=np.int64), np.empty(0, np.int64), ("blank",), np.ones(1, np.int64), gram)
-    preset = PRESETS[name]
-    try:
-        match preset:
-            case Backbone():
-                return drifts(blank, preset.window.scaled(scale)).with_anchor()[0]
-            case Rolling():
-                return rotate(blank, preset.window.scaled(scale), size=preset.size, moving=preset.moving).between
-            case Phases():
-                rolling = PRESETS[preset.rotation]
-                window = rolling.window.scaled(scale)
-                return rotate(blank, window, size=rolling.size, moving=rolling.moving).centres
-            case Alignment():
-                start, end = preset_updates(blank, preset, scale)
-                if preset.held_out:
-                    fitted = PRESETS[preset.backbone].window.scaled(scale)
-                    return align_held_out(blank, start, end, fitted).end
-                return end
-    except BadInput:
-        pass  # a scale that maps a stride to a fraction of a step: the run has no such quantity
-    return np.empty(0)
 
 
 def curve(run: RunData, side: str, preset: str, quantity: str, scale: Fraction) -> Curve:

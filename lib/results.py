@@ -18,13 +18,14 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lib.geometry.presets import PRESETS
+from lib.geometry import presets
 from lib.params import Params
 from lib.published import Published, load_published
 from lib.runfolder import read_evaluations, read_record
@@ -237,12 +238,8 @@ AXES = {"moved": "along", "across": "across"}
 
 
 def preset_steps(steps: list[int], name: str, time_scale: float) -> list[int]:
-    """The steps of a backbone preset's arrays: the anchor, then the window's."""
-    w = PRESETS[name].window
-    low = w.lo if w.lo <= 1 else w.lo / time_scale
-    inside = [s for s in steps if s >= low and (w.hi is None or s <= w.hi / time_scale)]
-    stride = w.stride / time_scale if w.stride else 1
-    return inside[:1] + [s for s in inside[1:] if s % stride == 0]
+    """The steps of a preset's arrays in a run with these snapshots."""
+    return [int(step) for step in presets.preset_steps(name, steps, 1 / Fraction(time_scale))]
 
 
 @dataclass(frozen=True)

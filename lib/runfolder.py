@@ -29,6 +29,8 @@ from lib.params import (
 )
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal
+# The reference's early stop: p_ood of at least this in so many evaluations in a row.
+EARLY_STOP_ACCURACY, EARLY_STOP_EVALUATIONS = 0.8, 5
 LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices and goes
 
 
@@ -165,8 +167,8 @@ class RunFolder:
         """Divergence (where it is to stop the run, and wherever weights are lost) and early stop."""
         if state.diverged and (p.train.on_divergence == "stop" or not state.diverged["finite"]):
             return True
-        last = [e["probe_ood_acc"] for e in state.evaluations[-5:]]
-        return p.train.early_stop and len(last) == 5 and min(last) >= 0.8
+        last = [e["probe_ood_acc"] for e in state.evaluations[-EARLY_STOP_EVALUATIONS:]]
+        return p.train.early_stop and len(last) == EARLY_STOP_EVALUATIONS and min(last) >= EARLY_STOP_ACCURACY
 
     def finish(self, step: int, diverged: dict[str, Any] | None, evaluations: list[dict]) -> dict[str, Any]:
         changes: dict[str, Any] = {"state": "done", "step": step, "finished": now_text()}
@@ -179,7 +181,8 @@ class RunFolder:
                 "last_finite": finite[-1] if finite else None,
             }
         elif step < self.params.schedule.steps:
-            changes["reason"] = f"early stop: p_ood held for 5 evaluations at step {step}"
+            held = f"p_ood held {EARLY_STOP_ACCURACY} for {EARLY_STOP_EVALUATIONS} evaluations"
+            changes["reason"] = f"early stop: {held}, at step {step}"
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
         (self.folder / PREVIOUS).unlink(missing_ok=True)
         self.record.pop("seconds_left", None)

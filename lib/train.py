@@ -34,7 +34,6 @@ from lib.snapshots import load_tensors, write_snapshot
 LOOK_EVERY = {"cpu": 1, "cuda": 10}
 RUNAWAY_LOSS = 5.0  # times the first loss ...
 RUNAWAY_STEPS = 10  # ... for this many steps in a row is a divergence with finite values
-EARLY_STOP = (0.8, 5)  # p_ood of at least this in so many evaluations in a row
 
 
 @dataclass

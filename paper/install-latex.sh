@@ -21,7 +21,7 @@ if [ "$as_root" = no ] || ! command -v apt-get >/dev/null 2>&1; then
   exit 2
 fi
 
-echo 'installing LaTeX (about 400 MB, once)'
+echo "installing LaTeX (a few hundred MB, once): $packages"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086  # the packages are words
 $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 || {

@@ -25,11 +25,12 @@ from lib.geometry.backbone import pca
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference
 from lib.geometry.gram import digest
-from lib.model import build_model, flatten
+from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.params import dump_params
 from lib.snapshots import open_snapshots, write_snapshot
 from lib.train import composite_loss
+from tests.geometry.toy_model import flat
 
 CPU = torch.device("cpu")
 
@@ -149,15 +150,15 @@ def test_directions_are_those_of_the_weights(trained, model):
     trunk = list(model.trunk())
     snapshots = open_snapshots(folder, trunk)
     source = digest(snapshots)
-    theta = {step: flatten({n: load_file(snapshot_path(folder, step))[n] for n in trunk}) for step in range(5)}
+    theta = {step: flat({n: load_file(snapshot_path(folder, step))[n] for n in trunk}) for step in range(5)}
     fixed = run_directions(snapshots, source, pca(source, normalise=False))
     drifts = torch.stack([theta[step] - theta[0] for step in range(1, 5)]).double()
     for label, row in zip(("v_b", "PC2"), torch.linalg.svd(drifts, full_matrices=False).Vh, strict=False):
-        assert abs(float(flatten(fixed[label]).double() @ row)) == pytest.approx(1, abs=1e-4)
-    torch.testing.assert_close(flatten(fixed["-theta_0"]), -theta[0])
+        assert abs(float(flat(fixed[label]).double() @ row)) == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(flat(fixed["-theta_0"]), -theta[0])
     moving = step_directions(model, snapshots, source, 4)
-    torch.testing.assert_close(flatten(moving["update"]), theta[4] - theta[3], rtol=1e-3, atol=1e-7)
-    torch.testing.assert_close(flatten(moving["-theta"]), -theta[4])
+    torch.testing.assert_close(flat(moving["update"]), theta[4] - theta[3], rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(flat(moving["-theta"]), -theta[4])
     assert list(fixed["v_b"]) == list(moving["update"]) == trunk
     assert "update" not in step_directions(model, snapshots, source, 0)
 
@@ -168,9 +169,9 @@ def test_adam_steps_against_the_adam_direction(trained, model):
     step, adam = adam_direction(folder, trunk)
     before, after = (load_file(snapshot_path(folder, k)) for k in (3, 4))
     decayed = {name: before[name] * (1 - p.optim.lr * p.optim.weight_decay) for name in trunk}
-    moved = flatten({name: after[name] - decayed[name] for name in trunk})
+    moved = flat({name: after[name] - decayed[name] for name in trunk})
     assert step == 4
-    torch.testing.assert_close(moved, -p.optim.lr * flatten(adam), rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(moved, -p.optim.lr * flat(adam), rtol=1e-3, atol=1e-7)
     empty = folder / "empty"
     empty.mkdir()
     (empty / "params.yaml").write_text(dump_params(p))

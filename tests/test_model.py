@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from lib.model import GPT, build_model, flatten
+from lib.model import GPT, build_model
+from tests.geometry.toy_model import flat
 
 PUBLISHED_DEFAULTS = {"layers": 4, "width": 256, "heads": 8, "ff": 1024, "context": 256}
 
@@ -54,7 +55,7 @@ def test_trunk_is_in_registered_order(smoke):
     model = build_model(smoke.model.model_copy(update={"layers": 11}), 300, 0)
     inside = ["attn.out_proj", "attn.qkv", "mlp.w_down", "mlp.w_up"]
     assert list(model.trunk()) == [f"blocks.{i}.{name}.weight" for i in range(11) for name in inside]
-    vector = flatten(model.trunk())
+    vector = flat(model.trunk())
     assert vector.numel() == 11 * (32 * 32 + 96 * 32 + 32 * 64 + 64 * 32)
     assert torch.equal(vector[: 32 * 32].view(32, 32), model.blocks[0].attn.out_proj.weight)
     assert torch.equal(vector[-64 * 32 :].view(64, 32), model.blocks[10].mlp.w_up.weight)
@@ -62,7 +63,7 @@ def test_trunk_is_in_registered_order(smoke):
 
 def test_initial_weights_at_published_size(paper):
     model = build_model(paper.model, 1000, 42)
-    trunk = flatten(model.trunk()).detach()
+    trunk = flat(model.trunk()).detach()
     assert trunk.double().norm().item() == pytest.approx(100.33, abs=0.05)
     for weight in (*model.trunk().values(), model.tok_emb.weight, model.pos_emb.weight):
         n = weight.numel()
@@ -77,7 +78,7 @@ def test_initial_weights_depend_on_the_seed_alone(smoke, small):
     torch.manual_seed(5)  # the global generator decides nothing
     again, other = build_model(smoke.model, 768, 42), build_model(smoke.model, 768, 43)
     assert all(torch.equal(a, b) for a, b in zip(small.parameters(), again.parameters(), strict=True))
-    assert not torch.equal(flatten(small.trunk()), flatten(other.trunk()))
+    assert not torch.equal(flat(small.trunk()), flat(other.trunk()))
 
 
 def test_initial_loss_is_that_of_guessing(small, tokens):

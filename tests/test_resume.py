@@ -203,3 +203,16 @@ def test_checkpoint_holds_everything(uninterrupted):
     for name in weights:
         for key in ("step", "exp_avg", "exp_avg_sq"):
             assert f"optimizer.{name.removeprefix('model.')}.{key}" in tensors
+
+
+@pytest.mark.parametrize(
+    ("p_ood", "stops"), [([0.9] * 5, True), ([0.9] * 4, False), ([0.9, 0.9, 0.79, 0.9, 0.9], False)]
+)
+def test_early_stop_is_off_and_is_the_references_when_on(tmp_path, p_ood, stops):
+    from lib.runfolder import RunFolder
+    from lib.train import State
+
+    state = State(evaluations=[{"probe_ood_acc": value} for value in p_ood])
+    run = RunFolder(tmp_path, params(), {})
+    assert not run.stopping(state, params())
+    assert run.stopping(state, params("train.early_stop=true")) == stops

@@ -11,12 +11,13 @@ Steps are those of the published runs; `time_scale` maps them onto a run of anot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
+from lib.errors import BadInput
 from lib.geometry.alignment import align, align_held_out, updates
 from lib.geometry.backbone import (
     WHOLE_RUN,
@@ -24,6 +25,7 @@ from lib.geometry.backbone import (
     Window,
     cosines,
     decompose,
+    drifts,
     jackknife_pc1,
     pca,
     start_cosine,
@@ -176,6 +178,36 @@ def measure(
                 quantities = _correlations(digest, preset, scale, p_ood) if p_ood else {}
         found |= {f"{name}.{quantity}": value for quantity, value in quantities.items()}
     return found
+
+
+def preset_steps(name: str, steps: Sequence[int], scale: Fraction) -> np.ndarray:
+    """The steps that a preset's arrays belong to, on a run with these snapshots.
+
+    They depend on which snapshots there are and not on the weights, so a digest without content has them.
+    """
+    n = len(steps)
+    gram = np.eye(n + 1)[None]
+    blank = Digest(np.array(steps, dtype=np.int64), np.empty(0, np.int64), ("blank",), np.ones(1, np.int64), gram)
+    preset = PRESETS[name]
+    try:
+        match preset:
+            case Backbone():
+                return drifts(blank, preset.window.scaled(scale)).with_anchor()[0]
+            case Rolling():
+                return rotate(blank, preset.window.scaled(scale), size=preset.size, moving=preset.moving).between
+            case Phases():
+                rolling = PRESETS[preset.rotation]
+                window = rolling.window.scaled(scale)
+                return rotate(blank, window, size=rolling.size, moving=rolling.moving).centres
+            case Alignment():
+                start, end = preset_updates(blank, preset, scale)
+                if preset.held_out:
+                    fitted = PRESETS[preset.backbone].window.scaled(scale)
+                    return align_held_out(blank, start, end, fitted).end
+                return end
+    except BadInput:
+        pass  # a scale that maps a stride to a fraction of a step: the run has no such quantity
+    return np.empty(0)
 
 
 def fit(digest: Digest, name: str, time_scale: Fraction | int = 1) -> tuple[Pca, Window]:
