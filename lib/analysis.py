@@ -21,11 +21,11 @@ from lib.files import CURRENT, snapshot_path
 from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
+from lib.loss import position_weights, split_losses
 from lib.model import GPT, build_model
 from lib.params import Params, load_params
 from lib.probe import Probes
 from lib.snapshots import load_tensors
-from lib.train import split_losses
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 
@@ -58,13 +58,12 @@ def weighted(b: Batch, lam: float, device: torch.device) -> Sequences:
     With N_a and N_p the language and answer positions of the batch of B sequences, w is B / N_a on the former
     and lambda B / N_p on the latter; with lambda = 0 both are ordinary text and share B / (N_a + N_p).
     """
-    parts = [(b.language, 1.0), (b.answer, lam)] if lam else [(b.language | b.answer, 1.0)]
-    weights = sum(mask * (factor * len(mask) / max(1, mask.sum())) for mask, factor in parts)
+    weights = len(b.tokens) * position_weights(b, lam)
     tokens = torch.from_numpy(b.tokens).to(device)
     return {
         "inputs": tokens[:, :-1],
         "targets": tokens[:, 1:],
-        "weights": torch.from_numpy(weights.astype(np.float32)).to(device),
+        "weights": torch.from_numpy(weights).to(device),
     }
 
 
@@ -90,7 +89,7 @@ def relabel(model: GPT, s: Sequences, generator: torch.Generator) -> Sequences:
 
 def objective_losses(model: GPT, b: Batch) -> tuple[Tensor, Tensor | None]:
     """(language, probe) losses of a batch as in training; None where it holds no probe."""
-    language, answer = split_losses(model, model, b, next(model.parameters()).device, autocast=False)
+    language, answer = split_losses(model, b)
     return language.mean(), answer.mean() if answer.numel() else None
 
 

@@ -6,26 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lib.errors import BadInput
 from lib.files import CURRENT, PREVIOUS
 from lib.snapshots import load_tensors, save_tensors
 
 
-def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any], run: str
-) -> None:
-    """Write the full state; the state before it stays as the previous generation until the next one."""
-    names = [name for name, _ in model.named_parameters()]
-    parameters = dict(model.named_parameters())
-    tensors = {f"model.{name}": p for name, p in parameters.items()}
-    for name in names:
-        for key, value in optimizer.state[parameters[name]].items():
+def full_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Every tensor that training goes on from, by name."""
+    tensors = {f"model.{name}": p for name, p in model.named_parameters()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state[parameter].items():
             tensors[f"optimizer.{name}.{key}"] = value
+    return tensors
+
+
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], progress: str, run: str) -> None:
+    """Write a full state; the state before it stays as the previous generation until the next one.
+
+    `progress` is the run's counters as JSON text, taken at the same step as the tensors.
+    """
     if (folder / CURRENT).exists():
         os.replace(folder / CURRENT, folder / PREVIOUS)
-    save_tensors(folder / CURRENT, tensors, {"run": run, "progress": json.dumps(progress)})
+    save_tensors(folder / CURRENT, tensors, {"run": run, "progress": progress})
 
 
 def load_checkpoint(
@@ -54,7 +58,7 @@ def load_checkpoint(
     return None, complaints
 
 
-def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     for name, parameter in model.named_parameters():  # all or nothing
         if tensors[f"model.{name}"].shape != parameter.shape:
             raise ValueError(f"the checkpoint's {name} has another shape than the model's")

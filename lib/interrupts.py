@@ -2,8 +2,10 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
+SAME_REQUEST_SECONDS = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -12,6 +14,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.to_stop = False
+        self.asked = 0.0
 
     def __enter__(self) -> "Interrupts":
         # Only the main thread may set handlers; elsewhere signals keep their usual meaning.
@@ -21,9 +24,11 @@ class Interrupts:
         return self
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        if self.to_stop:  # asked twice: now
+        # Asked twice: now. A launcher that passes on the terminal's own signal has asked once.
+        if self.to_stop and time.monotonic() - self.asked > SAME_REQUEST_SECONDS:
             raise KeyboardInterrupt
-        self.to_stop = True
+        if not self.to_stop:
+            self.to_stop, self.asked = True, time.monotonic()
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():

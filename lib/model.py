@@ -16,14 +16,26 @@ INIT_STD = 0.02
 TRUNK_MATRICES = ("attn.out_proj.weight", "attn.qkv.weight", "mlp.w_down.weight", "mlp.w_up.weight")
 
 
+class Linear(nn.Linear):
+    """x W^T. The training loop may choose a faster `multiply`; see `lib.products`."""
+
+    multiply = staticmethod(F.linear)
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.multiply(x, self.weight)
+
+
 class Attention(nn.Module):
     """Causal self-attention; q, k, v are the contiguous thirds of one projection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out_proj = nn.Linear(width, width, bias=False)
+        self.qkv = Linear(width, 3 * width)
+        self.out_proj = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, d) -> (B, T, d)
         batch, length, width = x.shape
@@ -36,8 +48,8 @@ class Attention(nn.Module):
 class Feedforward(nn.Module):
     def __init__(self, width: int, ff: int) -> None:
         super().__init__()
-        self.w_up = nn.Linear(width, ff, bias=False)
-        self.w_down = nn.Linear(ff, width, bias=False)
+        self.w_up = Linear(width, ff)
+        self.w_down = Linear(ff, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.w_down(F.gelu(self.w_up(x)))

@@ -143,6 +143,7 @@ class MachineParams(Strict):
     device: Literal["auto", "cpu", "cuda"]
     compile: bool
     checkpoint_seconds: Positive
+    processes: Count = 1  # of one run, on as many devices of one machine
 
 
 class StartParams(Strict):

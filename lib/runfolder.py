@@ -72,6 +72,7 @@ class RunFolder:
             "fingerprint": fingerprint,
             "versions": provenance.versions(),
             "device": self.hardware["kind"],
+            "processes": self.hardware["processes"],
         }
         path = self.folder / "params.yaml"
         if path.exists():
@@ -157,8 +158,9 @@ class RunFolder:
         write_atomically(path, f"{lines}{line}\n")
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
 
-    def checkpointed(self, step: int) -> None:
+    def interrupted(self, step: int) -> None:
         self._write(step=step)
+        self.say(f"interrupted; the state after step {step} is saved, the same command goes on from it")
 
     def heartbeat(self, step: int, seconds: float, rate: float, left: float) -> None:
         self._write(step=step, seconds=seconds, tokens_per_second=round(rate), seconds_left=round(left))

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from lib.analysis import (
     whole_steps,
 )
 from lib.batches import batch
-from lib.checkpoint import CURRENT, save_checkpoint
+from lib.checkpoint import CURRENT, full_state, save_checkpoint
 from lib.errors import BadInput
 from lib.files import snapshot_path
 from lib.geometry.backbone import pca
@@ -27,12 +28,17 @@ from lib.geometry.gradients import alignment, gradient_gram, interference
 from lib.geometry.gram import digest
 from lib.model import build_model
 from lib.optim import build_optimizer
+from lib.parallel import Ranks
 from lib.params import dump_params
 from lib.snapshots import open_snapshots, write_snapshot
-from lib.train import composite_loss
+from lib.train import objective
 from tests.geometry.toy_model import flat
 
 CPU = torch.device("cpu")
+
+
+def training_loss(p, model, b, lam):
+    return objective(p, model, Ranks(0, 1, CPU), autocast=False, compiled=False)(b, lam)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +52,13 @@ def trained(smoke, changed, corpus, probes, tmp_path_factory):
     optimizer = build_optimizer(model, p.optim)
     write_snapshot(folder, 0, dict(model.trunk()), "run")
     for step in range(1, 5):
-        loss = composite_loss(model, model, batch(corpus, probes, p, step), 2.0, CPU, autocast=False)
+        loss = training_loss(p, model, batch(corpus, probes, p, step), 2.0)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         whole = step in (2, 4)
         write_snapshot(folder, step, dict(model.named_parameters()) if whole else dict(model.trunk()), "run")
-    save_checkpoint(folder, model, optimizer, {"step": 4}, "run")
+    save_checkpoint(folder, full_state(model, optimizer), json.dumps({"step": 4}), "run")
     return folder, p
 
 
@@ -98,19 +104,19 @@ def test_analysis_batches_are_of_the_training_kind_but_not_training_batches(corp
 
 @pytest.mark.parametrize("lam", [0.0, 2.0])
 @pytest.mark.parametrize("probed", [True, False])
-def test_losses_of_sequences_average_to_the_training_loss(model, drawn, lam, probed):
+def test_losses_of_sequences_average_to_the_training_loss(smoke, model, drawn, lam, probed):
     for b in drawn.batches:
         b = b if probed else without_probes(b)
         found = sequence_losses(model, weighted(b, lam, CPU))
-        expected = composite_loss(model, model, b, lam, CPU, autocast=False)
+        expected = training_loss(smoke, model, b, lam)
         assert found.shape == (len(b.tokens),)
         torch.testing.assert_close(found.mean(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_objectives_add_up_to_the_training_loss_and_a_batch_without_probes_has_one(model, drawn):
+def test_objectives_add_up_to_the_training_loss_and_a_batch_without_probes_has_one(smoke, model, drawn):
     b = drawn.batches[0]
     language, probe = objective_losses(model, b)
-    expected = composite_loss(model, model, b, 2.0, CPU, autocast=False)
+    expected = training_loss(smoke, model, b, 2.0)
     torch.testing.assert_close(language + 2 * probe, expected)
     assert objective_losses(model, without_probes(b))[1] is None
 

@@ -1,11 +1,12 @@
 """The full state of a run: resumed equals uninterrupted, and a damaged generation is not the end."""
 
+import json
 import os
 
 import pytest
 import torch
 
-from lib.checkpoint import CURRENT, PREVIOUS, load_checkpoint, save_checkpoint
+from lib.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 from lib.errors import BadInput
 from lib.model import build_model
 from lib.optim import build_optimizer
@@ -29,7 +30,9 @@ class State:
         return self
 
     def save(self, folder, run="run"):
-        save_checkpoint(folder, self.model, self.optimizer, {"step": self.step, "loss": 0.1 + 0.2}, run)
+        save_checkpoint(
+            folder, full_state(self.model, self.optimizer), json.dumps({"step": self.step, "loss": 0.1 + 0.2}), run
+        )
         return self
 
     def load(self, folder, run="run"):

@@ -1,0 +1,104 @@
+"""The training loss with the output head in it, against a plain float64 cross-entropy with autograd."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lib import loss
+from lib.batches import Batch
+from lib.loss import head_loss, loss_terms, position_weights, split_losses
+from lib.model import build_model
+
+
+@pytest.fixture
+def case():
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(37, 8, generator=generator)
+    embedding = torch.randn(23, 8, generator=generator)
+    targets = torch.randint(23, (37,), generator=generator)
+    weights = torch.rand(37, generator=generator) * (torch.arange(37) % 5 > 0)  # some positions are not scored
+    return hidden, embedding, targets, weights
+
+
+def plain(hidden, embedding, targets, weights):
+    hidden, embedding = (t.double().requires_grad_() for t in (hidden, embedding))
+    value = (F.cross_entropy(hidden @ embedding.T, targets, reduction="none") * weights.double()).sum()
+    return value, *torch.autograd.grad(value, (hidden, embedding))
+
+
+@pytest.mark.parametrize("rows", [1, 10, 37, 100])
+def test_loss_and_gradients_are_those_of_a_plain_cross_entropy_whatever_the_rows(case, monkeypatch, rows):
+    monkeypatch.setitem(loss.ROWS, "cpu", rows)
+    hidden, embedding, targets, weights = case
+    hidden, embedding = hidden.clone().requires_grad_(), embedding.clone().requires_grad_()
+    value = head_loss(hidden, embedding, targets, weights, autocast=False)
+    (3 * value).backward()
+    expected, d_hidden, d_embedding = plain(*case)
+    torch.testing.assert_close(value.detach().double(), expected.detach(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(hidden.grad.double(), 3 * d_hidden, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(embedding.grad.double(), 3 * d_embedding, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_products_keep_a_float32_loss_and_gradients_near_the_exact_ones(case):
+    hidden, embedding, targets, weights = case
+    hidden, embedding = hidden.clone().requires_grad_(), embedding.clone().requires_grad_()
+    value = head_loss(hidden, embedding, targets, weights, autocast=True)
+    value.backward()
+    expected, d_hidden, d_embedding = plain(*case)
+    assert value.dtype == hidden.grad.dtype == embedding.grad.dtype == torch.float32
+    assert abs(value.item() / expected.item() - 1) < 0.01
+    for found, exact in ((hidden.grad, d_hidden), (embedding.grad, d_embedding)):
+        assert 0 < float((found - exact).norm() / exact.norm()) < 0.02
+
+
+def test_huge_logits_neither_overflow_nor_lose_the_loss():
+    hidden = torch.tensor([[1000.0, 0.0]], requires_grad=True)
+    value = head_loss(hidden, torch.eye(2), torch.tensor([1]), torch.ones(1), autocast=False)
+    value.backward()
+    assert value.item() == 1000.0
+    assert hidden.grad.tolist() == [[1.0, -1.0]]
+
+
+def test_a_non_finite_weight_gives_a_non_finite_loss(case):
+    hidden, embedding, targets, weights = case
+    embedding = embedding.clone()
+    embedding[3, 3] = float("inf")
+    assert not torch.isfinite(head_loss(hidden, embedding, targets, weights, autocast=False))
+
+
+def test_compiled_terms_are_the_same(case):
+    hidden, embedding, targets, weights = case
+    logits = hidden @ embedding.T
+    plain_loss, plain_gradient = loss_terms(logits.clone(), targets, weights)
+    compiled_loss, compiled_gradient = torch.compile(loss_terms, backend="aot_eager")(logits.clone(), targets, weights)
+    torch.testing.assert_close(compiled_loss, plain_loss)
+    torch.testing.assert_close(compiled_gradient, plain_gradient)
+
+
+def a_batch(smoke, probed):
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, 50, (4, smoke.model.context + 1))
+    answer = np.zeros((4, smoke.model.context), dtype=bool)
+    if probed:
+        answer[1:3, 5] = True
+    language = ~answer
+    language[0, 10:] = False
+    return Batch(tokens, language, answer, np.arange(4), answer.any(1))
+
+
+@pytest.mark.parametrize("probed", [True, False])
+@pytest.mark.parametrize("lam", [0.0, 2.0])
+def test_position_weights_make_the_composite_loss_of_the_two_means(smoke, lam, probed):
+    b = a_batch(smoke, probed)
+    model = build_model(smoke.model, 50, seed=1)
+    language, answer = split_losses(model, b)
+    if lam == 0:
+        expected = torch.cat([language, answer]).mean()
+    else:
+        expected = language.mean() + (lam * answer.mean() if probed else 0.0)
+    tokens = torch.from_numpy(b.tokens)
+    hidden = model(tokens[:, :-1]).flatten(0, 1)
+    weights = torch.from_numpy(position_weights(b, lam)).flatten()
+    found = head_loss(hidden, model.tok_emb.weight, tokens[:, 1:].flatten(), weights, autocast=False)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)

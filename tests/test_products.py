@@ -1,0 +1,53 @@
+"""Fast matrix products: the same numbers as F.linear, forwards and backwards, where training uses them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lib import products
+from lib.model import build_model
+from lib.products import product, use_fast_products
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (2, 3, 5), (1, 5)])
+def test_a_product_is_f_linear(shape):
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(shape, generator=generator), torch.randn(4, 5, generator=generator)
+    torch.testing.assert_close(product(a, b), F.linear(a, b))
+    torch.testing.assert_close(product(b.t(), torch.ones(6, 4)), b.sum(0)[:, None].expand(5, 6))  # any strides
+
+
+def test_a_product_in_other_precisions_is_f_linear_itself():
+    for dtype in (torch.float64, torch.bfloat16):
+        a, b = torch.randn(6, 5).to(dtype), torch.randn(4, 5).to(dtype)
+        assert torch.equal(product(a, b), F.linear(a, b))
+
+
+def test_a_model_with_fast_products_has_the_same_outputs_and_gradients(smoke):
+    plain, fast = (build_model(smoke.model, 60, seed=3) for _ in range(2))
+    use_fast_products(fast, torch.device("cpu"))
+    tokens = torch.randint(60, (3, 17), generator=torch.Generator().manual_seed(0))
+    for model in (plain, fast):
+        model(tokens).square().mean().backward()
+    torch.testing.assert_close(fast(tokens), plain(tokens), rtol=1e-5, atol=1e-5)
+    for (name, a), b in zip(plain.named_parameters(), fast.parameters(), strict=True):
+        torch.testing.assert_close(b.grad, a.grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.skipif(not products.ONEDNN, reason="oneDNN is not what multiplies on this kind of machine")
+def test_fast_products_repeat_to_the_last_bit_and_refuse_second_derivatives():
+    x, w = torch.randn(9, 8, requires_grad=True), torch.randn(7, 8, requires_grad=True)
+    first, second = (products._Linear.apply(x, w) for _ in range(2))
+    assert torch.equal(first, second)
+    (d,) = torch.autograd.grad(first.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        d.sum().backward()
+
+
+def test_without_onednn_products_and_layers_are_f_linear(smoke, monkeypatch):
+    monkeypatch.setattr(products, "ONEDNN", False)
+    model = build_model(smoke.model, 60, seed=3)
+    use_fast_products(model, torch.device("cpu"))
+    assert all(m.multiply is F.linear for m in model.modules() if hasattr(m, "multiply"))
+    a, b = torch.randn(6, 5), torch.randn(4, 5)
+    assert torch.equal(product(a, b), F.linear(a, b))
