@@ -32,6 +32,20 @@ def position_weights(b: Batch, lam: float) -> np.ndarray:
     return weights
 
 
+def head_logits(hidden: Tensor, embedding: Tensor, autocast: bool) -> Tensor:
+    """(N, d), (V, d) -> (N, V) float32, multiplied in bfloat16 with autocast."""
+    precision = torch.bfloat16 if autocast else hidden.dtype
+    return product(hidden.to(precision), embedding.to(precision)).float()
+
+
+@torch.no_grad()
+def position_losses(hidden: Tensor, embedding: Tensor, targets: Tensor, autocast: bool) -> Tensor:
+    """(N,) cross-entropies, `ROWS` positions at a time; no gradient."""
+    rows = ROWS[hidden.device.type]
+    parts = zip(hidden.split(rows), targets.split(rows), strict=True)
+    return torch.cat([F.cross_entropy(head_logits(h, embedding, autocast), t, reduction="none") for h, t in parts])
+
+
 def head_loss(
     hidden: Tensor,
     embedding: Tensor,

@@ -71,7 +71,9 @@ def test_compiled_terms_are_the_same(case):
     hidden, embedding, targets, weights = case
     logits = hidden @ embedding.T
     plain_loss, plain_gradient = loss_terms(logits.clone(), targets, weights)
-    compiled_loss, compiled_gradient = torch.compile(loss_terms, backend="aot_eager")(logits.clone(), targets, weights)
+    compiled_loss, compiled_gradient = torch.compile(loss_terms, backend="aot_eager")(
+        logits.clone(), targets, weights
+    )
     torch.testing.assert_close(compiled_loss, plain_loss)
     torch.testing.assert_close(compiled_gradient, plain_gradient)
 
