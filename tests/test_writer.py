@@ -45,25 +45,38 @@ def fails():
     raise OSError("no room")
 
 
-@pytest.mark.parametrize("notice", ["submit", "flush", "leaving"])
-def test_the_first_error_reaches_the_loop_and_nothing_after_it_is_written(notice):
-    done = []
-    with pytest.raises(OSError, match="no room"), Writer() as writer:
+def test_the_first_error_reaches_the_loop_at_its_next_call():
+    writer = Writer().__enter__()
+    writer.submit(fails)
+    with pytest.raises(OSError, match="no room"):
+        writer.flush()
+    with pytest.raises(OSError, match="no room"):
+        writer.submit(lambda: None)
+
+
+def write_after_an_error(done):
+    with Writer() as writer:
         writer.submit(fails)
-        if notice == "leaving":
-            writer.submit(lambda: done.append(1))
-        else:
-            with pytest.raises(OSError, match="no room"):
-                writer.flush()
-            writer.submit(lambda: done.append(1)) if notice == "submit" else writer.flush()
+        writer.submit(lambda: done.append(1))
+
+
+def test_nothing_is_written_after_an_error_and_leaving_tells_it():
+    done = []
+    with pytest.raises(OSError, match="no room"):
+        write_after_an_error(done)
     assert done == []
+
+
+def interrupted(done):
+    with Writer() as writer:
+        writer.submit(lambda: (time.sleep(0.05), done.append(1)))
+        raise KeyboardInterrupt
 
 
 def test_an_error_of_the_loop_is_told_after_what_was_given_is_written():
     done = []
-    with pytest.raises(KeyboardInterrupt), Writer() as writer:
-        writer.submit(lambda: (time.sleep(0.05), done.append(1)))
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done)
     assert done == [1]
 
 
