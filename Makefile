@@ -30,7 +30,7 @@ endif
 
 STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 export LAUNCH MAKE
-.PHONY: help all grid explore paper report claims arxiv test lab status why clean setup latex
+.PHONY: help all grid explore paper report claims arxiv pack test lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
@@ -39,6 +39,7 @@ help:
 	@echo 'make test      the test suite'
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
+	@echo 'make pack      the results of a study without its snapshots, a few MB: make paper FROM=results/beta2-laptop'
 	@echo 'make status    runs and stages: done, step, rate, time left'
 	@echo 'make why       what would run, and because of what'
 	@echo 'make clean     remove runs that were set aside; results stay'
@@ -55,7 +56,10 @@ all: $(READY) latex
 	+@$(PY) -m lib make $(STUDY_OPTIONS)
 
 paper report claims arxiv: $(READY)
-	@$(PY) -m lib $@ $(STUDY_OPTIONS)
+	@$(PY) -m lib $@ $(STUDY_OPTIONS) $(if $(FROM),--from '$(FROM)')
+
+pack: $(READY)
+	@$(PY) -m lib pack $(STUDY_OPTIONS) $(if $(TO),--to '$(TO)')
 
 # Where LaTeX is missing and cannot be installed without asking, everything but the PDF is still made.
 latex:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lib.study import Study
 
 OUTPUTS = Path("outputs")
+REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
 RUNS_ONLY = Path(".make") / "runs-only"  # in a study's folder: nobody asked for a paper of it
 
 
@@ -45,6 +46,7 @@ def run_command(arguments: list[str]) -> int:
         ("report", "the HTML report from what is there"),
         ("claims", "the table of claims and verdicts"),
         ("arxiv", "the paper's sources in one tarball"),
+        ("pack", "a study's results without its snapshots, a few MB that the paper can be made from"),
         ("clean", "say what a study's outputs take on disk, and remove what was set aside"),
     ):
         study_parser = commands.add_parser(name, help=text)
@@ -54,6 +56,12 @@ def run_command(arguments: list[str]) -> int:
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
         if name == "make":
             study_parser.add_argument("--runs-only", action="store_true", help="no figures, paper and report")
+        if name in REMADE:
+            study_parser.add_argument(
+                "--from", dest="source", type=Path, help="a packed study, instead of outputs/"
+            )
+        if name == "pack":
+            study_parser.add_argument("--to", type=Path, help="default: results/<study>-<profile>")
     execute = commands.add_parser("execute", help="one stage of one run (make calls this)")
     execute.add_argument("stage")
     execute.add_argument("run", type=Path)
@@ -96,22 +104,30 @@ def run_command(arguments: list[str]) -> int:
 
 def study_command(options: argparse.Namespace) -> int:
     from lib.finish import steps
+    from lib.pack import packed_arguments, unpack
     from lib.rules import targets
     from lib.status import status_table, why_text
     from lib.study import load_study
 
-    study = load_study(options.study, options.profile, options.set)
-    folder = options.outputs / study.folder_name
+    arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
+    packed = getattr(options, "source", None)
+    if packed:
+        arguments = packed_arguments(packed)
+    study = load_study(**arguments)
+    folder = options.outputs / (f"packed-{packed.resolve().name}" if packed else study.folder_name)
+    if packed:
+        unpack(packed, folder)
     if options.command == "clean":
         return clean(folder)
     every = targets(study, folder)
-    arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
     if options.command in ("status", "why"):
         runs_only = (folder / RUNS_ONLY).exists()
         show = {"status": status_table, "why": why_text}[options.command]
         print(show(every, [] if runs_only else steps(study, folder, every, arguments)))
         return 0
-    if options.command in ("paper", "report", "claims", "arxiv"):
+    if options.command == "pack":
+        return pack_command(study, folder, every, options.to or Path("results") / folder.name, arguments)
+    if options.command in REMADE:
         return remake(options.command, study, folder, every, arguments)
     return make(study, folder, every, None if options.runs_only else arguments)
 
@@ -173,6 +189,23 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
 
         print(arxiv_tarball(BUILD))
     return 1 if failed else 0
+
+
+def pack_command(
+    study: "Study", folder: Path, every: list["Target"], target: Path, arguments: dict[str, str]
+) -> int:
+    """Pack a finished study: what is stale would be a paper about something else."""
+    from lib.pack import pack
+    from lib.rules import reasons
+
+    for stage in every:
+        if why := reasons(stage):
+            raise BadInput(
+                f"{folder}: {stage.stage} of {stage.run.name} is not up to date ({why[0]}); make all first"
+            )
+    size = pack(study, folder, target, arguments)
+    print(f"{target}: {size / 1e6:.1f} MB; make paper FROM={target} makes the paper from it")
+    return 0
 
 
 def clean(folder: Path) -> int:

@@ -34,6 +34,11 @@ RESULTS = {
 }
 
 
+# An optional check of web addresses, which notebooks here have none of: building its grammar takes longer than
+# everything else that jupytext and papermill import.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+
 class StageFailed(Exception):
     """A notebook failed; the message is the whole summary for the terminal."""
 
@@ -99,6 +104,8 @@ def changed_since(run: Path, params: Params) -> str:
         return "the corpus changed"
     if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
         return "an unfinished run, and library versions changed"
+    if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
+        return "an unfinished run, and machine.processes changed"
     return ""
 
 
