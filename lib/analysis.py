@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lib.batches import Batch, batch
@@ -21,7 +20,7 @@ from lib.files import CURRENT, snapshot_path
 from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
-from lib.loss import position_weights, split_losses
+from lib.loss import head_loss, position_weights
 from lib.model import GPT, build_model
 from lib.params import Params, load_params
 from lib.probe import Probes
@@ -71,10 +70,10 @@ def weighted(b: Batch, lam: float, device: torch.device) -> Sequences:
 
 
 def sequence_losses(model: GPT, s: Sequences) -> Tensor:
-    """(B,) losses l_n of the sequences of a weighted batch."""
+    """(B,) losses l_n of the sequences of a weighted batch, in a form that `vmap` maps without detours."""
     logits = model.head(model(s["inputs"]))
-    losses = F.cross_entropy(logits.flatten(0, 1), s["targets"].flatten(), reduction="none")
-    return (losses.view_as(s["weights"]) * s["weights"]).sum(dim=1)
+    picked = logits.gather(-1, s["targets"][..., None]).squeeze(-1)
+    return ((logits.logsumexp(dim=-1) - picked) * s["weights"]).sum(dim=1)
 
 
 @torch.no_grad()
@@ -88,9 +87,21 @@ def relabel(model: GPT, s: Sequences, generator: torch.Generator) -> Sequences:
 
 
 def objective_losses(model: GPT, b: Batch) -> tuple[Tensor, Tensor | None]:
-    """(language, probe) losses of a batch as in training; None where it holds no probe."""
-    language, answer = split_losses(model, b)
-    return language.mean(), answer.mean() if answer.numel() else None
+    """(language, probe) losses of a batch as in training, for first derivatives; None where it holds no probe."""
+    return _mean_loss(model, b.tokens, b.language), _mean_loss(
+        model, b.tokens, b.answer
+    ) if b.answer.any() else None
+
+
+def _mean_loss(model: GPT, tokens: np.ndarray, scored: np.ndarray) -> Tensor:
+    """Mean cross-entropy over the scored positions; sequences without any are not even read."""
+    rows = scored.any(axis=1)
+    device = next(model.parameters()).device
+    read = torch.from_numpy(tokens[rows]).to(device)
+    at = torch.from_numpy(scored[rows].ravel().nonzero()[0]).to(device)
+    hidden = model(read[:, :-1]).flatten(0, 1)[at]
+    weights = torch.full((len(at),), 1 / len(at), device=device)
+    return head_loss(hidden, model.tok_emb.weight, read[:, 1:].flatten()[at], weights, autocast=False)
 
 
 # ------------------------------------------------------------------------------------------------------ models

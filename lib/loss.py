@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lib.batches import Batch
-from lib.model import GPT
 from lib.products import product
 
 # Rows of logits that exist at once: on a CPU they stay in its cache, on a GPU they fill it with work.
@@ -110,16 +109,3 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple:
         d_hidden, d_embedding = ctx.saved_tensors
         return d_hidden * gradient, d_embedding * gradient, None, None, None, None
-
-
-def split_losses(model: GPT, b: Batch) -> tuple[Tensor, Tensor]:
-    """Cross-entropies at (language, answer) positions, differentiable any number of times and ways."""
-    device = next(model.parameters()).device
-    tokens = torch.from_numpy(b.tokens).to(device)
-    targets = tokens[:, 1:].reshape(-1)
-    where = [torch.from_numpy(mask.ravel().nonzero()[0]).to(device) for mask in (b.language, b.answer)]
-    index = torch.cat(where)
-    losses = F.cross_entropy(
-        model.head(model(tokens[:, :-1]).flatten(0, 1)[index]), targets[index], reduction="none"
-    )
-    return losses[: len(where[0])], losses[len(where[0]) :]

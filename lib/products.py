@@ -5,7 +5,9 @@ there, oneDNN (part of the same build) is 2.2 times as fast. The arithmetic is f
 order of a sum may differ. The choice follows the kind of machine, never a timing, so that a run repeats.
 """
 
+import contextlib
 import platform
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -40,13 +42,18 @@ class _Linear(torch.autograd.Function):
         return product(gradient, weight.t()), product(inputs.t(), rows.t()).t()
 
 
-def use_fast_products(model: nn.Module, device: torch.device) -> None:
-    """Let the linear layers of `model` multiply by `product` where that is faster than F.linear.
+@contextlib.contextmanager
+def fast_products(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within it the linear layers of `model` multiply by `product`, where that is faster than F.linear.
 
-    For loops that need first derivatives only: curvature and per-sequence gradients keep F.linear, which
+    For work that needs first derivatives only: curvature and per-sequence gradients keep F.linear, which
     has derivatives of every order and kind.
     """
-    if ONEDNN and device.type == "cpu":
-        for module in model.modules():
-            if hasattr(module, "multiply"):
-                module.multiply = _Linear.apply
+    layers = [m for m in model.modules() if hasattr(m, "multiply")] if ONEDNN and device.type == "cpu" else []
+    for layer in layers:
+        layer.multiply = _Linear.apply
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.multiply = F.linear

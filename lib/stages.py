@@ -40,6 +40,7 @@ from lib.model import TRUNK_MATRICES
 from lib.optim import learning_rate, probe_weight
 from lib.params import Params, load_params
 from lib.probe import build_probes, eval_sets
+from lib.products import fast_products
 from lib.runfolder import read_evaluations
 from lib.snapshots import Snapshots, open_checkpoints, open_snapshots
 
@@ -240,7 +241,8 @@ def fillers(folder: Path) -> list[dict[str, Any]]:
         scores = {"step": step}
         for filler, pair in sets.items():
             for name, s in pair.items():
-                found = evaluate(model, s.tokens, s.answer, s.language, autocast=False)
+                with fast_products(model, device):
+                    found = evaluate(model, s.tokens, s.answer, np.zeros_like(s.language), autocast=False)
                 scores[f"{name}_{filler}"] = found.accuracy
         points.append(scores)
     return write_analysis(folder, "fillers", points)
@@ -287,7 +289,8 @@ def curvature(folder: Path, time_scale: str, steps: list[int], batches: list[int
         along |= {"update": update} if update else {}
         inputs = [weighted(b, lam, device) for b in drawn.batches]
         few, fewer, many = batches
-        grams = gradient_gram(model, drawn.batches[:many], objective_losses, along)
+        with fast_products(model, device):
+            grams = gradient_gram(model, drawn.batches[:many], objective_losses, along)
         found = [
             quotients(empirical_fisher(model, inputs[:few], sequence_losses, along)),
             quotients(sampled_fisher(model, inputs[:fewer], sequence_losses, relabel, along, seed)),
@@ -312,7 +315,8 @@ def gradients(folder: Path, time_scale: str, steps: list[int], count: int, seed:
         if (folder / "checkpoint.safetensors").exists():
             at, adam = adam_direction(folder, trunk_names(p))
             along |= {"adam": adam} if at == step else {}
-        grams = gradient_gram(model, drawn.batches, objective_losses, along)
+        with fast_products(model, device):
+            grams = gradient_gram(model, drawn.batches, objective_losses, along)
         found = interference(grams)
         results.append(
             {

@@ -30,7 +30,7 @@ from lib.optim import build_optimizer, learning_rate, probe_weight
 from lib.parallel import Ranks
 from lib.params import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
-from lib.products import use_fast_products
+from lib.products import fast_products
 from lib.runfolder import Progress, RunFolder, read_record
 from lib.snapshots import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
@@ -99,7 +99,6 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
     compiled = device.type == "cuda" and p.machine.compile
 
     model = initial_model(p, corpus).to(device)
-    use_fast_products(model, device)
     theta_0 = {name: t.detach().clone() for name, t in model.trunk().items()}
     optimizer = build_optimizer(model, p.optim)
     state = State()
@@ -116,7 +115,7 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
     progress = Progress(run, p, state.step) if run else None
     device_losses: list[Tensor] = []
     device_norms: list[Tensor] = []
-    with Writer() as writer:
+    with fast_products(model, device), Writer() as writer:
         if run and state.step == 0:
             queue_snapshot(writer, run, p, model, 0)
         ended = ranks.any(run is not None and run.stopping(state, p))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from lib import loss
 from lib.batches import Batch
-from lib.loss import head_loss, loss_terms, position_weights, split_losses
+from lib.loss import head_loss, loss_terms, position_weights
 from lib.model import build_model
 
 
@@ -94,12 +94,14 @@ def a_batch(smoke, probed):
 def test_position_weights_make_the_composite_loss_of_the_two_means(smoke, lam, probed):
     b = a_batch(smoke, probed)
     model = build_model(smoke.model, 50, seed=1)
-    language, answer = split_losses(model, b)
+    tokens = torch.from_numpy(b.tokens)
+    logits = model.head(model(tokens[:, :-1])).transpose(1, 2)
+    losses = F.cross_entropy(logits, tokens[:, 1:], reduction="none")
+    language, answer = losses[torch.from_numpy(b.language)], losses[torch.from_numpy(b.answer)]
     if lam == 0:
         expected = torch.cat([language, answer]).mean()
     else:
         expected = language.mean() + (lam * answer.mean() if probed else 0.0)
-    tokens = torch.from_numpy(b.tokens)
     hidden = model(tokens[:, :-1]).flatten(0, 1)
     weights = torch.from_numpy(position_weights(b, lam)).flatten()
     found = head_loss(hidden, model.tok_emb.weight, tokens[:, 1:].flatten(), weights, autocast=False)

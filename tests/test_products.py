@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from lib import products
 from lib.model import build_model
-from lib.products import product, use_fast_products
+from lib.products import fast_products, product
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (2, 3, 5), (1, 5)])
@@ -25,11 +25,12 @@ def test_a_product_in_other_precisions_is_f_linear_itself():
 
 def test_a_model_with_fast_products_has_the_same_outputs_and_gradients(smoke):
     plain, fast = (build_model(smoke.model, 60, seed=3) for _ in range(2))
-    use_fast_products(fast, torch.device("cpu"))
     tokens = torch.randint(60, (3, 17), generator=torch.Generator().manual_seed(0))
-    for model in (plain, fast):
-        model(tokens).square().mean().backward()
-    torch.testing.assert_close(fast(tokens), plain(tokens), rtol=1e-5, atol=1e-5)
+    plain(tokens).square().mean().backward()
+    with fast_products(fast, torch.device("cpu")):
+        fast(tokens).square().mean().backward()
+        torch.testing.assert_close(fast(tokens), plain(tokens), rtol=1e-5, atol=1e-5)
+    assert torch.equal(fast(tokens), plain(tokens))  # and afterwards it multiplies as before
     for (name, a), b in zip(plain.named_parameters(), fast.parameters(), strict=True):
         torch.testing.assert_close(b.grad, a.grad, rtol=1e-4, atol=1e-6, msg=name)
 
@@ -47,7 +48,7 @@ def test_fast_products_repeat_to_the_last_bit_and_refuse_second_derivatives():
 def test_without_onednn_products_and_layers_are_f_linear(smoke, monkeypatch):
     monkeypatch.setattr(products, "ONEDNN", False)
     model = build_model(smoke.model, 60, seed=3)
-    use_fast_products(model, torch.device("cpu"))
-    assert all(m.multiply is F.linear for m in model.modules() if hasattr(m, "multiply"))
+    with fast_products(model, torch.device("cpu")):
+        assert all(m.multiply is F.linear for m in model.modules() if hasattr(m, "multiply"))
     a, b = torch.randn(6, 5), torch.randn(4, 5)
     assert torch.equal(product(a, b), F.linear(a, b))
