@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lib.dotted import flatten
 from lib.errors import BadInput
 from lib.files import json_text, write_atomically
 from lib.model import build_model
@@ -12,7 +13,7 @@ from lib.params import Params, dump_params
 from lib.runner import StageFailed, execute_notebook
 from lib.snapshots import foreign_model, open_checkpoints, write_snapshot
 from lib.stages import FOREIGN
-from lib.study import complete, flatten, load_study, parse_overrides
+from lib.study import complete, load_study, parse_overrides
 
 
 def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, list[str]]:
