@@ -8,8 +8,9 @@ from typing import Any
 
 from lib.finish import Step
 from lib.params import format_beta2
+from lib.records import read_evaluations, read_record
 from lib.rules import Target, reasons
-from lib.runfolder import clock, read_evaluations, read_record
+from lib.runfolder import clock
 from lib.runner import TRAINING
 from lib.study import Run
 
