@@ -6,7 +6,7 @@ from typing import Any
 
 from lib.errors import BadInput
 from lib.files import CURRENT, json_text, read_json, snapshot_path
-from lib.params import Params, run_hash, snapshot_steps
+from lib.params import Params, content_hash, run_hash, snapshot_steps
 
 STATES = ("training", "done", "diverged", "failed")
 
@@ -29,7 +29,7 @@ def lost_file(folder: Path, p: Params) -> str:
     evaluations = read_evaluations(folder)
     if not evaluations:
         return "pilot_metrics.json is damaged"
-    if not metrics_agree(folder, evaluations):
+    if not metrics_agree(folder, evaluations, to_the_end=True):
         return "metrics.jsonl and pilot_metrics.json do not agree"
     codewords = read_json(folder / "codewords.json")
     if not isinstance(codewords, dict) or len(codewords.get("codewords", ())) != p.probe.codewords:
@@ -44,16 +44,20 @@ def lost_file(folder: Path, p: Params) -> str:
     return ""
 
 
-def metrics_agree(folder: Path, evaluations: list[dict[str, Any]]) -> bool:
-    """Whether metrics.jsonl begins with these evaluations, line by line."""
+def metrics_agree(folder: Path, evaluations: list[dict[str, Any]], to_the_end: bool = False) -> bool:
+    """Whether metrics.jsonl begins with these evaluations, or holds nothing else, each line as it was written."""
     try:
-        lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)[: len(evaluations)]
-        rows = [json.loads(line) for line in lines if line.endswith(b"\n")]
-        return [{k: row[k] for k in e} for row, e in zip(rows, evaluations, strict=True)] == [
-            json.loads(json_text(e)) for e in evaluations
-        ]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+        rows = [json.loads(line) for line in lines[: None if to_the_end else len(evaluations)]]
+        known = json.loads(json_text(evaluations))
+        whole = len(rows) == len(known) and all(line.endswith(b"\n") for line in lines[: len(rows)])
+        return whole and all(e.keys() == known[0].keys() for e in known) and all(map(_is_line_of, rows, known))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
+
+
+def _is_line_of(row: dict[str, Any], evaluation: dict[str, Any]) -> bool:
+    return row.pop("seal") == content_hash(row) and evaluation == {name: row[name] for name in evaluation}
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

@@ -175,7 +175,7 @@ def reasons(target: Target) -> list[str]:
         found.append(f"{name} was {values[0]}, now {values[1]}")
     if was.get("corpus") != now["corpus"]:
         found.append("the corpus changed")
-    codes = was.get("code", {}), now["code"]
+    codes = [code if isinstance(code, dict) else {} for code in (was.get("code"), now["code"])]
     found += [
         f"{name} changed"
         for name in sorted(set(codes[0]) | set(codes[1]))

@@ -19,6 +19,7 @@ from lib.errors import BadInput
 from lib.files import CURRENT, PREVIOUS, json_text, write_atomically
 from lib.params import (
     Params,
+    content_hash,
     differences,
     dump_params,
     identity,
@@ -160,7 +161,8 @@ class RunFolder:
         evaluations.append(record)
         path = self.folder / "metrics.jsonl"
         lines = path.read_bytes() if path.exists() else b""
-        line = json.dumps(json.loads(json_text({**record, **extra})))
+        row = json.loads(json_text({**record, **extra}))
+        line = json.dumps({**row, "seal": content_hash(row)})
         write_atomically(path, lines + f"{line}\n".encode())
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
 

@@ -260,6 +260,8 @@ def _fault(arrays: Mapping[str, np.ndarray]) -> str | None:
     for name, kind in kinds.items():
         if name not in arrays:
             return f"it holds no {name}"
+        if not isinstance(arrays[name], np.ndarray):
+            return f"its {name} is no array"
         if arrays[name].dtype.kind != kind:
             return f"{name} has type {arrays[name].dtype}"
     if str(arrays["format"]) != FORMAT:
