@@ -67,7 +67,7 @@ class RunResult:
     @property
     def stopped(self) -> bool:
         """Diverged before its last step: what there is of it is no whole run."""
-        return self.state == "diverged" and self.record["step"] < self.record["steps"]
+        return self.state == "diverged" and self.record.get("step", 0) < self.params.schedule.steps
 
     @property
     def said(self) -> str:

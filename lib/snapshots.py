@@ -6,6 +6,7 @@ through the same interface.
 """
 
 import json
+import pickle
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -269,6 +270,9 @@ def _foreign_state(path: Path) -> dict[str, Tensor]:
         state = content["model_state_dict"]
         return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
     except Exception as error:  # torch.load raises many unrelated types on foreign bytes
+        reason = _first_line(error)
+        if isinstance(error, pickle.UnpicklingError):  # whose text tells how to open the file all the same
+            reason = "what else is in it may run anything when it is opened, and is not"
         raise BadInput(
-            f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {_first_line(error)}"
+            f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {reason}"
         ) from None
