@@ -22,9 +22,9 @@ from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
 from lib.loss import head_loss, position_weights
 from lib.model import GPT, build_model
-from lib.params import Params, load_params
+from lib.params import Params, load_params, run_hash
 from lib.probe import Probes
-from lib.snapshots import load_tensors
+from lib.snapshots import load_snapshot, load_tensors
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 
@@ -121,7 +121,7 @@ def load_model(folder: Path, step: int, device: torch.device) -> GPT:
     """
     p = load_params(folder / "params.yaml")
     path = snapshot_path(folder, step)
-    tensors, _ = load_tensors(path)
+    tensors = load_snapshot(path, step, run_hash(p))
     if "tok_emb.weight" not in tensors:
         raise BadInput(
             f"{path}: this snapshot holds only the trunk; the whole model is there at steps {whole_steps(folder)}"
@@ -159,8 +159,11 @@ def adam_direction(folder: Path, trunk: list[str]) -> tuple[int, dict[str, Tenso
 
     Only the newest optimizer state is on disk, so this is the direction at that one step.
     """
-    o = load_params(folder / "params.yaml").optim
+    p = load_params(folder / "params.yaml")
+    o = p.optim
     tensors, metadata = load_tensors(folder / CURRENT)
+    if metadata.get("run") != run_hash(p):
+        raise BadInput(f"{folder / CURRENT}: this checkpoint belongs to other parameters")
     direction = {}
     for name in trunk:
         m, v, t = (tensors[f"optimizer.{name}.{key}"] for key in ("exp_avg", "exp_avg_sq", "step"))

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lib.errors import BadInput
-from lib.params import Strict, format_beta2, read_yaml, validate
+from lib.params import Strict, format_beta2, validate
 from lib.results import OBSERVED_ONLY, Estimate, Results
+from lib.yaml_text import read_yaml
 
 CLAIMS_FILE = Path(__file__).resolve().parents[1] / "params" / "claims.yaml"
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"

@@ -1,7 +1,6 @@
 """python -m lib ...: what make calls. No logic of its own."""
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -236,14 +235,14 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     """Write the notebook, filled in with the run's parameters, beside the run and open it."""
     import nbformat
 
-    from lib.runner import filled_notebook
+    from lib.runner import filled_notebook, read_inputs
 
     folder = find_run(run, outputs)
     page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"
     if not page.exists():  # a page once opened is the user's
         page.parent.mkdir(parents=True, exist_ok=True)
         inputs = folder.parent / ".make" / folder.name / f"{notebook}.inputs"
-        parameters = json.loads(inputs.read_text())["parameters"] if inputs.is_file() else {}
+        parameters = read_inputs(inputs)["parameters"] if inputs.is_file() else {}
         nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())} | parameters), page)
     print(f"{page} opens on {folder.name}")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}

@@ -190,16 +190,16 @@ def _fingerprint(folder: Path) -> str:
 def open_corpus(folder: Path) -> Corpus:
     """Map a packed corpus into memory, after checking that its bytes are those that were built."""
     try:
-        meta = json.loads((folder / "corpus.json").read_text())
+        built = json.loads((folder / "corpus.json").read_bytes())["fingerprint"]
         actual = _fingerprint(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadInput(
             f"{folder}: this packed corpus is damaged ({error}); delete the folder to rebuild it"
         ) from None
-    if actual != meta["fingerprint"]:
+    if actual != built:
         raise BadInput(
             f"{folder}: this packed corpus has changed since it was built (fingerprint {actual[:8]}, "
-            f"built as {meta['fingerprint'][:8]}); delete the folder to rebuild it"
+            f"built as {str(built)[:8]}); delete the folder to rebuild it"
         )
     splits = {
         s: Split(np.load(folder / f"{s}.npy", mmap_mode="r"), np.load(folder / f"{s}_offsets.npy")) for s in SPLITS

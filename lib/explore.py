@@ -5,14 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lib.dotted import flatten
 from lib.errors import BadInput
 from lib.files import json_text, write_atomically
 from lib.model import build_model
-from lib.params import Params, dump_params
+from lib.params import Params, dump_params, run_hash
 from lib.runner import StageFailed, execute_notebook
 from lib.snapshots import foreign_model, open_checkpoints, write_snapshot
 from lib.stages import FOREIGN
-from lib.study import complete, flatten, load_study, parse_overrides
+from lib.study import complete, load_study, parse_overrides
 
 
 def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, list[str]]:
@@ -31,7 +32,7 @@ def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, lis
     study = load_study("beta2", "paper", axes={})
     wanted = {*study.analysis.fisher_steps, *study.analysis.interference_steps, snapshots.steps[-1]}
     for step in sorted(wanted & set(snapshots.steps)):
-        write_snapshot(folder, step, foreign_model(checkpoints, step), "foreign")
+        write_snapshot(folder, step, foreign_model(checkpoints, step), run_hash(params))
     common = {"run_folder": str(folder), "time_scale": "1"}
     parameters: dict[str, dict[str, Any]] = {
         "02_pca": common,

@@ -1,15 +1,19 @@
 """Files written whole or not at all, JSON in one spelling, and where things lie. Nothing heavy is imported."""
 
 import errno
+import hashlib
 import json
 import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any, NoReturn
 
 from lib.errors import BadInput
 
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
+
+ENDS = 1 << 16  # bytes at either end of a large file that its fingerprint takes
 
 
 def snapshot_path(folder: Path, step: int) -> Path:
@@ -59,3 +63,25 @@ def _finite(data: object) -> object:
     if isinstance(data, float) and not math.isfinite(data):
         return None
     return data
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None when there is none, or it is not JSON as it is written here."""
+    try:
+        return json.loads(path.read_bytes(), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _no_number(token: str) -> NoReturn:
+    raise ValueError(f"JSON has no {token}")
+
+
+def fingerprint(path: Path) -> str:
+    """Length and hash of a file; of a large one the hash of its two ends, where a write that was cut off shows."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        found = hashlib.blake2b(file.read(ENDS), digest_size=8)
+        file.seek(max(0, size - ENDS))
+        found.update(file.read())
+    return f"{size} {found.hexdigest()}"

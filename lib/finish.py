@@ -15,11 +15,11 @@ from typing import Any
 
 from lib import provenance
 from lib.errors import BadInput
-from lib.files import json_text, write_atomically
+from lib.files import fingerprint, json_text, write_atomically
 from lib.params import content_hash
 from lib.rules import Target, reasons
 from lib.runfolder import clock, now_text
-from lib.runner import StageFailed, execute_notebook, missing_outputs, notebook_path, read_done
+from lib.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 from lib.study import Study
 
 FIGURES = "06_figures"
@@ -44,9 +44,9 @@ class Step:
         done = read_done(self.done)
         if done is None:
             return ["it has not been made yet"]
-        missing = missing_outputs(self.folder, done)
-        if missing:
-            return [f"{missing[0]} is missing"]
+        lost = lost_outputs(self.folder, done)
+        if lost:
+            return lost[:1]
         changed = [key for key in self.inputs if done["inputs"].get(key) != self.inputs[key]]
         return [f"its {key} changed" for key in changed]
 
@@ -106,7 +106,7 @@ def steps(study: Study, folder: Path, every: list[Target], arguments: dict[str, 
 
 def _built_for() -> str:
     path = BUILD / "built_for"
-    return path.read_text() if path.is_file() else ""
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def finish(todo: list[Step]) -> list[str]:
@@ -124,8 +124,8 @@ def finish(todo: list[Step]) -> list[str]:
             failed.append(step.name)
             continue
         inputs = step.inputs | ({"build folder": step.folder.name} if step.name == "paper" else {})
-        names = [_relative(path, step.folder) for path in outputs]
-        write_atomically(step.done, json_text({"inputs": inputs, "outputs": names, "finished": now_text()}))
+        made = {_relative(path, step.folder): fingerprint(path) for path in outputs}
+        write_atomically(step.done, json_text({"inputs": inputs, "outputs": made, "finished": now_text()}))
         print(f"{step.folder.name}: {step.name} made in {clock(time.monotonic() - started)}", flush=True)
     return failed
 

@@ -7,23 +7,27 @@ and `lib.study` resolves them. Fields marked `Steps` shrink with a profile's tim
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lib.errors import BadInput, nearest
+from lib.errors import BadInput, nearest, plain_name, shown
+from lib.yaml_text import dump_yaml, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
-Steps = Annotated[int, Field(ge=1), "steps"]
-Tokens = Annotated[int, Field(ge=1), "tokens"]
+LARGEST = 10**9  # of any count: what is larger is a slip of the keyboard, and no memory holds it
+MOST_SNAPSHOTS = 100_000
+MOST_FAULTS = 20  # told at once
+
+Steps = Annotated[int, Field(ge=1, le=LARGEST), "steps"]
+Tokens = Annotated[int, Field(ge=1, le=LARGEST), "tokens"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no path can hold the null character
 
 
 class Strict(BaseModel):
@@ -46,19 +50,19 @@ class ModelParams(Strict):
 
 class CorpusParams(Strict):
     source: Literal["storyworld", "tinystories", "file"]
-    path: str  # source "file": the training stories, or a local copy of the data set
-    validation_path: str  # source "file": the validation stories; empty: `holdout` or the last stories
-    text_field: str
-    holdout: str  # source "file": "field=value" of the rows that are validation, e.g. version=V2-GPT4-valid
+    path: Text  # source "file": the training stories, or a local copy of the data set
+    validation_path: Text  # source "file": the validation stories; empty: `holdout` or the last stories
+    text_field: Text
+    holdout: Text  # source "file": "field=value" of the rows that are validation, e.g. version=V2-GPT4-valid
     train_stories: Count
     validation_stories: Count
-    min_chars: Annotated[int, Field(ge=0)]
+    min_chars: Annotated[int, Field(ge=0, le=LARGEST)]
     seed: Seed  # of the generator; the same for every run of a study
 
 
 class TokenizerParams(Strict):
     kind: Literal["gpt2", "bpe"]
-    path: str  # a local tokenizer.json; empty: the hub for gpt2, trained on the corpus for bpe
+    path: Text  # a local tokenizer.json; empty: the hub for gpt2, trained on the corpus for bpe
     vocab: Annotated[int, Field(ge=300, le=65536)]  # size to train a bpe to; the size itself for gpt2
 
 
@@ -149,9 +153,9 @@ class MachineParams(Strict):
 class StartParams(Strict):
     """A reheat starts from the whole-model snapshot of another run, with a fresh optimizer."""
 
-    snapshot: str  # path of the snapshot file
-    step: Annotated[int, Field(ge=0)]
-    digest: str  # hash of its tensors, so that another file of the same name is another run
+    snapshot: Text  # path of the snapshot file
+    step: Annotated[int, Field(ge=0, le=LARGEST)]
+    digest: Text  # hash of its tensors, so that another file of the same name is another run
 
 
 class Params(Strict):
@@ -183,6 +187,9 @@ class Params(Strict):
                     f"{self.probe.prefix_eval[1]} and the probe's two sentences cannot fit "
                     f"model.context = {self.model.context}"
                 )
+        count = sum(map(len, _cadences(self)))
+        if count > MOST_SNAPSHOTS:
+            raise ValueError(f"the cadence of the snapshots makes {count} of them, at most {MOST_SNAPSHOTS} fit")
         missing = sorted(set(self.snapshots.whole) - set(snapshot_steps(self)))
         if missing:
             raise ValueError(
@@ -196,10 +203,16 @@ class Params(Strict):
 
 def snapshot_steps(p: Params) -> list[int]:
     """Every step with a snapshot: 0 (the initial weights), 1, each evaluation, and both cadences."""
+    return sorted({0, 1, p.schedule.steps}.union(*_cadences(p)))
+
+
+def _cadences(p: Params) -> list[range]:
     s, end = p.snapshots, p.schedule.steps
-    dense = range(s.dense_from, min(s.dense_to, end) + 1, s.dense_every)
-    sparse = range(s.sparse_from, end + 1, s.sparse_every)
-    return sorted({0, 1, *range(p.eval.every, end + 1, p.eval.every), *dense, *sparse, end})
+    return [
+        range(p.eval.every, end + 1, p.eval.every),
+        range(s.dense_from, min(s.dense_to, end) + 1, s.dense_every),
+        range(s.sparse_from, end + 1, s.sparse_every),
+    ]
 
 
 def is_evaluation(step: int, p: Params) -> bool:
@@ -246,66 +259,7 @@ def reheat_name(p: Params) -> str:
     return f"reheat_ckpt{p.start.step}_lr{p.optim.lr!r}" if p.start else run_name(p)
 
 
-# -------------------------------------------------------------------------------------------------- yaml
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2 numbers: `1e-8` is a float; and a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is not text", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that `_Loader` would read as a number."""
-
-
-for _yaml in (_Loader, _Dumper):
-    _yaml.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-        list("-+0123456789."),
-    )
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        problem = getattr(error, "problem", None) or str(error)
-        raise BadInput(f"{place}: this is not readable YAML: {problem}") from None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{where}: this is not readable YAML: {error}") from None
-
-
-def read_yaml(path: Path, what: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such {what}")
-    try:
-        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: a {what} is UTF-8 text, and byte {error.start} of this file is not") from None
-    if not isinstance(data, dict):
-        raise BadInput(f"{path}: a {what} is a mapping of keys to values, this file is {_kind(data)}")
-    return data
-
-
-def _kind(data: Any) -> str:
-    return "empty" if data is None else f"a {type(data).__name__}"
+# ------------------------------------------------------------------------------------- data to parameters
 
 
 def validate(model: type[M], data: Any, where: str) -> M:
@@ -313,11 +267,15 @@ def validate(model: type[M], data: Any, where: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise BadInput("\n".join(_sentence(fault, model, where) for fault in error.errors())) from None
+        faults = error.errors()
+        lines = [_sentence(fault, model, where) for fault in faults[:MOST_FAULTS]]
+        if faults[MOST_FAULTS:]:
+            lines.append(f"{where}: and {len(faults) - MOST_FAULTS} faults more")
+        raise BadInput("\n".join(lines)) from None
 
 
 def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
+    key = plain_name(".".join(str(part) for part in fault["loc"]))
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key {key}{nearest(key, dotted_names(model))}"
     if fault["type"] == "missing":
@@ -325,7 +283,7 @@ def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # our own sentences name their keys
         return f"{where}: {message}"
-    return f"{where}: {key} = {fault['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{where}: {key} = {shown(fault['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -346,5 +304,4 @@ def load_params(path: Path) -> Params:
 
 
 def dump_params(p: Params) -> str:
-    data = p.model_dump(mode="json")
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
+    return dump_yaml(p.model_dump(mode="json"))

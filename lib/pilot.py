@@ -3,10 +3,12 @@
 import shlex
 from pathlib import Path
 
+from lib.dotted import flatten
 from lib.errors import BadInput, nearest
 from lib.files import snapshot_path
-from lib.params import Params, dotted_names, load_params, parse_yaml, reheat_name, run_name
-from lib.study import complete, flatten, load_reheat, load_study, reheat_params
+from lib.params import Params, dotted_names, load_params, reheat_name, run_name
+from lib.study import complete, load_reheat, load_study, reheat_params
+from lib.yaml_text import parse_yaml
 
 # The author's flags and what they are called here.
 PILOT_FLAGS = {

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.
 PLUMBING = {
     "cli",
+    "dotted",
     "errors",
     "finish",
     "params",
@@ -28,6 +29,7 @@ PLUMBING = {
     "scaling",
     "status",
     "study",
+    "yaml_text",
 }
 
 

@@ -11,7 +11,7 @@ from lib.geometry.gram import Digest, materialise
 from lib.geometry.null import fitted_null
 from lib.geometry.presets import fit
 from lib.params import Params, load_params, reheat_name
-from lib.runfolder import read_evaluations, read_record
+from lib.records import read_evaluations, read_record
 from lib.snapshots import Snapshots, snapshot_digest
 from lib.stages import run_digest, run_snapshots, schedule, write_analysis
 from lib.study import Reheat, reheat_params

@@ -14,7 +14,6 @@ Steps are published steps, in names and in values. What is missing is None, and 
 its last step has no geometry: two snapshots of an explosion are no trajectory to compare.
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from lib.files import read_json
 from lib.geometry import presets
 from lib.params import Params
 from lib.published import Published, load_published
-from lib.runfolder import read_evaluations, read_record
+from lib.records import read_evaluations, read_record
 from lib.study import Study
 
 PARTS = ("observed", "null", "excess", "simulated")
@@ -67,7 +67,7 @@ class RunResult:
     @property
     def stopped(self) -> bool:
         """Diverged before its last step: what there is of it is no whole run."""
-        return self.state == "diverged" and self.record["step"] < self.record["steps"]
+        return self.state == "diverged" and self.record.get("step", 0) < self.params.schedule.steps
 
     @property
     def said(self) -> str:
@@ -94,11 +94,15 @@ class RunResult:
             "Q": self._anisotropy,
             "F": self._fillers,
         }
-        if family == "reheat":
-            return self._reheat(*rest, part=part)
-        if family in readers:
-            return readers[family](*([name] if family in ("val", "p_ood") else rest))
-        return self._geometry(name, part)
+        try:
+            if family == "reheat":
+                return self._reheat(*rest, part=part)
+            if family in readers:
+                return readers[family](*([name] if family in ("val", "p_ood") else rest))
+            return self._geometry(name, part)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # A file that is JSON, and not what this code writes: whoever changed it, there is no number in it.
+            return Estimate(None, why=f"its files cannot be understood ({type(error).__name__}: {error})")
 
     # ------------------------------------------------------------------------------------------- where they are
 
@@ -292,17 +296,10 @@ def collect(study: Study, folder: Path, published: Published | None = None) -> R
     runs = []
     for run in study.runs:
         place = folder / run.name
-        analysis = {name: _read(place / "analysis" / f"{name}.json") for name in ANALYSES}
+        analysis = {name: read_json(place / "analysis" / f"{name}.json") for name in ANALYSES}
         evaluations = read_evaluations(place)
         runs.append(RunResult(run.name, run.params, place, scale, read_record(place), evaluations, analysis))
     return Results(study, folder, tuple(runs), published or load_published())
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _number(value: Any) -> float | None:

@@ -20,7 +20,7 @@ from lib.corpus import corpus_key
 from lib.errors import BadInput
 from lib.files import json_text, write_atomically
 from lib.params import content_hash, differences, dump_params, identity
-from lib.runner import RESULTS, TRAINING, missing_outputs, notebook_path, read_done
+from lib.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
 from lib.study import Run, Study
 
 
@@ -119,7 +119,7 @@ def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
     """Write what changed of the inputs and the rules; returns the rules file."""
     for target in every:
         before = read_done(target.done)
-        if before and missing_outputs(target.folder, before):
+        if before and lost_outputs(target.folder, before):
             target.done.unlink()
         write_if_changed(target.inputs_file, json_text(target.inputs))
         write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
@@ -156,7 +156,7 @@ def make_word(path: Path) -> str:
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    if not (path.is_file() and path.read_text() == text):
+    if not (path.is_file() and path.read_bytes() == text.encode()):
         write_atomically(path, text)
 
 
@@ -165,10 +165,8 @@ def reasons(target: Target) -> list[str]:
     done = read_done(target.done)
     if done is None:
         return ["it has not run yet"] if not target.done.exists() else ["its done marker is damaged"]
-    missing = missing_outputs(target.folder, done)
-    found = (
-        [f"{missing[0]} is missing" + (f" (and {len(missing) - 1} more)" if missing[1:] else "")] if missing else []
-    )
+    lost = lost_outputs(target.folder, done)
+    found = [lost[0] + (f" (and {len(lost) - 1} more)" if lost[1:] else "")] if lost else []
     was, now = done["inputs"], target.inputs
     for name in differences(was.get("params", {}), now["params"]):
         found.append(f"{name} was {_value(was.get('params'), name)}, now {_value(now['params'], name)}")
@@ -177,7 +175,7 @@ def reasons(target: Target) -> list[str]:
         found.append(f"{name} was {values[0]}, now {values[1]}")
     if was.get("corpus") != now["corpus"]:
         found.append("the corpus changed")
-    codes = was.get("code", {}), now["code"]
+    codes = [code if isinstance(code, dict) else {} for code in (was.get("code"), now["code"])]
     found += [
         f"{name} changed"
         for name in sorted(set(codes[0]) | set(codes[1]))

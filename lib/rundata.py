@@ -1,6 +1,5 @@
 """What the figures and the report read of a finished study: plain data, a part of which may be missing."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lib.files import read_json
 from lib.params import Params
-from lib.runfolder import read_evaluations, read_record
+from lib.records import read_evaluations, read_record
 from lib.study import Study
 
 
@@ -46,11 +46,15 @@ class RunData:
 
     def value(self, side: str, name: str) -> float:
         """A scalar of backbone.json; `side` is observed, null, excess or simulated. nan where there is none."""
-        value = (self.backbone.get(side) or {}).get(name)
+        value = self._of(side).get(name)
         return float(value) if isinstance(value, int | float) else float("nan")
 
     def array(self, side: str, name: str) -> np.ndarray:
-        return numbers((self.backbone.get(side) or {}).get(name))
+        return numbers(self._of(side).get(name))
+
+    def _of(self, side: str) -> dict[str, Any]:
+        found = self.backbone.get(side)
+        return found if isinstance(found, dict) else {}
 
     def entries(self, name: str, key: str = "") -> list[dict[str, Any]]:
         """The entries of an analysis file that is a list, or that has one under `key`."""
@@ -65,16 +69,11 @@ class RunData:
 
 
 def numbers(values: Any) -> np.ndarray:
-    """A list of JSON numbers as an array; null is nan, and what is no list is empty."""
-    return np.array(values, dtype=float) if isinstance(values, list) else np.empty(0)
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; None when there is none or it is not JSON."""
+    """A list of JSON numbers as an array; null is nan, and what is no such list is empty."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
+        return np.array(values, dtype=float) if isinstance(values, list) else np.empty(0)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def load_analysis(folder: Path) -> dict[str, Any]:

@@ -16,17 +16,18 @@ from tqdm import tqdm
 
 from lib import provenance
 from lib.errors import BadInput
-from lib.files import CURRENT, PREVIOUS, json_text, snapshot_path, write_atomically
+from lib.files import CURRENT, PREVIOUS, json_text, write_atomically
 from lib.params import (
     Params,
+    content_hash,
     differences,
     dump_params,
     identity,
     load_params,
     reheat_name,
     run_hash,
-    snapshot_steps,
 )
+from lib.records import lost_file, read_record
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal
 # The reference's early stop: p_ood of at least this in so many evaluations in a row.
@@ -100,16 +101,14 @@ class RunFolder:
                 self.say("this finished run was trained by other code than what is here now")
             self.record = before
         if self.finished:
-            missing = [
-                name for name in training_files(self.folder, self.params) if not (self.folder / name).exists()
-            ]
-            if not missing:
+            lost = lost_file(self.folder, self.params)
+            if not lost:
                 return
             # Whatever is gone comes back with the same bytes, by the only way that proves it.
-            self.say(f"{missing[0]} is missing from this finished run; training it again")
-            for name in (CURRENT, PREVIOUS):
-                (self.folder / name).unlink(missing_ok=True)
-            self.record = {}
+            self.say(f"{lost}; training this finished run again")
+            self.begin_anew()
+        elif not (before or {}).get("identity") and self.begin_anew():
+            self.say("run.json does not say what made the saved state; training from the start")
         write_atomically(path, dump_params(self.params))
         commit, dirty = provenance.commit()
         self._write(
@@ -125,6 +124,14 @@ class RunFolder:
             started=self.record.get("started", now_text()),
             seconds=self.record.get("seconds", 0.0),
         )
+
+    def begin_anew(self) -> bool:
+        """Forget the saved states, and say whether there were any."""
+        self.record = {}
+        there = [name for name in (CURRENT, PREVIOUS) if (self.folder / name).exists()]
+        for name in there:
+            (self.folder / name).unlink()
+        return bool(there)
 
     def _write(self, **changes: Any) -> None:
         self.record = {**self.record, **changes, "updated": now_text()}
@@ -142,8 +149,8 @@ class RunFolder:
         """Cut the live metrics back to the checkpoint: what came after it will come again."""
         path = self.folder / "metrics.jsonl"
         if path.exists():
-            lines = path.read_text().splitlines()[: len(evaluations)]
-            write_atomically(path, "".join(line + "\n" for line in lines))
+            lines = path.read_bytes().splitlines(keepends=True)[: len(evaluations)]
+            write_atomically(path, b"".join(lines))
         if step:
             self.say(f"resuming after step {step} of {self.params.schedule.steps}")
 
@@ -153,9 +160,10 @@ class RunFolder:
         """Add one evaluation to both files; each is whole at every moment, also when the disk fills up."""
         evaluations.append(record)
         path = self.folder / "metrics.jsonl"
-        lines = path.read_text() if path.exists() else ""
-        line = json.dumps(json.loads(json_text({**record, **extra})))
-        write_atomically(path, f"{lines}{line}\n")
+        lines = path.read_bytes() if path.exists() else b""
+        row = json.loads(json_text({**record, **extra}))
+        line = json.dumps({**row, "seal": content_hash(row)})
+        write_atomically(path, lines + f"{line}\n".encode())
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
 
     def interrupted(self, step: int) -> None:
@@ -251,31 +259,6 @@ def hold(path: Path, what: Path, patience: float) -> int:
     os.truncate(handle, 0)
     os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
     return handle
-
-
-def training_files(folder: Path, p: Params) -> list[str]:
-    """Every file that a run's training is answerable for, up to the step it reached."""
-    last = (read_record(folder) or {}).get("step", p.schedule.steps)
-    names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json"]
-    steps = [step for step in snapshot_steps(p) if step <= last]
-    return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """The run.json of a folder; None when there is none or it is not one."""
-    try:
-        record = json.loads((folder / "run.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def read_evaluations(folder: Path) -> list[dict[str, Any]]:
-    """The evaluations of a run, in order; empty when there are none yet."""
-    try:
-        return json.loads((folder / "pilot_metrics.json").read_text())
-    except (OSError, ValueError):
-        return []
 
 
 def now_text() -> str:

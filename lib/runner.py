@@ -5,7 +5,6 @@ final name before it is whole, and `<stage>.done`, which holds everything that w
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -18,9 +17,10 @@ from typing import Any, TextIO
 from lib import provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput, nearest
-from lib.files import json_text, write_atomically
+from lib.files import fingerprint, json_text, read_json, write_atomically
 from lib.params import Params, differences, dump_params, identity, load_params, run_hash
-from lib.runfolder import clock, hold, now_text, read_record, training_files
+from lib.records import read_record, training_files
+from lib.runfolder import clock, hold, now_text
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
@@ -45,10 +45,10 @@ class StageFailed(Exception):
 
 def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> None:
     """Make `<run>/<stage>.done` current: nothing to do, or execute the notebook and publish its results."""
-    inputs = json.loads(inputs_file.read_text())
+    inputs = read_inputs(inputs_file)
     done = run / f"{stage}.done"
     before = read_done(done)
-    if before and before["inputs"] == inputs and not missing_outputs(run, before):
+    if before and before["inputs"] == inputs and not lost_outputs(run, before):
         os.utime(done)  # other inputs came and went again; the result on disk is of these
         return
     run.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
             prepare_run(run, params)
         started = time.monotonic()
         execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
-        outputs = stage_outputs(stage, run, params)
+        outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, run, params)}
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
         print(f"{run.name}: {stage} done in {clock(time.monotonic() - started)}", flush=True)
@@ -127,15 +127,30 @@ def set_aside(run: Path) -> Path:
 
 
 def read_done(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text())
-        return record if {"inputs", "outputs"} <= record.keys() else None
-    except (OSError, ValueError, AttributeError):
-        return None
+    """What went into a stage, and the files that came out by fingerprint; None when there is no such marker."""
+    record = read_json(path)
+    whole = isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("inputs", "outputs"))
+    return record if whole else None
 
 
-def missing_outputs(run: Path, done: dict[str, Any]) -> list[str]:
-    return [name for name in done["outputs"] if not (run / name).is_file()]
+def read_inputs(path: Path) -> dict[str, Any]:
+    """What make wrote down of everything that goes into a stage."""
+    inputs = read_json(path)
+    if not isinstance(inputs, dict) or not isinstance(inputs.get("parameters"), dict):
+        raise BadInput(f"{path}: this file is damaged, or make has not written it; run make again")
+    return inputs
+
+
+def lost_outputs(run: Path, done: dict[str, Any]) -> list[str]:
+    """What became of files that a stage left: one phrase for each that is gone or is not what it was."""
+    found = []
+    for name, was in done["outputs"].items():
+        path = run / name
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif fingerprint(path) != was:
+            found.append(f"{name} is not as it was made")
+    return found
 
 
 def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:

@@ -6,9 +6,12 @@ through the same interface.
 """
 
 import json
+import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -20,6 +23,18 @@ from torch import Tensor
 from lib.errors import BadInput
 from lib.files import snapshot_path, write_atomically
 
+# Of everything that is written here, by its name in a file's header.
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+CHUNK = 1 << 20  # bytes read at once
 FOREIGN_TRUNK = re.compile(r"(.*\.)?blocks\.(\d+)\.(attn\.out_proj|attn\.qkv|mlp\.w_down|mlp\.w_up)\.weight$")
 
 
@@ -29,9 +44,13 @@ FOREIGN_TRUNK = re.compile(r"(.*\.)?blocks\.(\d+)\.(attn\.out_proj|attn\.qkv|mlp
 def tensors_digest(tensors: dict[str, Tensor]) -> str:
     digest = xxhash.xxh3_128()
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(_label(name, DTYPES[tensors[name].dtype], tensors[name].shape))
         digest.update(tensors[name].contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _label(name: str, dtype: str, shape: Iterable[int]) -> bytes:
+    return f"{name} {dtype} {list(shape)} ".encode()
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
@@ -50,10 +69,14 @@ def _seal(about: dict[str, str]) -> str:
 
 
 def _about(file: safetensors.safe_open) -> dict[str, str]:
-    about = json.loads((file.metadata() or {}).get("about", "{}"))
-    if about and about.pop("seal", None) != _seal(about):
+    return _unsealed((file.metadata() or {}).get("about", "{}"))
+
+
+def _unsealed(text: str) -> dict[str, str]:
+    about = json.loads(text)
+    if about and (not isinstance(about, dict) or about.pop("seal", None) != _seal(about)):
         raise ValueError("its header has changed")
-    return about
+    return about or {}
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -64,11 +87,28 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file") from None
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise BadInput(f"{path}: this file is truncated or damaged ({error})") from None
-    if metadata.get("digest") != tensors_digest(tensors):
+    except (OSError, safetensors.SafetensorError, ValueError, AttributeError, RecursionError) as error:
+        raise BadInput(f"{path}: this file is truncated or damaged ({_first_line(error)})") from None
+    known = all(t.dtype in DTYPES for t in tensors.values())
+    if not known or metadata.get("digest") != tensors_digest(tensors):
         raise BadInput(f"{path}: the bytes of this file are not those that were written to it")
     return tensors, metadata
+
+
+def load_snapshot(path: Path, step: int, run: str) -> dict[str, Tensor]:
+    """The tensors of a file that must be the snapshot of this run at this step."""
+    tensors, metadata = load_tensors(path)
+    _same_place(path, metadata, step, run)
+    return tensors
+
+
+def _same_place(path: Path, about: dict[str, str], step: int, run: str | None) -> None:
+    if about.get("step") != str(step) or (run is not None and about.get("run") != run):
+        raise BadInput(f"{path}: this is not the snapshot of this run at step {step}, but of another run or step")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def write_snapshot(folder: Path, step: int, tensors: dict[str, Tensor], run: str) -> None:
@@ -80,8 +120,8 @@ def snapshot_digest(path: Path) -> str:
     try:
         with safetensors.safe_open(path, framework="np") as file:
             return _about(file)["digest"]
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise BadInput(f"{path}: this is not a whole-model snapshot of a run ({error})") from None
+    except (OSError, KeyError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise BadInput(f"{path}: this is not a whole-model snapshot of a run ({_first_line(error)})") from None
 
 
 # ---------------------------------------------------------------------------------------------------- reading
@@ -100,45 +140,89 @@ class Snapshots:
         return self._read(step, name, low, high)
 
 
-def open_snapshots(folder: Path, trunk: list[str]) -> Snapshots:
-    """The snapshots of a run; `trunk` is the registered order of its tensors."""
+def open_snapshots(folder: Path, trunk: list[str], run: str | None = None) -> Snapshots:
+    """The snapshots of a run; `trunk` is the registered order of its tensors, `run` the hash it must be of.
+
+    A file's bytes are checked when they are first read: opening takes the headers alone.
+    """
     named = sorted((folder / "snapshots").glob("*.safetensors"))
     paths = {int(path.stem): path for path in named if path.stem.isdigit()}
     if not paths:
         raise BadInput(f"{folder / 'snapshots'}: there is no snapshot")
-    places = {step: _places(path) for step, path in paths.items()}
-    first = min(places)
-    for step, place in places.items():
+    files = {step: _open_snapshot(path, step, run) for step, path in paths.items()}
+    first = files[min(files)]
+    for step, file in files.items():
         for name in trunk:
-            if name not in place or place[name][0] != places[first][name][0]:
-                raise BadInput(f"{paths[step]}: {name} is missing or of another shape than at step {first}")
+            place = file.places.get(name)
+            if place is None or place.dtype != "F32" or place.shape != first.places[name].shape:
+                raise BadInput(f"{paths[step]}: {name} is missing or of another shape than at step {min(files)}")
+    checked: set[int] = set()
 
     def read(step: int, name: str, low: int, high: int) -> np.ndarray:
-        shape, start = places[step][name]
+        if step not in checked:
+            files[step].check()
+            checked.add(step)
+        _, shape, start, _ = files[step].places[name]
         row = int(np.prod(shape[1:]))
         high = min(high, shape[0])
         # Plain reads: a memory map would count every page it touched as this process's memory.
         flat = np.fromfile(paths[step], np.float32, (high - low) * row, offset=start + 4 * low * row)
         return flat.reshape(high - low, *shape[1:])
 
-    return Snapshots(sorted(places), {name: places[first][name][0] for name in trunk}, read)
+    return Snapshots(sorted(files), {name: first.places[name].shape for name in trunk}, read)
 
 
-def _places(path: Path) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Name -> (shape, offset in the file) of a file's float32 tensors, from its header alone."""
+class Place(NamedTuple):
+    """Where a tensor lies in a file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class SnapshotFile:
+    """A snapshot whose header has been read and found sealed."""
+
+    path: Path
+    about: dict[str, str]
+    places: dict[str, Place]
+
+    def check(self) -> None:
+        """Refuse the file unless its bytes are those that were written, without holding them in memory."""
+        digest = xxhash.xxh3_128()
+        with self.path.open("rb") as file:
+            for name, place in sorted(self.places.items()):
+                digest.update(_label(name, place.dtype, place.shape))
+                file.seek(place.start)
+                for at in range(place.start, place.end, CHUNK):
+                    digest.update(file.read(min(CHUNK, place.end - at)))
+        if self.about.get("digest") != digest.hexdigest():
+            raise BadInput(f"{self.path}: the bytes of this file are not those that were written to it")
+
+
+def check_snapshot(path: Path, step: int, run: str) -> None:
+    """Refuse a file that is not, byte by byte, the snapshot that this run wrote at this step."""
+    _open_snapshot(path, step, run).check()
+
+
+def _open_snapshot(path: Path, step: int, run: str | None) -> SnapshotFile:
     try:
         with safetensors.safe_open(path, framework="np"):
-            pass  # the library's own check of header and length
+            pass  # the library's own check of header, offsets and length
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(size))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise BadInput(f"{path}: this snapshot is truncated or damaged ({error})") from None
-    return {
-        name: (tuple(entry["shape"]), 8 + size + entry["data_offsets"][0])
+        about = _unsealed(header.pop("__metadata__", {}).get("about", "{}"))
+    except (OSError, ValueError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
+        raise BadInput(f"{path}: this snapshot is truncated or damaged ({_first_line(error)})") from None
+    _same_place(path, about, step, run)
+    places = {
+        name: Place(entry["dtype"], tuple(entry["shape"]), *(8 + size + offset for offset in entry["data_offsets"]))
         for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] == "F32"
     }
+    return SnapshotFile(path, about, places)
 
 
 def open_checkpoints(folder: Path) -> Snapshots:
@@ -186,7 +270,9 @@ def _foreign_state(path: Path) -> dict[str, Tensor]:
         state = content["model_state_dict"]
         return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
     except Exception as error:  # torch.load raises many unrelated types on foreign bytes
-        first = str(error).strip().splitlines() or [type(error).__name__]
+        reason = _first_line(error)
+        if isinstance(error, pickle.UnpicklingError):  # whose text tells how to open the file all the same
+            reason = "what else is in it may run anything when it is opened, and is not"
         raise BadInput(
-            f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {first[0]}"
+            f"{path}: not a checkpoint of tensors alone ({{'step', 'model_state_dict'}}): {reason}"
         ) from None

@@ -4,7 +4,6 @@ Every function reads the run from disk, measures it and its null by the same cod
 returns it. They take what there is: a diverged run, a run with one snapshot, a run without whole snapshots.
 """
 
-import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +27,7 @@ from lib.analysis import (
 from lib.corpus import build_corpus, corpora_folder
 from lib.errors import BadInput
 from lib.evaluate import evaluate
-from lib.files import json_text, write_atomically
+from lib.files import json_text, read_json, write_atomically
 from lib.geometry.directions import random_direction
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
@@ -38,10 +37,10 @@ from lib.geometry.presets import PRESETS, fit, measure
 from lib.geometry.spectrum import batch_spectrum
 from lib.model import TRUNK_MATRICES
 from lib.optim import learning_rate, probe_weight
-from lib.params import Params, load_params
+from lib.params import Params, load_params, run_hash
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
-from lib.runfolder import read_evaluations
+from lib.records import read_evaluations
 from lib.snapshots import Snapshots, open_checkpoints, open_snapshots
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
@@ -76,25 +75,31 @@ def trunk_names(p: Params) -> list[str]:
 def run_snapshots(folder: Path) -> Snapshots:
     """The snapshots of a run, or the foreign checkpoints that its folder points to."""
     if (folder / FOREIGN).is_file():
-        return open_checkpoints(Path(json.loads((folder / FOREIGN).read_text())["checkpoints"]))
-    return open_snapshots(folder, trunk_names(load_params(folder / "params.yaml")))
+        found = read_json(folder / FOREIGN)
+        if not isinstance(found, dict) or not isinstance(found.get("checkpoints"), str):
+            raise BadInput(
+                f"{folder / FOREIGN}: this file does not say where the checkpoints are; explore them again"
+            )
+        return open_checkpoints(Path(found["checkpoints"]))
+    p = load_params(folder / "params.yaml")
+    return open_snapshots(folder, trunk_names(p), run_hash(p))
 
 
 def run_digest(folder: Path) -> Digest:
     """The digest of a run, from disk when it is current, else from one pass over the snapshots."""
-    path = folder / "digest.npz"
+    path, run = folder / "digest.npz", run_hash(load_params(folder / "params.yaml"))
     if path.exists() and not (folder / "snapshots").exists() and not (folder / FOREIGN).exists():
-        return load_digest(path)  # published without its snapshots
+        return load_digest(path, run)  # published without its snapshots
     snapshots = run_snapshots(folder)
     if path.exists():
         try:
-            found = load_digest(path)
+            found = load_digest(path, run)
             if sorted([*found.steps.tolist(), *found.dropped.tolist()]) == snapshots.steps:
                 return found
         except BadInput:
             pass  # made again below; the snapshots are what counts
     made = digest(snapshots)
-    save_digest(path, made)
+    save_digest(path, made, run)
     return made
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from lib.finish import Step
 from lib.params import format_beta2
+from lib.records import read_evaluations, read_record
 from lib.rules import Target, reasons
-from lib.runfolder import clock, read_evaluations, read_record
+from lib.runfolder import clock
 from lib.runner import TRAINING
 from lib.study import Run
 
@@ -25,16 +26,17 @@ def stage_state(target: Target) -> str:
     failed = (target.folder / "notebooks" / f"{target.stage}.failed.ipynb").exists()
     if not why:
         return state or "done"
+    reached = f"step {record.get('step', '?')}/{record.get('steps', '?')}"
     if state == "training" and not _silent(record):
         left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
         rate = f", {record['tokens_per_second']:,} tok/s" if "tokens_per_second" in record else ""
-        return f"step {record['step']}/{record['steps']}{rate}{left}"
+        return f"{reached}{rate}{left}"
     if failed:
         return "failed"
     if target.done.exists():
         return "stale"
     if state in ("training", "failed"):
-        return f"stopped at step {record['step']}/{record['steps']}"
+        return f"stopped at {reached}"
     return "-"
 
 

@@ -6,17 +6,20 @@ kernel starts.
 """
 
 import itertools
+import math
 import os
 import re
 import shlex
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lib.errors import BadInput, nearest
+from lib.dotted import flatten, unflatten
+from lib.errors import BadInput, nearest, plain_name, shown
 from lib.params import (
     Count,
     NonNegative,
@@ -25,16 +28,17 @@ from lib.params import (
     Steps,
     Strict,
     dotted_names,
-    parse_yaml,
-    read_yaml,
     run_name,
     validate,
 )
 from lib.scaling import scale, scaled
+from lib.yaml_text import parse_yaml, read_yaml
 
 PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
 BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
 DEFAULT_PROFILE = "laptop"
+MOST_RUNS = 1000
+LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 
 # What each variant sets, unless it is set by name.
 VARIANTS = {
@@ -84,7 +88,7 @@ class Profile(Strict):
 class StudyFile(Strict):
     """A user's grid needs only `study` and `axes`; the rest is that of `params/beta2.yaml`."""
 
-    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
     question: str = ""
     axes: dict[str, Annotated[list[Any], Field(min_length=1)]]
     set: dict[str, Any] = {}
@@ -125,21 +129,27 @@ def load_study(
     """
     path = study_path(study)
     file = validate(StudyFile, read_yaml(path, "study"), str(path))
-    base = read_yaml(BASE_STUDY, "study")
+    base = base_study()
     prof = load_profile(profile)
     time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, profile) for kind in ("time", "context"))
     where = f"{path} with profile {profile}"
 
-    nested = file.params if file.params is not None else base["params"]
+    # Dotted names are put into their sections first, so that they scale like the others.
+    nested = base["params"] if file.params is None else unflatten(flatten(file.params, f"{path}, params"), where)
     values = flatten(scaled(nested, Params, time, tokens, where))
     values = apply(values, flatten(prof.set), f"params/profiles/{profile}.yaml")
-    values = apply(values, flatten(file.set), f"{path}, set")
+    own = flatten(file.set, f"{path}, set")
+    values = apply(values, own, f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
+    alone = axes is not None  # one run, whatever the study's axes and reheats are
     axes = file.axes if axes is None else axes
+    for name in own:
+        if name in axes:
+            raise BadInput(f"{path}: {name} is in set and in axes; one of them is meant")
     for name in ours:
         if name in axes:
             raise BadInput(
-                f"SET names {name}, an axis of {path} with the values {axes[name]}; "
+                f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
                 "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
             )
     analysis = validate(
@@ -152,12 +162,15 @@ def load_study(
         f"{where}, analysis",
     )
     reheat = None
-    if file.reheat is not None and axes:
+    if file.reheat is not None and not alone:
         values_ = {**scaled(file.reheat, Reheat, time, tokens, where), **beside["reheat"]}
         reheat = validate(Reheat, values_, f"{where}, reheat")
     elif beside["reheat"]:
         raise BadInput(f"SET names reheat.{next(iter(beside['reheat']))}, and {path} has no reheat")
 
+    size = math.prod(map(len, axes.values()))
+    if size > MOST_RUNS:
+        raise BadInput(f"{path}: its axes make a grid of {size} runs, and a study has at most {MOST_RUNS}")
     runs = []
     for point in grid(axes):
         at = apply(apply(values, point, f"{path}, axes"), ours, "SET")
@@ -170,10 +183,16 @@ def load_study(
 
 def load_reheat(parent: Params) -> Reheat:
     """The published reheating protocol, its step counts scaled as the parent run's are."""
-    base = read_yaml(BASE_STUDY, "study")
+    base = base_study()
     time = Fraction(base["params"]["schedule"]["steps"], parent.schedule.steps)
     where = f"a reheat of a run of {parent.schedule.steps} steps"
     return validate(Reheat, scaled(base["reheat"], Reheat, time, Fraction(1), where), where)
+
+
+@cache
+def base_study() -> dict[str, Any]:
+    """What every study file is laid over, read once; nobody writes into it."""
+    return read_yaml(BASE_STUDY, "study")
 
 
 def study_path(study: str) -> Path:
@@ -215,13 +234,15 @@ def complete(values: dict[str, Any], where: str) -> Params:
     variant = values.get("variant")
     if variant in VARIANTS:
         values = {**VARIANTS[variant], **values}
-    return validate(Params, unflatten(values), where)
+    return validate(Params, unflatten(values, where), where)
 
 
 def check_study(study: Study, where: str) -> None:
     """Combinations that only show when the whole study is seen."""
     names = [run.name for run in study.runs]
     for name in names:
+        if len(name.encode()) > LONGEST_NAME:
+            raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
         if names.count(name) > 1:
             raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
     steps = [*study.analysis.interference_steps, *study.analysis.fisher_steps]
@@ -231,13 +252,13 @@ def check_study(study: Study, where: str) -> None:
             if step <= run.params.schedule.steps and step not in run.params.snapshots.whole:
                 raise BadInput(
                     f"{where}: a later stage needs the whole model at step {step}, which is not in "
-                    f"snapshots.whole = {run.params.snapshots.whole}"
+                    f"snapshots.whole = {shown(run.params.snapshots.whole)}"
                 )
     if study.reheat:
         betas = sorted({run.params.optim.beta2 for run in study.runs})
         for beta2 in study.reheat.beta2:
             if beta2 not in betas:
-                raise BadInput(f"{where}: reheat.beta2 = {beta2} is not in the grid, which has {betas}")
+                raise BadInput(f"{where}: reheat.beta2 = {beta2} is not in the grid, which has {shown(betas)}")
         if study.reheat.warmup >= study.reheat.steps:
             raise BadInput(f"{where}: reheat.warmup = {study.reheat.warmup} must end before reheat.steps")
 
@@ -266,31 +287,7 @@ def reheat_params(run: Params, reheat: Reheat, lr: float, start: dict[str, Any])
     return validate(Params, unflatten(values), "the reheat condition")
 
 
-# ------------------------------------------------------------------------------------------ nested and dotted
-
-LEAVES = {"start"}  # null or a mapping, set only as a whole
-
-
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{'optim': {'lr': 1}} -> {'optim.lr': 1}; keys that are dotted already stay."""
-    flat = {}
-    for key, value in nested.items():
-        if isinstance(value, dict) and key not in LEAVES:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for name, value in flat.items():
-        *sections, leaf = name.split(".")
-        at = nested
-        for section in sections:
-            at = at.setdefault(section, {})
-        at[leaf] = value
-    return nested
+# ------------------------------------------------------------------------------------------------ overrides
 
 
 def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict[str, Any]:
@@ -298,7 +295,7 @@ def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict
     known = [*dotted_names(Params), *values]
     for name in overrides:
         if name not in known:
-            raise BadInput(f"{where}: unknown parameter {name}{nearest(name, known)}")
+            raise BadInput(f"{where}: unknown parameter {plain_name(name)}{nearest(name, known)}")
     return {**values, **overrides}
 
 

@@ -1,10 +1,10 @@
 """The paper's tables: published | ours | null | excess wherever the four exist."""
 
 from lib.claims import Verdict
+from lib.dotted import flatten
 from lib.params import format_beta2
 from lib.published import Published, Quantity
 from lib.results import OBSERVED_ONLY, Results, RunResult
-from lib.study import flatten
 from lib.tex import escaped, long_table, number, table, tex
 
 MARKS = {"sound": "", "conflict": r"\textsuperscript{c}", "void": r"\textsuperscript{v}"}

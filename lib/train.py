@@ -31,7 +31,8 @@ from lib.parallel import Ranks
 from lib.params import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
-from lib.runfolder import Progress, RunFolder, read_record
+from lib.records import metrics_agree, read_record
+from lib.runfolder import Progress, RunFolder
 from lib.snapshots import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
 
@@ -177,9 +178,16 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
 
 def restore(run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimizer) -> State:
     """Put model and optimizer where the run's newest readable checkpoint left them."""
+    start = {name: t.detach().clone() for name, t in model.named_parameters()}
     saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p))
     for complaint in complaints:
         run.say(complaint)
+    if saved and not metrics_agree(run.folder, saved["evaluations"]):
+        run.say("metrics.jsonl is not what the saved state knows of it; training from the start")
+        run.begin_anew()
+        saved = None
+        model.load_state_dict(start)
+        optimizer.state.clear()
     state = State(**saved) if saved else State()
     run.resume(state.evaluations, state.step)
     return state

@@ -37,7 +37,7 @@ from lib.corpus import build_corpus, corpora_folder
 from lib.params import dump_params, load_params
 from lib.play import playground
 from lib.probe import build_probes, eval_sets
-from lib.runfolder import read_evaluations
+from lib.records import read_evaluations
 from lib.stages import fillers
 from lib.train import train
 

@@ -29,7 +29,7 @@ from lib.geometry.gram import digest
 from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
-from lib.params import dump_params
+from lib.params import dump_params, run_hash
 from lib.snapshots import open_snapshots, write_snapshot
 from lib.train import objective
 from tests.geometry.toy_model import flat
@@ -50,15 +50,15 @@ def trained(smoke, changed, corpus, probes, tmp_path_factory):
     (folder / "params.yaml").write_text(dump_params(p))
     model = build_model(p.model, corpus.vocab, p.seed)
     optimizer = build_optimizer(model, p.optim)
-    write_snapshot(folder, 0, dict(model.trunk()), "run")
+    write_snapshot(folder, 0, dict(model.trunk()), run_hash(p))
     for step in range(1, 5):
         loss = training_loss(p, model, batch(corpus, probes, p, step), 2.0)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         whole = step in (2, 4)
-        write_snapshot(folder, step, dict(model.named_parameters()) if whole else dict(model.trunk()), "run")
-    save_checkpoint(folder, full_state(model, optimizer), json.dumps({"step": 4}), "run")
+        write_snapshot(folder, step, dict(model.named_parameters()) if whole else dict(model.trunk()), run_hash(p))
+    save_checkpoint(folder, full_state(model, optimizer), json.dumps({"step": 4}), run_hash(p))
     return folder, p
 
 

@@ -15,14 +15,13 @@ from lib.params import (
     identity,
     is_evaluation,
     load_params,
-    parse_yaml,
-    read_yaml,
     reheat_name,
     run_hash,
     run_name,
     snapshot_steps,
     validate,
 )
+from lib.yaml_text import parse_yaml, read_yaml
 
 
 def message(function, *arguments, **named):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,7 @@ import numpy as np
 
 from lib.errors import BadInput, nearest
 
-FORMAT = "digest-1"
+FORMAT = "digest-2"
 BLOCK = 1 << 15  # parameters per block: long enough for the BLAS, short enough that memory stays at tens of MB
 
 
@@ -171,8 +172,12 @@ def _is_finite(snapshots: Snapshots, step: int) -> bool:
     )
 
 
-def save_digest(path: str | os.PathLike, source: Digest) -> None:
-    """Write atomically: a reader sees the old file or the new one. The same digest gives the same bytes."""
+def save_digest(path: str | os.PathLike, source: Digest, run: str = "") -> None:
+    """Write atomically: a reader sees the old file or the new one. The same digest gives the same bytes.
+
+    Args:
+        run: the hash of the run's parameters.
+    """
     path = Path(path)
     arrays = {
         "steps": source.steps,
@@ -180,6 +185,7 @@ def save_digest(path: str | os.PathLike, source: Digest) -> None:
         "tensors": np.array(source.tensors, dtype=np.str_),
         "sizes": source.sizes,
         "gram": source.gram,
+        "run": np.array(run, dtype=np.str_),
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -197,13 +203,16 @@ def save_digest(path: str | os.PathLike, source: Digest) -> None:
         os.close(folder)
 
 
-def load_digest(path: str | os.PathLike) -> Digest:
+def load_digest(path: str | os.PathLike, run: str | None = None) -> Digest:
     """Read a digest and verify it.
 
-    Raises: BadInput, one sentence, if the file is not a whole and consistent digest.
+    Raises: BadInput, one sentence, if the file is not a whole and consistent digest, or not that of `run`.
     """
     try:
         with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+            # Nothing in it is compressed when it is written: what would unpack to more is no digest.
+            if sum(member.file_size for member in file.zip.infolist()) > os.fstat(handle.fileno()).st_size:
+                raise ValueError("it would unpack to more than it is")
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
@@ -215,10 +224,16 @@ def load_digest(path: str | os.PathLike) -> Digest:
         KeyError,
         AttributeError,
         RuntimeError,
+        MemoryError,
+        TypeError,
+        zlib.error,
         zipfile.BadZipFile,
     ) as error:
-        raise BadInput(f"{path} is not a readable digest ({error}); make it again from the snapshots") from error
+        problem = " ".join(str(error).split())[:200]
+        raise BadInput(f"{path} is not a readable digest ({problem}); make it again from the snapshots") from error
     fault = _fault(arrays)
+    if not fault and run is not None and str(arrays["run"]) != run:
+        fault = "it is of a run with other parameters"
     if fault:
         raise BadInput(f"{path} is not a valid digest: {fault}; make it again from the snapshots")
     return Digest(
@@ -238,17 +253,22 @@ def _fault(arrays: Mapping[str, np.ndarray]) -> str | None:
         "tensors": "U",
         "sizes": "i",
         "gram": "f",
+        "run": "U",
         "checksum": "U",
         "format": "U",
     }
     for name, kind in kinds.items():
         if name not in arrays:
             return f"it holds no {name}"
+        if not isinstance(arrays[name], np.ndarray):
+            return f"its {name} is no array"
         if arrays[name].dtype.kind != kind:
             return f"{name} has type {arrays[name].dtype}"
     if str(arrays["format"]) != FORMAT:
         return f"its format is {arrays['format']}, expected {FORMAT}"
     steps, tensors, gram = arrays["steps"], arrays["tensors"], arrays["gram"]
+    if not steps.ndim == tensors.ndim == arrays["dropped"].ndim == 1:
+        return "its steps or its tensors are no list"
     expected = (len(tensors), len(steps) + 1, len(steps) + 1)
     if gram.shape != expected or arrays["sizes"].shape != tensors.shape:
         return f"gram has shape {gram.shape}, expected {expected}"

@@ -173,7 +173,7 @@ def one_sentence(error) -> bool:
         ({"steps": np.array([0.0, 1.0, 5.0, 9.0])}, "steps has type float64"),
         ({"checksum": np.array("0" * 64)}, "checksum does not match"),
         ({"gram": np.ones((3, 5, 5))}, "checksum does not match"),
-        ({"format": np.array("digest-0")}, "format is digest-0, expected digest-1"),
+        ({"format": np.array("digest-0")}, "format is digest-0, expected digest-2"),
         ({"sizes": None}, "holds no sizes"),
     ],
 )

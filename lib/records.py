@@ -1,0 +1,96 @@
+"""What a run's folder says of itself, believed only as far as it is whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lib.errors import BadInput
+from lib.files import CURRENT, json_text, read_json, snapshot_path
+from lib.params import Params, content_hash, run_hash, snapshot_steps
+
+STATES = ("training", "done", "diverged", "failed")
+
+
+def training_files(folder: Path, p: Params) -> list[str]:
+    """Every file that a run's training is answerable for, up to the step it reached."""
+    last = (read_record(folder) or {}).get("step", p.schedule.steps)
+    names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json"]
+    steps = [step for step in snapshot_steps(p) if step <= last]
+    return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
+
+
+def lost_file(folder: Path, p: Params) -> str:
+    """The first of a finished run's files that is gone or is not what was written, in words; else nothing."""
+    from lib.snapshots import check_snapshot, load_tensors  # torch takes seconds to import
+
+    for name in training_files(folder, p):
+        if not (folder / name).exists():
+            return f"{name} is missing"
+    evaluations = read_evaluations(folder)
+    if not evaluations:
+        return "pilot_metrics.json is damaged"
+    if not metrics_agree(folder, evaluations, to_the_end=True):
+        return "metrics.jsonl and pilot_metrics.json do not agree"
+    codewords = read_json(folder / "codewords.json")
+    if not isinstance(codewords, dict) or len(codewords.get("codewords", ())) != p.probe.codewords:
+        return "codewords.json is damaged"
+    try:
+        for path in sorted((folder / "snapshots").glob("*.safetensors")):
+            check_snapshot(path, int(path.stem), run_hash(p))
+        if (folder / CURRENT).exists():
+            load_tensors(folder / CURRENT)
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def metrics_agree(folder: Path, evaluations: list[dict[str, Any]], to_the_end: bool = False) -> bool:
+    """Whether metrics.jsonl begins with these evaluations, or holds nothing else, each line as it was written."""
+    try:
+        lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+        rows = [json.loads(line) for line in lines[: None if to_the_end else len(evaluations)]]
+        known = json.loads(json_text(evaluations))
+        whole = len(rows) == len(known) and all(line.endswith(b"\n") for line in lines[: len(rows)])
+        return whole and all(e.keys() == known[0].keys() for e in known) and all(map(_is_line_of, rows, known))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _is_line_of(row: dict[str, Any], evaluation: dict[str, Any]) -> bool:
+    return row.pop("seal") == content_hash(row) and evaluation == {name: row[name] for name in evaluation}
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The run.json of a folder; None when there is none or it is not one."""
+    record = read_json(folder / "run.json")
+    if not isinstance(record, dict) or record.get("state") not in STATES:
+        return None
+    numbers = [record.get(key, 0) for key in ("step", "steps", "seconds", "seconds_left", "tokens_per_second")]
+    diverged = record.get("diverged") if record["state"] == "diverged" else {"step": 0}
+    whole = (
+        all(map(_is_number, numbers))
+        and isinstance(record.get("identity", {}), dict)
+        and isinstance(diverged, dict)
+        and _is_number(diverged.get("step"))
+    )
+    return record if whole else None
+
+
+def read_evaluations(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations of a run, in order; empty when there are none, or the file holds something else."""
+    found = read_json(folder / "pilot_metrics.json")
+    rows = found if isinstance(found, list) else []
+    return rows if all(map(_is_evaluation, rows)) else []
+
+
+def _is_evaluation(row: Any) -> bool:
+    scores = ("val_loss", "probe_ood_acc")
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("step"), int)
+        and all(name in row and (row[name] is None or _is_number(row[name])) for name in scores)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,448 @@
+"""1,000 damaged files of a run: each gives the data that was written, or is refused in one sentence."""
+
+import io
+import json
+import random
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
+from lib.corpus import open_corpus
+from lib.errors import BadInput
+from lib.files import CURRENT, PREVIOUS, fingerprint, json_text, snapshot_path
+from lib.geometry import gram
+from lib.geometry.gram import load_digest
+from lib.params import run_hash
+from lib.records import lost_file, metrics_agree, read_evaluations, read_record
+from lib.results import collect
+from lib.rules import targets
+from lib.rundata import load_runs
+from lib.runner import lost_outputs, read_done
+from lib.snapshots import check_snapshot, load_snapshot, open_snapshots, snapshot_digest
+from lib.stages import geometry, trunk_names
+from lib.status import runs_table, status_table, why_text
+from lib.train import train
+from tests.faults.damage import at_most, damaged
+from tests.faults.tiny_run import tiny_params
+from tests.study_folder import smoke_study, write_study
+
+SECONDS = 5.0  # for one file; reading one takes milliseconds
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Two finished runs that differ in their seed alone, and the corpus that they share."""
+    home = tmp_path_factory.mktemp("finished")
+    runs = []
+    for seed in (42, 43):
+        folder = home / "study" / f"run{seed}"
+        train(tiny_params(f"seed={seed}"), folder, home / "corpora")
+        geometry(folder, "50")
+        runs.append(folder)
+    return *runs, next((home / "corpora").glob("*/"))
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the first run to do damage to."""
+    return shutil.copytree(finished[0], tmp_path / "run")
+
+
+def refused(function, *arguments):
+    """(what a reader returned, its one sentence when it refused); anything else it does is a failure."""
+    try:
+        with at_most(SECONDS):
+            return function(*arguments), ""
+    except BadInput as error:
+        sentence = str(error)
+        assert sentence.isprintable() and len(sentence) < 1000, sentence
+        return None, sentence
+
+
+def same(ours, theirs):
+    return ours.keys() == theirs.keys() and all(
+        ours[name].dtype == theirs[name].dtype
+        and ours[name].shape == theirs[name].shape
+        and torch.equal(ours[name], theirs[name])
+        for name in ours
+    )
+
+
+# -------------------------------------------------------------------------------------------------- snapshots
+
+
+def header_edited(data, rng):
+    """A tensor file whose header says something else of the same bytes."""
+    size = int.from_bytes(data[:8], "little")
+    header, body = json.loads(data[8 : 8 + size]), data[8 + size :]
+    tensors = [name for name in header if name != "__metadata__"]
+    one, other = rng.sample(tensors, 2)
+    entry = header[one]
+    start, end = entry["data_offsets"]
+    match rng.randrange(12):
+        case 0:
+            entry["dtype"] = rng.choice(("I32", "U32", "F16", "F8_E4M3", "C64", "none"))
+        case 1:
+            entry["shape"] = entry["shape"][::-1] if len(set(entry["shape"])) > 1 else [1, *entry["shape"]]
+        case 2:
+            entry["shape"] = rng.choice(([2**40, 2**40], [-1], [], [0], ["4"], None, [2**63]))
+        case 3:
+            entry["data_offsets"] = rng.choice(
+                ([0, end], [end, start], [start, end + 4], [-8, 0], [2**62, 2**63], [start])
+            )
+        case 4:
+            header[one]["data_offsets"], header[other]["data_offsets"] = (
+                header[other]["data_offsets"],
+                header[one]["data_offsets"],
+            )
+        case 5:
+            header[f"{one}x"] = header.pop(one)
+        case 6:
+            del header[one]
+        case 7:
+            header["__metadata__"] = rng.choice(
+                ({}, {"about": "[]"}, {"about": "3"}, {"about": "["}, {"about": 3}, 3, None)
+            )
+        case 8:
+            about = json.loads(header["__metadata__"]["about"])
+            about[rng.choice(sorted(about))] = rng.choice(("7", "", 7, None))
+            header["__metadata__"]["about"] = json.dumps(about)
+        case 9:
+            header[one] = rng.choice((3, None, [], {}, "x"))
+        case 10:
+            return rng.choice((2**63, 10**8, 2**32, size + 1, size - 1, 0)).to_bytes(8, "little") + data[8:]
+        case _:
+            header["__metadata__"]["about"] = "[" * 100_000
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def test_snapshots(finished, run):
+    params = tiny_params()
+    trunk, name = trunk_names(params), run_hash(params)
+    foreign = {path.name: path.read_bytes() for path in (finished[1] / "snapshots").iterdir()}
+    own = {path.name: path.read_bytes() for path in (run / "snapshots").iterdir()}
+    steps = sorted(int(file.split(".")[0]) for file in own)
+    written = {step: load_snapshot(snapshot_path(run, step), step, name) for step in steps}
+    for index in range(320):
+        rng = random.Random(f"snapshot {index}")
+        step = rng.choice(steps)
+        path = snapshot_path(run, step)
+        data = own[path.name]
+        kind = rng.choice(("bytes", "bytes", "header", "swap"))
+        if kind == "swap":
+            new = rng.choice([foreign[path.name], *(own[file] for file in sorted(own) if file != path.name)])
+        else:
+            new = damaged(data, rng) if kind == "bytes" else header_edited(data, rng)
+        path.write_bytes(new)
+        place = f"snapshot {index}, {kind}"
+
+        found, sentence = refused(load_snapshot, path, step, name)
+        assert sentence or same(found, written[step]), place
+        _, second = refused(check_snapshot, path, step, name)
+        assert bool(second) == bool(sentence), place
+        found, third = refused(rows, run, trunk, name, step)
+        assert third or all(np.array_equal(found[t], written[step][t].numpy()) for t in trunk), place
+        if kind != "swap":
+            digest, _ = refused(snapshot_digest, path)
+            assert digest in (None, json.loads(header_of(data)["__metadata__"]["about"])["digest"]), place
+        for said in (sentence, second, third):
+            assert not said or str(path) in said, place
+        path.write_bytes(data)
+
+
+def rows(folder, trunk, name, step):
+    snapshots = open_snapshots(folder, trunk, name)
+    return {t: snapshots.rows(step, t, 0, 10**6) for t in trunk}
+
+
+def header_of(data):
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+
+# ------------------------------------------------------------------------------------------------ checkpoints
+
+
+def test_checkpoints(tmp_path):
+    """A damaged newest state is told and the one before it taken; two damaged ones leave the model as it was."""
+
+    def state(seed):
+        torch.manual_seed(seed)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+        return model, torch.optim.AdamW(model.parameters())
+
+    def save(folder, seed, steps):
+        model, optimizer = state(seed)
+        states = []
+        for step in range(1, steps + 1):
+            model(torch.ones(1, 4)).sum().backward()
+            optimizer.step()
+            states.append({name: t.clone() for name, t in full_state(model, optimizer).items()})
+            save_checkpoint(folder, states[-1], json.dumps({"step": step}), f"run {seed}")
+        return states
+
+    folder, other = tmp_path / "run", tmp_path / "other"
+    states = dict(enumerate(save(folder, 1, 3), 1))
+    save(other, 2, 2)
+    data = {name: (folder / name).read_bytes() for name in (CURRENT, PREVIOUS)}
+    for index in range(160):
+        rng = random.Random(f"checkpoint {index}")
+        for name in (CURRENT, PREVIOUS):
+            (folder / name).write_bytes(data[name])
+        both = rng.random() < 0.25
+        for name in (CURRENT, PREVIOUS) if both else (CURRENT,):
+            new = (damaged, header_edited, lambda d, r: (other / CURRENT).read_bytes())[rng.randrange(3)](
+                data[name], rng
+            )
+            (folder / name).write_bytes(new)
+        model, optimizer = state(9)
+        before = {name: t.clone() for name, t in full_state(model, optimizer).items()}
+        with at_most(SECONDS):
+            progress, complaints = load_checkpoint(folder, model, optimizer, "run 1")
+        place = f"checkpoint {index}"
+        assert all("falling back" in c and c.isprintable() for c in complaints), place
+        if progress is None:
+            assert both and len(complaints) == 2 and same(full_state(model, optimizer), before), place
+        else:
+            assert progress["step"] == (2 if complaints else 3), place
+            assert same(full_state(model, optimizer), states[progress["step"]]), place
+
+
+# ----------------------------------------------------------------------------------------------------- digests
+
+
+def archive(arrays, method=zipfile.ZIP_STORED):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        for name, content in arrays.items():
+            if not isinstance(content, bytes):
+                one = io.BytesIO()
+                np.save(one, content, allow_pickle=True)
+                content = one.getvalue()
+            file.writestr(f"{name}.npy", content)
+    return packed.getvalue()
+
+
+def npy_header(shape, descr="<f8"):
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def forged_digest(arrays, rng):
+    """A digest with one array exchanged, and mostly with the checksum that fits it."""
+    arrays = dict(arrays)
+    name = rng.choice(sorted(set(arrays) - {"checksum"}))
+    odd = rng.choice(
+        (
+            np.array(3),
+            np.zeros(3),
+            np.zeros((2, 2), np.int64),
+            np.empty(0, np.int64),
+            np.array([print], dtype=object),
+            np.array(["a", "b"]),
+            np.array(arrays[name], dtype=object),
+            arrays[name].ravel()[:-1],
+            arrays[name].ravel()[::-1],
+            np.zeros((0, 4)),
+            npy_header((2**40, 2**20)),
+            npy_header((2**62, 2**62)),
+            npy_header((-1,)),
+            npy_header((3,), "|O"),
+            npy_header((3,), "<f3"),
+            npy_header((3,)) + b"\0",
+            b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 70_000,
+            b"",
+            b"text",
+        )
+    )
+    arrays[name] = odd
+    if rng.random() < 0.8 and not any(isinstance(a, bytes) or a.dtype == object for a in arrays.values()):
+        content = {key: a for key, a in arrays.items() if key not in ("checksum", "format")}
+        arrays["checksum"] = np.array(gram._checksum(content))
+    return archive(arrays, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+
+
+def test_digests(finished, run):
+    path, name = run / "digest.npz", run_hash(tiny_params())
+    data, foreign = path.read_bytes(), (finished[1] / "digest.npz").read_bytes()
+    written = load_digest(path, name)
+    with np.load(path) as file:
+        arrays = dict(file)
+    bomb = archive({**arrays, "more": np.zeros(2 * 10**7)}, zipfile.ZIP_DEFLATED)
+    for index in range(220):
+        rng = random.Random(f"digest {index}")
+        kind = rng.choice(("bytes", "bytes", "bytes", "forged", "forged", "swap", "bomb"))
+        make = {
+            "bytes": lambda rng=rng: damaged(data, rng),
+            "forged": lambda rng=rng: forged_digest(arrays, rng),
+            "swap": lambda: foreign,
+            "bomb": lambda: bomb,
+        }
+        path.write_bytes(make[kind]())
+        found, sentence = refused(load_digest, path, name)
+        place = f"digest {index}, {kind}: {sentence}"
+        assert not sentence or (str(path) in sentence and sentence.endswith("make it again from the snapshots")), (
+            place
+        )
+        if kind in ("swap", "bomb"):
+            assert sentence, place
+        if not sentence:
+            assert found.tensors == written.tensors, place
+            for key in ("steps", "dropped", "sizes", "gram"):
+                ours, theirs = getattr(found, key), getattr(written, key)
+                assert ours.dtype == theirs.dtype and np.array_equal(ours, theirs), place
+
+
+# ---------------------------------------------------------------------------------------------- metrics, JSON
+
+WRONG = (None, True, -1, 3, 1e308, "text", [], {}, [None], [[1]], {"a": 1}, [1, "x"], 10**400, "9" * 50)
+TOKENS = ("NaN", "Infinity", "-Infinity", "1e999", "[" * 100_000, '{"a":' * 50_000, "nul", "'", '"\\ud800"')
+
+
+def mangled_json(data, rng):
+    """JSON whose bytes, or whose tree, or one token of which is another."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return damaged(data, rng)
+    tree = json.loads(data)
+    places = list(nodes(tree))
+    if kind == 1 or not places:
+        text = data.decode()
+        ends = [i for i, c in enumerate(text) if c in ":,["] or [0]
+        at = rng.choice(ends) + 1
+        stop = next((i for i in range(at, len(text)) if text[i] in ",]}\n"), len(text))
+        return (text[:at] + rng.choice(TOKENS) + text[stop:]).encode()
+    for _ in range(rng.choice((1, 1, 5))):
+        holder, key = rng.choice(places)
+        if isinstance(holder, dict) and rng.random() < 0.4:
+            holder.pop(key, None)
+        elif isinstance(holder, list) and key < len(holder) and rng.random() < 0.3:
+            del holder[key]
+        elif isinstance(holder, dict) or key < len(holder):
+            holder[key] = rng.choice(WRONG)
+    return json.dumps(rng.choice(WRONG) if rng.random() < 0.1 else tree).encode()
+
+
+def nodes(tree, deep=3):
+    """Places of a tree, the upper ones: most of the numbers of an analysis lie below."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in list(items):
+        yield tree, key
+        if deep:
+            yield from nodes(value, deep - 1)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study on disk with a done marker of every stage, as make would see it."""
+    loaded = smoke_study()
+    folder = write_study(tmp_path_factory.mktemp("outputs") / loaded.folder_name, loaded)
+    every = targets(loaded, folder)
+    for target in every:
+        names = ["run.json", "pilot_metrics.json"] if target.stage == "01_train" else []
+        names += sorted(str(p.relative_to(target.folder)) for p in (target.folder / "analysis").glob("*.json"))
+        done = {"inputs": target.inputs, "outputs": {name: fingerprint(target.folder / name) for name in names}}
+        target.done.write_text(json_text(done))
+    return loaded, folder, every
+
+
+QUANTITIES = (
+    "val.final p_ood.best p_ood.fall I.mean.1600 A.v_b.1600 Q.empirical.v_b.400 G1.pc1 F.gain G2.fraction_max_step "
+    "G2.a_peak_step reheat.gain.2000 reheat.moved.2000"
+).split()
+
+
+def look_everywhere(loaded, folder, every):
+    """Every reader of a study's folder, as status, why, the tables and the figures use it."""
+    runs_table(loaded.runs, folder)
+    status_table(every, [])
+    why_text(every, [])
+    for result in collect(loaded, folder).runs:
+        for name in QUANTITIES:
+            for part in ("observed", "null", "excess"):
+                result.quantity(name, part)
+    for data in load_runs(loaded, folder):
+        for side in ("observed", "null"):
+            data.value(side, "G1.pc1"), data.array(side, "G0.a")
+        data.entries("interference_metrics"), data.entries("fisher", "points")
+        data.evaluated("val_loss"), data.evaluated("probe_ood_acc")
+
+
+def test_json_of_a_study(study):
+    loaded, folder, every = study
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".done"))
+    files += [p for p in files if p.name == "run.json"] * 2
+    for index in range(260):
+        rng = random.Random(f"json {index}")
+        path = rng.choice(files)
+        data = path.read_bytes()
+        target = next(t for t in every if t.folder in path.parents)
+        own = [t for t in every if t.folder == target.folder]
+        swapped = rng.choice(files).read_bytes()
+        path.write_bytes(mangled_json(data, rng) if rng.random() < 0.85 or swapped == data else swapped)
+        place = f"json {index}, {path.relative_to(folder)}: {path.read_bytes()[:2000]!r}"
+        try:
+            with at_most(SECONDS):
+                look_everywhere(loaded, folder, own)
+            if path.suffix == ".json":
+                named = str(path.relative_to(target.folder))
+                assert any(named in said for t in own for said in lost_outputs(t.folder, read_done(t.done))), place
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(place) from error
+        finally:
+            path.write_bytes(data)
+
+
+def test_json_of_a_run(finished, run):
+    """What a finished run's own records say is believed only as far as they agree with each other."""
+    params = tiny_params()
+    assert lost_file(run, params) == ""
+    evaluations = read_evaluations(run)
+    for index in range(80):
+        rng = random.Random(f"run {index}")
+        name = rng.choice(("metrics.jsonl", "metrics.jsonl", "pilot_metrics.json", "codewords.json", "run.json"))
+        path = run / name
+        data = path.read_bytes()
+        swapped = name in ("metrics.jsonl", "pilot_metrics.json") and rng.random() < 0.15
+        lines = name == "metrics.jsonl" or rng.random() < 0.5
+        new = (finished[1] / name).read_bytes() if swapped else (damaged if lines else mangled_json)(data, rng)
+        path.write_bytes(new)
+        place = f"run {index}, {name}: {new[:2000]!r}"
+        with at_most(SECONDS):
+            said, record = lost_file(run, params), read_record(run)
+        if name == "metrics.jsonl":
+            assert metrics_agree(run, evaluations) == new.startswith(data), place
+            assert said, place
+        elif name == "pilot_metrics.json":
+            assert bool(said) == (read_evaluations(run) != evaluations), place
+        elif name == "run.json":
+            assert record is None or record["state"] in ("training", "done", "diverged", "failed"), place
+        path.write_bytes(data)
+
+
+# -------------------------------------------------------------------------------------------------- the corpus
+
+
+def test_packed_corpora(finished, tmp_path):
+    folder = shutil.copytree(finished[2], tmp_path / "corpus")
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    whole = open_corpus(folder)
+    for index in range(60):
+        rng = random.Random(f"corpus {index}")
+        path = rng.choice(files)
+        data = path.read_bytes()
+        path.write_bytes(
+            mangled_json(data, rng) if path.suffix == ".json" and rng.random() < 0.5 else damaged(data, rng)
+        )
+        found, sentence = refused(open_corpus, folder)
+        place = f"corpus {index}, {path.name}: {sentence}"
+        assert bool(sentence) or (path.name == "corpus.json" and found.fingerprint == whole.fingerprint), place
+        assert not sentence or (str(folder) in sentence and "delete the folder to rebuild it" in sentence), place
+        path.write_bytes(data)

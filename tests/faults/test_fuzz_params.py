@@ -1,0 +1,289 @@
+"""10,000 parameters files with faults in them: each is read rightly or refused in one sentence a fault."""
+
+import math
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lib.cli import main
+from lib.dotted import flatten
+from lib.errors import BadInput
+from lib.files import json_text
+from lib.params import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
+from lib.provenance import ROOT
+from lib.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
+from lib.yaml_text import parse_yaml
+from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
+
+SECONDS = 3.0  # for one file; the slowest that are read take a few tenths
+CHUNKS, CHUNK = 10, 1000  # of which the last tenth are resolved files
+SMALL = """study: mine
+question: does it matter?
+axes:
+  optim.beta2: [0.9, 0.95]
+set: {seed: 7, optim: {lr: 6e-4}, machine.compile: false}
+"""
+NESTED = """study: mine
+axes:
+  seed: [1]
+  probe.gap_in: [[2, 8], [3, 8]]
+set:
+  corpus.source: file
+  corpus:
+    path: "stories.jsonl"   # where they are
+  model: {layers: 1, width: 32, heads: 2, ff: 64}
+  schedule: {steps: 400, warmup: 100}
+  eval.every: 20
+  snapshots: {whole: []}
+analysis: {interference_steps: [1600], interference_batches: 4, fisher_steps: [400], fisher_batches: [1, 1, 4]}
+"""
+
+
+@pytest.fixture(scope="module")
+def sources():
+    """Study files to begin with, most of them short, and one resolved file of a run."""
+    one = load_study("beta2", "paper", "", axes={}).runs[0].params
+    return [SMALL] * 12 + [NESTED] * 7 + [BASE_STUDY.read_text()], dump_params(one)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_study_file_is_read_rightly_or_refused(chunk, sources, tmp_path):
+    studies, resolved = sources
+    path = tmp_path / "mine.yaml"
+    accepted = 0
+    for index in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        rng = random.Random(index)
+        whole_run = index % 10 == 9
+        path.write_bytes(mutated_yaml(resolved if whole_run else rng.choice(studies), rng))
+        try:
+            with at_most(SECONDS):
+                found = load_params(path) if whole_run else load_study(str(path), "paper")
+        except BadInput as error:
+            wrong = unclear(str(error), path)
+        except (Exception, TooSlow) as error:
+            wrong = f"{type(error).__name__}: {error}"
+        else:
+            accepted += 1
+            wrong = misread_run(found, path) if whole_run else misread_study(found, path)
+        assert not wrong, f"file {index}: {wrong[:500]}\n{path.read_bytes()[:3000]!r}"
+    assert CHUNK / 50 < accepted < CHUNK / 2  # a fuzz that is always refused, or never, looks at nothing
+
+
+# ---------------------------------------------------------------------------------------------------- the oracle
+
+
+def unclear(message, path):
+    """Why a refusal is not one plain line a fault, each with the file's name in it."""
+    lines = message.split("\n")
+    if len(lines) > 21:
+        return f"{len(lines)} lines at once"
+    for line in lines:
+        if not line.isprintable() or len(line) > 1000 or str(path) not in line:
+            return f"an unclear line: {line!r}"
+    return ""
+
+
+def misread_run(params, path):
+    """What an accepted file of one run holds that the run does not, or the other way round."""
+    told, problem = as_written(path)
+    if problem:
+        return problem
+    ours = flatten(params.model_dump(mode="json"))
+    if told.keys() != ours.keys():
+        return f"other keys: {set(told) ^ set(ours)}"
+    for name, node in told.items():
+        if not says(node, ours[name]):
+            return f"{name} is {ours[name]!r}"
+    return unsound(params)
+
+
+def misread_study(study, path):
+    """What an accepted study file says that the study does not; the profile `paper` changes no value."""
+    told, problem = as_written(path)
+    if problem:
+        return problem
+    if not 1 <= len(study.runs) <= MOST_RUNS or len({run.name for run in study.runs}) != len(study.runs):
+        return "too many runs, or two of one name"
+    runs = [flatten(run.params.model_dump(mode="json")) for run in study.runs]
+    axes = {name.removeprefix("axes."): node for name, node in told.items() if name.startswith("axes.")}
+    given = {name.removeprefix("set.") for name in told if name.startswith("set.")}
+    for name, node in axes.items():
+        if name in given:
+            return f"{name} is in set and in axes"
+        values = unique(run[name] for run in runs)
+        if not isinstance(node, yaml.SequenceNode) or not each_says(node.value, values):
+            return f"axis {name} is {values}"
+    if len(study.runs) != math.prod(len(node.value) for node in axes.values()):
+        return f"{len(study.runs)} runs of the axes {list(axes)}"
+    for name, node in told.items():
+        section, _, leaf = name.partition(".")
+        overridden = section == "params" and (leaf in axes or leaf in given)
+        if section in ("set", "params") and not overridden and not all(says(node, run[leaf]) for run in runs):
+            return f"{name} is {runs[0][leaf]!r}"
+        if section in ("analysis", "reheat") and leaf:
+            beside = getattr(study, section)
+            if beside is None or not says(node, getattr(beside, leaf)):
+                return f"{name} is not what {section} has"
+    if not says(told["study"], study.name) or (
+        "question" in told and told["question"].value.strip() != study.question
+    ):
+        return "another study or question"
+    return next(filter(None, (unsound(run.params) or badly_named(run.name) for run in study.runs[:2])), "")
+
+
+def unsound(params):
+    """Why these parameters cannot stand: they come back otherwise, or a number is out of every range."""
+    again = validate(Params, parse_yaml(dump_params(params), "again"), "again")
+    if again != params or run_hash(again) != run_hash(params):
+        return "the dumped run is another run"
+    json_text(identity(params)).encode()
+    for name, value in flatten(params.model_dump(mode="json")).items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                return f"{name} = {number}"
+            if isinstance(number, int) and not 0 <= number < max(2**32, LARGEST + 1):
+                return f"{name} = {number}"
+            if isinstance(number, str) and "\0" in number:
+                return f"{name} = {number!r}, which no path can hold"
+    return ""
+
+
+def badly_named(name):
+    return "" if re.fullmatch(r"[\w.+-]+", name) and len(name.encode()) <= LONGEST_NAME else f"the name {name!r}"
+
+
+def as_written(path):
+    """({dotted name: node}, problem): every leaf of a file, by the library's own reading of the text."""
+    text = path.read_text(encoding="utf-8")
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, FAST)):
+        return {}, "a reference was taken"
+    leaves, problem = {}, ""
+    todo = [("", yaml.compose(text, FAST))]
+    while todo:
+        name, node = todo.pop()
+        sectioned = name not in ("set.start", "params.start", "start") and not re.fullmatch(r"axes\..+", name)
+        if isinstance(node, yaml.MappingNode) and sectioned and (node.value or name in TOP):
+            for key, value in node.value:
+                todo.append((f"{name}.{key.value}".lstrip("."), value))
+        elif name in leaves:
+            problem = f"{name} was given twice"
+        else:
+            leaves[name] = node
+    return leaves, problem
+
+
+TOP = ("", "set", "axes", "params", "analysis", "reheat")
+
+
+def says(node, value):
+    """Whether the text of a node means `value`, by rules written down here once more."""
+    if isinstance(value, dict):
+        pairs = {key.value: item for key, item in node.value} if isinstance(node, yaml.MappingNode) else {}
+        return pairs.keys() == value.keys() and all(says(pairs[key], value[key]) for key in value)
+    if isinstance(value, list):
+        return isinstance(node, yaml.SequenceNode) and each_says(node.value, value)
+    if not isinstance(node, yaml.ScalarNode):
+        return False
+    text = node.value
+    if value is None:
+        return text in ("", "~", "null", "Null", "NULL") or node.tag.endswith(":null")
+    if isinstance(value, bool):
+        return text.lower() in (("true", "yes", "on") if value else ("false", "no", "off"))
+    if isinstance(value, str):
+        return text == value
+    try:
+        return value == type(value)(
+            int(text, 0) if re.fullmatch(r"[-+]?(0[xob])?[0-9a-fA-F_]+", text) else float(text)
+        )
+    except ValueError:
+        return False
+
+
+def each_says(nodes, values):
+    return len(nodes) == len(values) and all(map(says, nodes, values))
+
+
+def unique(values):
+    return list({repr(value): value for value in values}.values())
+
+
+# ------------------------------------------------------------------------------------------ the real command
+
+
+def test_commands_end_with_one_line_a_fault(sources, tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    codes = []
+    for index in range(40):
+        rng = random.Random(f"command {index}")
+        path.write_bytes(mutated_yaml(rng.choice(sources[0]), rng))
+        words = ["why", "--study", str(path), "--profile", "smoke", "--outputs", str(tmp_path / "outputs")]
+        with at_most(10 * SECONDS):
+            codes.append(main(words))
+        said = capsys.readouterr()
+        assert codes[-1] in (0, 2), path.read_bytes()
+        assert bool(said.err) == (codes[-1] == 2), path.read_bytes()
+        for line in said.err.splitlines():
+            assert line.startswith("error: ") and not unclear(line, path), path.read_bytes()
+    assert set(codes) == {0, 2}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"study: \xff\n", b"a: &a [*a]\n", b"study: x\naxes: {seed: [!!int '']}\n", b"\0", b"study: [\n"],
+    ids=["bytes", "a reference to itself", "a tag", "a null byte", "not closed"],
+)
+def test_make_refuses_in_one_line(content, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    command = [sys.executable, "-m", "lib", "make", "--runs-only", "--study", str(path), "--profile", "smoke"]
+    said = subprocess.run([*command, "--outputs", str(tmp_path / "o")], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 2
+    assert said.stderr.count("\n") == 1 and said.stderr.startswith(f"error: {path}")
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("axes: {seed: [1]}\nset: {optim.lr: 1e-3, optim: {lr: 2e-3}}", "optim.lr is given twice"),
+        ("axes: {seed: [1]}\nset: {seed: 2}", "seed is in set and in axes"),
+        ("axes: {seed: [1]}\nset: {optim.lr: {}}", "optim.lr = {}"),
+        ("axes: {seed: [1]}\nset: {seed: 042}", "the number '042' reads differently"),
+        ("axes: {seed: [1:30]}", "the number '1:30' reads differently"),
+        ("axes: {seed: [1]}\nset: {model.layers: 9999999999}", "less than or equal to 1000000000"),
+        ("axes: {seed: [1]}\nset: {eval.every: 1, schedule.steps: 3000000}", "snapshots makes 3030010 of them"),
+        ("axes: {corpus.path: ['" + "w" * 300 + "']}", "too long a name"),
+        ('axes: {seed: [1]}\nset: {corpus.path: "a\\0b"}', "corpus.path"),
+        ('axes: {seed: [1]}\nquestion: "\\ud800"', "surrogates not allowed"),
+        ("axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}", "a value and a section at once"),
+        (
+            "axes: {seed: &l " + str(list(range(99))) + ", batch.size: *l, corpus.seed: *l}",
+            "references (*name) are not taken",
+        ),
+    ],
+)
+def test_each_fault_that_was_once_taken_for_something_else(text, sentence, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"study: mine\n{text}\n")
+    with at_most(SECONDS), pytest.raises(BadInput) as caught:
+        load_study(str(path), "paper")
+    assert sentence in str(caught.value) and not unclear(str(caught.value), path)
+
+
+def test_a_grid_has_a_limit(tmp_path):
+    path = tmp_path / "mine.yaml"
+    axis = list(range(1, 101))
+    path.write_text(f"study: mine\naxes:\n  seed: {axis}\n  batch.size: {axis}\n  corpus.seed: {axis}\n")
+    with at_most(SECONDS), pytest.raises(BadInput, match="a grid of 1000000 runs"):
+        load_study(str(path), "paper")
+
+
+def test_a_study_is_no_library(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("study: mine\n#" + "x" * 10**7)
+    with at_most(SECONDS), pytest.raises(BadInput, match="at most 1000000 bytes, this file has 10000013"):
+        load_study(str(path), "paper")

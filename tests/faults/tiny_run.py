@@ -1,0 +1,21 @@
+"""A run of a dozen steps with everything that a run's folder holds."""
+
+from lib.study import load_study
+
+STEPS = (
+    "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
+    "snapshots.whole='[4,8]' snapshots.dense_from=2 snapshots.dense_to=8 snapshots.dense_every=2 "
+    "snapshots.sparse_from=8 snapshots.sparse_every=2 probe.eval_examples=16 eval.stories=8 "
+    "analysis.interference_steps='[4]' analysis.fisher_steps='[4]'"
+)
+
+
+def tiny_params(overrides=""):
+    return load_study("beta2", "smoke", f"{STEPS} {overrides}", axes={}).runs[0].params
+
+
+def results(run):
+    """Every byte that a run's training is answerable for, but for the times in run.json."""
+    names = ["pilot_metrics.json", "metrics.jsonl", "codewords.json", "params.yaml", "checkpoint.safetensors"]
+    files = [*sorted(run.glob("snapshots/*.safetensors")), *(run / name for name in names)]
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
