@@ -3,13 +3,18 @@
 import argparse
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lib import memory
 from lib.errors import BadInput, nearest
+from lib.files import disk_trouble
 from lib.params import Params, dotted_names, load_params, parse_yaml, reheat_name, run_name
+from lib.processes import run_to_its_end, signals_as_one_interrupt
 
 if TYPE_CHECKING:
     from lib.rules import Target
@@ -44,10 +49,10 @@ PILOT_PLACES = ("study", "profile", "out_dir", "resume_from")
 
 def main(arguments: list[str]) -> int:
     try:
-        return run_command(arguments)
+        with signals_as_one_interrupt():
+            return run_command(arguments)
     except BadInput as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = open(os.devnull, "w")
@@ -55,6 +60,12 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
+    except (OSError, MemoryError, RuntimeError) as error:
+        sentence = disk_trouble(error) or memory.ran_out(type(error).__name__, str(error))
+        if not sentence:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
 
 
 def run_command(arguments: list[str]) -> int:
@@ -153,7 +164,9 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
         command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])
         # The lock goes down to make and its stages: it stays held until the last of them is gone.
         os.set_inheritable(lock, True)
-        code = subprocess.run(command, close_fds=False).returncode
+        code, interrupted = run_to_its_end(command)
+        if interrupted:
+            raise KeyboardInterrupt
         failed = [f"{t.run.name} {t.stage}" for t in every if reasons(t)]
     else:
         print(f"{study.folder_name}: all {len(every)} stages are up to date")
@@ -189,8 +202,6 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
 
 def clean(folder: Path) -> int:
     """Remove runs that were set aside; results are never removed by a command that can be mistyped."""
-    import shutil
-
     aside = folder / "superseded"
     freed = sum(f.stat().st_size for f in aside.rglob("*") if f.is_file()) if aside.is_dir() else 0
     shutil.rmtree(aside, ignore_errors=True)
@@ -208,6 +219,8 @@ def execute_command(stage: str, run: Path) -> int:
     except StageFailed as failure:
         print(failure, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # the make above says it once for all stages
     return 0
 
 
@@ -267,15 +280,14 @@ def pilot(arguments: list[str]) -> int:
         return 0
     places, values = parse_pilot(arguments)
     study_name, profile = places.get("study", "beta2"), places.get("profile", "paper")
-    start = places.get("resume_from")
-    if start is not None:
+    if start := places.get("resume_from"):
         params, folder = reheat_from(start, values)
     else:
-        overrides = " ".join(f"{name}={_quoted(value)}" for name, value in values.items())
+        overrides = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
         study = load_study(study_name, profile, overrides, axes={})
         params = study.runs[0].params
         folder = Path(places.get("out_dir", OUTPUTS / study.folder_name)) / run_name(params)
-    if start is not None and "out_dir" in places:
+    if start and "out_dir" in places:
         folder = Path(places["out_dir"]) / reheat_name(params)
 
     from lib.train import train  # torch takes seconds to import; every mistake above is told before
@@ -336,9 +348,3 @@ def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
     if overrides:
         params = complete({**flatten(params.model_dump(mode="json")), **overrides}, "pilot")
     return params, folder / "reheat" / reheat_name(params)
-
-
-def _quoted(value: str) -> str:
-    import shlex
-
-    return shlex.quote(value)

@@ -8,6 +8,7 @@ each other: one story is one example.
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from tokenizers import Tokenizer
 
 from lib import storyworld
 from lib.errors import BadInput
+from lib.files import write_atomically
 from lib.params import CorpusParams, Params, content_hash
 from lib.provenance import ROOT, code_hashes, module_hash
 from lib.stories import file_stories, hub_stories
@@ -138,13 +140,17 @@ def build_corpus(p: Params, corpora: Path) -> Corpus:
         with (corpora / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.is_dir():
-                _build(p, folder)
+                part = folder.with_name(folder.name + ".part")
+                shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
+                try:
+                    _build(p, part)
+                    os.replace(part, folder)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
     return open_corpus(folder)
 
 
-def _build(p: Params, folder: Path) -> None:
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
+def _build(p: Params, part: Path) -> None:
     part.mkdir()
     texts = {split: _usable(raw, p.corpus.min_chars) for split, raw in _stories(p.corpus).items()}
     for split in SPLITS:
@@ -164,10 +170,10 @@ def _build(p: Params, folder: Path) -> None:
     stories = {}
     for split in SPLITS:
         tokens, offsets = _pack(tokenizer, texts[split])
-        np.save(part / f"{split}.npy", tokens)
-        np.save(part / f"{split}_offsets.npy", offsets)
+        write_atomically(part / f"{split}.npy", _npy(tokens))
+        write_atomically(part / f"{split}_offsets.npy", _npy(offsets))
         stories[split] = {"stories": len(texts[split]), "tokens": len(tokens)}
-    tokenizer.save(str(part / "tokenizer.json"))
+    write_atomically(part / "tokenizer.json", tokenizer.to_str(pretty=True))
     meta = {
         "corpus": p.corpus.model_dump(mode="json"),
         "tokenizer": p.tokenizer.model_dump(mode="json"),
@@ -175,8 +181,13 @@ def _build(p: Params, folder: Path) -> None:
         "splits": stories,
         "fingerprint": _fingerprint(part),
     }
-    (part / "corpus.json").write_text(json.dumps(meta, indent=1))
-    os.replace(part, folder)
+    write_atomically(part / "corpus.json", json.dumps(meta, indent=1))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    packed = io.BytesIO()
+    np.save(packed, array)
+    return packed.getvalue()
 
 
 def _fingerprint(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """A run's folder: who owns it, what it says of itself, and its live progress."""
 
+import contextlib
 import fcntl
 import json
 import math
@@ -246,8 +247,9 @@ def hold(path: Path, what: Path, patience: float) -> int:
                 os.close(handle)
                 raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first") from None
             time.sleep(0.2)
-    os.truncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
+    with contextlib.suppress(OSError):  # on a full disk a lock without a name is still a lock
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
     return handle
 
 
@@ -257,6 +259,15 @@ def training_files(folder: Path, p: Params) -> list[str]:
     names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json"]
     steps = [step for step in snapshot_steps(p) if step <= last]
     return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
+
+
+def record_failure(folder: Path, reason: str) -> None:
+    """Write why a training stopped, for one that could not do it itself."""
+    record = read_record(folder)
+    if record and record.get("state") in ("training", "failed"):
+        record |= {"state": "failed", "reason": reason, "updated": now_text()}
+        with contextlib.suppress(OSError, BadInput):  # the failure itself says more than one about its record
+            write_atomically(folder / "run.json", json_text(record))
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
