@@ -35,7 +35,7 @@ MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes,
 class Split:
     """Stories of one split: story i is tokens[offsets[i] : offsets[i + 1]]."""
 
-    tokens: np.ndarray  # (total,) uint16, memory-mapped
+    tokens: np.ndarray  # (total,) uint16
     offsets: np.ndarray  # (stories + 1,) int64
 
     def __len__(self) -> int:
@@ -179,7 +179,7 @@ def _build(p: Params, part: Path) -> None:
         "tokenizer": p.tokenizer.model_dump(mode="json"),
         "vocab": tokenizer.get_vocab_size(),
         "splits": stories,
-        "fingerprint": _fingerprint(part),
+        "fingerprint": _fingerprint(_packed_bytes(part)),
     }
     write_atomically(part / "corpus.json", json.dumps(meta, indent=1))
 
@@ -190,32 +190,40 @@ def _npy(array: np.ndarray) -> bytes:
     return packed.getvalue()
 
 
-def _fingerprint(folder: Path) -> str:
+def _packed_bytes(folder: Path) -> dict[str, bytes]:
+    names = [f"{s}{kind}.npy" for s in SPLITS for kind in ("", "_offsets")] + ["tokenizer.json"]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def _fingerprint(packed: dict[str, bytes]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for name in [f"{s}{kind}.npy" for s in SPLITS for kind in ("", "_offsets")] + ["tokenizer.json"]:
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    for content in packed.values():
+        digest.update(hashlib.blake2b(content).digest())
     return digest.hexdigest()
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """Map a packed corpus into memory, after checking that its bytes are those that were built."""
+    """Read a packed corpus, and check that its bytes are those that were built.
+
+    It is read, not mapped: a file that changes under a running training must not reach it.
+    """
     try:
         meta = json.loads((folder / "corpus.json").read_text())
-        actual = _fingerprint(folder)
+        packed = _packed_bytes(folder)
     except (OSError, ValueError) as error:
         raise BadInput(
             f"{folder}: this packed corpus is damaged ({error}); delete the folder to rebuild it"
         ) from None
+    actual = _fingerprint(packed)
     if actual != meta["fingerprint"]:
         raise BadInput(
             f"{folder}: this packed corpus has changed since it was built (fingerprint {actual[:8]}, "
             f"built as {meta['fingerprint'][:8]}); delete the folder to rebuild it"
         )
     splits = {
-        s: Split(np.load(folder / f"{s}.npy", mmap_mode="r"), np.load(folder / f"{s}_offsets.npy")) for s in SPLITS
+        s: Split(*(np.load(io.BytesIO(packed[f"{s}{kind}.npy"])) for kind in ("", "_offsets"))) for s in SPLITS
     }
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_str(packed["tokenizer.json"].decode())
     return Corpus(
         **splits,
         tokenizer=tokenizer,

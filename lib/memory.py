@@ -1,5 +1,6 @@
 """Running out of memory, told in one sentence: what happened, how much there was, and what to change."""
 
+import contextlib
 import re
 import resource
 import signal
@@ -39,12 +40,19 @@ def of_death(code: int | None, kills_before: int) -> str:
 
 
 def out_of_memory_kills() -> int:
-    """How many processes this system has killed for want of memory; 0 where it does not say."""
+    """How many processes were killed for want of memory, here or in this machine; 0 where nothing says so."""
     try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        groups = [line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()]
     except OSError:
-        return 0
-    return int(found[1]) if found else 0
+        groups = []
+    # Our own control group first: elsewhere on the machine others may be killed for reasons of their own.
+    places = [Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control") for kind, path in groups if kind == "memory"]
+    places += [Path(f"/sys/fs/cgroup{path}/memory.events") for kind, path in groups if not kind]
+    for place in [*places, Path("/proc/vmstat")]:
+        with contextlib.suppress(OSError):
+            if found := re.search(r"^oom_kill (\d+)$", place.read_text(), re.MULTILINE):
+                return int(found[1])
+    return 0
 
 
 def _had_reached() -> str:

@@ -93,7 +93,8 @@ class RunFolder:
             if changed:
                 was, now = _at(before["identity"], changed[0]), _at(fixed, changed[0])
                 raise BadInput(
-                    f"{self.folder}: this run cannot go on as it began: {', '.join(changed)} changed "
+                    f"{self.folder}: this run cannot go on as it began: {', '.join(changed)} changed"
+                    f"{changed_file(self.params, changed)} "
                     f"({changed[0]} was {was}, now {now}); move the folder away to train it anew"
                 )
             if before["identity"]["code"] != fixed["code"]:
@@ -294,6 +295,13 @@ def now_text() -> str:
 def clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def changed_file(p: Params, changed: list[str]) -> str:
+    """' with the text of FILE (corpus.path)' where a corpus of local files is what changed."""
+    paths = {"corpus.path": p.corpus.path, "corpus.validation_path": p.corpus.validation_path}
+    named = " or ".join(f"{path} ({key})" for key, path in paths.items() if path)
+    return f" with the text of {named}" if named and "corpus" in changed else ""
 
 
 def _at(data: Any, name: str) -> Any:

@@ -53,10 +53,13 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
     run.mkdir(parents=True, exist_ok=True)
     lock = hold(run / f".{stage}.lock", run, patience=15.0)
     try:
+        refuse_other_corpus(params, corpus_key(params), inputs["corpus"])
         if stage == TRAINING:
             prepare_run(run, params)
         started = time.monotonic()
         execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
+        if stage == TRAINING:
+            refuse_other_corpus(params, read_record(run)["identity"]["corpus"], inputs["corpus"])
         outputs = stage_outputs(stage, run, params)
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
@@ -106,6 +109,15 @@ def changed_since(run: Path, params: Params) -> str:
     if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
         return "an unfinished run, and library versions changed"
     return ""
+
+
+def refuse_other_corpus(p: Params, found: str, expected: str) -> None:
+    """All runs of one make train on one corpus, also when its files are edited meanwhile."""
+    if found != expected and not expected.startswith("unreadable"):
+        raise BadInput(
+            f"{p.corpus.path or p.corpus.source} (corpus.path): the corpus changed since this make began, and its "
+            "other runs have the earlier text; put that back, or run make again to train all of them on the new one"
+        )
 
 
 def set_aside(run: Path) -> Path:
@@ -289,6 +301,7 @@ def _quiet():  # noqa: ANN202 - a context manager
     import warnings
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # what nbclient says of a kernel that died
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -16,7 +16,7 @@ import torch
 from lib import checkpoint
 from lib.errors import BadInput
 from lib.train import train
-from tests.faults.tools import PILOT, ROOT, params, results
+from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,6 @@ def start_pilot(out: Path, corpora: Path) -> subprocess.Popen:
 
 def only_run(out: Path) -> Path:
     return next((out / "study").glob("pilot_*"))
-
-
-def kill_when(process: subprocess.Popen, condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def snapshot_count(out: Path) -> int:

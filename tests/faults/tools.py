@@ -45,6 +45,55 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def copied_tree(home: Path) -> Path:
+    """The package without its history and results, for tests that write into paper/build."""
+    for name in ("lib", "notebooks", "params", "paper"):
+        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    shutil.copy(ROOT / "Makefile", home)
+    return home
+
+
+def trained_run(study: Path, outputs: Path) -> Path:
+    """The one run of a study, trained here, with the files by which make's stages know it."""
+    from lib.rules import targets, write_rules
+    from lib.train import train
+
+    loaded = load_study(str(study), "smoke")
+    folder = outputs / loaded.folder_name
+    write_rules(loaded, folder, targets(loaded, folder))
+    train(loaded.runs[0].params, folder / loaded.runs[0].name, outputs / "corpora")
+    return folder / loaded.runs[0].name
+
+
+def execute(
+    stage: str, run: Path, python: Path | None = None, root: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess:
+    """One stage of one run, by the command that make runs."""
+    command = [str(python or sys.executable), "-m", "lib", "execute", stage, str(run)]
+    return _run(command, root, environment)
+
+
+def start(*words: str) -> subprocess.Popen:
+    """`python -m lib ...` under way."""
+    command = [sys.executable, "-m", "lib", *words]
+    pipe = subprocess.PIPE
+    environment = clean_environment()
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+
+
+def library(
+    *words: str, python: Path | None = None, root: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess:
+    return _run([str(python or sys.executable), "-m", "lib", *words], root, environment)
+
+
+def _run(command: list[str], root: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
+    environment = clean_environment(**environment)
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
+
+
 def write_study(path: Path, changes: dict[str, str] | None = None) -> Path:
     text = TINY
     for old, new in (changes or {}).items():
@@ -86,10 +135,14 @@ def make(*words: str, check: bool = True, **places) -> subprocess.CompletedProce
 
 
 def pilot(out: Path, *words: str, python: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
-    command = [str(python or sys.executable), "-m", "lib", "pilot", *PILOT, "--out_dir", str(out), *words]
-    return subprocess.run(
-        command, cwd=ROOT, env=clean_environment(**environment), capture_output=True, text=True, timeout=240
-    )
+    return library("pilot", *PILOT, "--out_dir", str(out), *words, python=python, **environment)
+
+
+def kill_when(process: subprocess.Popen, condition) -> None:
+    """kill -9 of a process and what it started in its group, once `condition` holds."""
+    wait_for(condition, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def wait_for(condition, process: subprocess.Popen | None = None, seconds: float = 90) -> None:
