@@ -2,13 +2,17 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lib import memory
 from lib.errors import BadInput, nearest
+from lib.files import disk_trouble
 from lib.params import load_params
+from lib.processes import run_to_its_end, signals_as_one_interrupt
 
 if TYPE_CHECKING:
     from lib.rules import Target
@@ -21,10 +25,10 @@ RUNS_ONLY = Path(".make") / "runs-only"  # in a study's folder: nobody asked for
 
 def main(arguments: list[str]) -> int:
     try:
-        return run_command(arguments)
+        with signals_as_one_interrupt():
+            return run_command(arguments)
     except BadInput as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = open(os.devnull, "w")
@@ -32,6 +36,12 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
+    except (OSError, MemoryError, RuntimeError) as error:
+        sentence = disk_trouble(error) or memory.ran_out(type(error).__name__, str(error))
+        if not sentence:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
 
 
 def run_command(arguments: list[str]) -> int:
@@ -156,7 +166,9 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
         command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])
         # The lock goes down to make and its stages: it stays held until the last of them is gone.
         os.set_inheritable(lock, True)
-        code = subprocess.run(command, close_fds=False).returncode
+        code, interrupted = run_to_its_end(command)
+        if interrupted:
+            raise KeyboardInterrupt
         failed = [f"{t.run.name} {t.stage}" for t in every if reasons(t)]
     else:
         print(f"{study.folder_name}: all {len(every)} stages are up to date")
@@ -209,8 +221,6 @@ def pack_command(
 
 def clean(folder: Path) -> int:
     """Remove runs that were set aside; results are never removed by a command that can be mistyped."""
-    import shutil
-
     aside = folder / "superseded"
     freed = sum(f.stat().st_size for f in aside.rglob("*") if f.is_file()) if aside.is_dir() else 0
     shutil.rmtree(aside, ignore_errors=True)
@@ -228,6 +238,8 @@ def execute_command(stage: str, run: Path) -> int:
     except StageFailed as failure:
         print(failure, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # the make above says it once for all stages
     return 0
 
 

@@ -8,6 +8,7 @@ each other: one story is one example.
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from tokenizers import Tokenizer
 
 from lib import storyworld
 from lib.errors import BadInput
+from lib.files import write_atomically
 from lib.params import CorpusParams, Params, content_hash
 from lib.provenance import ROOT, code_hashes, module_hash
 from lib.stories import file_stories, hub_stories
@@ -33,7 +35,7 @@ MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes,
 class Split:
     """Stories of one split: story i is tokens[offsets[i] : offsets[i + 1]]."""
 
-    tokens: np.ndarray  # (total,) uint16, memory-mapped
+    tokens: np.ndarray  # (total,) uint16
     offsets: np.ndarray  # (stories + 1,) int64
 
     def __len__(self) -> int:
@@ -138,13 +140,17 @@ def build_corpus(p: Params, corpora: Path) -> Corpus:
         with (corpora / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.is_dir():
-                _build(p, folder)
+                part = folder.with_name(folder.name + ".part")
+                shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
+                try:
+                    _build(p, part)
+                    os.replace(part, folder)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
     return open_corpus(folder)
 
 
-def _build(p: Params, folder: Path) -> None:
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
+def _build(p: Params, part: Path) -> None:
     part.mkdir()
     texts = {split: _usable(raw, p.corpus.min_chars) for split, raw in _stories(p.corpus).items()}
     for split in SPLITS:
@@ -164,34 +170,47 @@ def _build(p: Params, folder: Path) -> None:
     stories = {}
     for split in SPLITS:
         tokens, offsets = _pack(tokenizer, texts[split])
-        np.save(part / f"{split}.npy", tokens)
-        np.save(part / f"{split}_offsets.npy", offsets)
+        write_atomically(part / f"{split}.npy", _npy(tokens))
+        write_atomically(part / f"{split}_offsets.npy", _npy(offsets))
         stories[split] = {"stories": len(texts[split]), "tokens": len(tokens)}
-    tokenizer.save(str(part / "tokenizer.json"))
+    write_atomically(part / "tokenizer.json", tokenizer.to_str(pretty=True))
     meta = {
         "corpus": p.corpus.model_dump(mode="json"),
         "tokenizer": p.tokenizer.model_dump(mode="json"),
         "vocab": tokenizer.get_vocab_size(),
         "splits": stories,
-        "fingerprint": _fingerprint(part),
+        "fingerprint": _fingerprint(_packed_bytes(part)),
     }
-    (part / "corpus.json").write_text(json.dumps(meta, indent=1))
-    os.replace(part, folder)
+    write_atomically(part / "corpus.json", json.dumps(meta, indent=1))
 
 
-def _fingerprint(folder: Path) -> str:
+def _npy(array: np.ndarray) -> bytes:
+    packed = io.BytesIO()
+    np.save(packed, array)
+    return packed.getvalue()
+
+
+def _packed_bytes(folder: Path) -> dict[str, bytes]:
+    names = [f"{s}{kind}.npy" for s in SPLITS for kind in ("", "_offsets")] + ["tokenizer.json"]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def _fingerprint(packed: dict[str, bytes]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for name in [f"{s}{kind}.npy" for s in SPLITS for kind in ("", "_offsets")] + ["tokenizer.json"]:
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    for content in packed.values():
+        digest.update(hashlib.blake2b(content).digest())
     return digest.hexdigest()
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """Map a packed corpus into memory, after checking that its bytes are those that were built."""
+    """Read a packed corpus, and check that its bytes are those that were built.
+
+    It is read, not mapped: a file that changes under a running training must not reach it.
+    """
     try:
         built = json.loads((folder / "corpus.json").read_bytes())["fingerprint"]
-        actual = _fingerprint(folder)
+        packed = _packed_bytes(folder)
+        actual = _fingerprint(packed)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadInput(
             f"{folder}: this packed corpus is damaged ({error}); delete the folder to rebuild it"
@@ -202,9 +221,9 @@ def open_corpus(folder: Path) -> Corpus:
             f"built as {str(built)[:8]}); delete the folder to rebuild it"
         )
     splits = {
-        s: Split(np.load(folder / f"{s}.npy", mmap_mode="r"), np.load(folder / f"{s}_offsets.npy")) for s in SPLITS
+        s: Split(*(np.load(io.BytesIO(packed[f"{s}{kind}.npy"])) for kind in ("", "_offsets"))) for s in SPLITS
     }
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_str(packed["tokenizer.json"].decode())
     return Corpus(
         **splits,
         tokenizer=tokenizer,

@@ -1,6 +1,9 @@
 """Files written whole or not at all, JSON in one spelling, and where things lie. Nothing heavy is imported."""
 
+import contextlib
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import math
@@ -12,6 +15,16 @@ from typing import Any, NoReturn
 from lib.errors import BadInput
 
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the limit on the size of files (ulimit -f) is reached",
+}
+NOT_WRITABLE = {
+    errno.EROFS: "read-only file system",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+}
 
 ENDS = 1 << 16  # bytes at either end of a large file that its fingerprint takes
 
@@ -23,31 +36,66 @@ def snapshot_path(folder: Path, step: int) -> Path:
 def write_atomically(path: Path, data: bytes | str) -> None:
     """`path` holds the old bytes or the new ones at every moment, also after a power loss."""
     payload = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    name = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        handle, name = _open_part(path)
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BadInput(
-                f"{path}: the disk is full ({len(payload) / 1e6:.1f} MB did not fit); what was there before is "
-                "untouched: make room, then run the same command again to go on"
-            ) from None
-        raise
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+    except BaseException as error:
+        if name:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        trouble = disk_trouble(error, path, f" ({len(payload) / 1e6:.1f} MB did not fit)")
+        if trouble:
+            raise BadInput(trouble) from None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _open_part(path: Path) -> tuple[int, str]:
+    """A temporary file beside `path`, locked for as long as its writer lives."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # taken for a leftover before it was locked
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it; the file of a writer that lives is locked."""
+    for name in glob.glob(f".{glob.escape(path.name)}.{'?' * 8}", root_dir=path.parent):
+        with contextlib.suppress(OSError), open(path.parent / name, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path.parent / name)
+
+
+def disk_trouble(error: BaseException, path: str | Path | None = None, size: str = "") -> str:
+    """The sentence for a disk that takes nothing more, or nothing at all; empty for any other error."""
+    if not isinstance(error, OSError):
+        return ""
+    place = Path(path or error.filename or tempfile.gettempdir())
+    if error.errno in NO_ROOM:
+        return (
+            f"{place}: {NO_ROOM[error.errno]}{size}; what was there before is untouched: make room, then run the "
+            "same command again to go on"
+        )
+    if error.errno in NOT_WRITABLE:
+        return (
+            f"{place.parent}: {place.name} cannot be opened or written there ({NOT_WRITABLE[error.errno]}): "
+            "make this folder writable, or name another place for the results with OUTPUTS="
+        )
+    return ""
 
 
 def json_text(data: object) -> str:

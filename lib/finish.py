@@ -115,7 +115,9 @@ def finish(todo: list[Step]) -> list[str]:
     for step in todo:
         if not step.reasons():
             continue
-        step.done.unlink(missing_ok=True)
+        # Whatever shows the figures shows these, and whether they failed.
+        for name in (step.name, *(("paper", "report") if step.name == FIGURES else ())):
+            (step.folder / f"{name}.done").unlink(missing_ok=True)
         started = time.monotonic()
         try:
             outputs = step.make()

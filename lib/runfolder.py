@@ -1,5 +1,6 @@
 """A run's folder: who owns it, what it says of itself, and its live progress."""
 
+import contextlib
 import fcntl
 import json
 import math
@@ -94,7 +95,8 @@ class RunFolder:
             if changed:
                 was, now = _at(before["identity"], changed[0]), _at(fixed, changed[0])
                 raise BadInput(
-                    f"{self.folder}: this run cannot go on as it began: {', '.join(changed)} changed "
+                    f"{self.folder}: this run cannot go on as it began: {', '.join(changed)} changed"
+                    f"{changed_file(self.params, changed)} "
                     f"({changed[0]} was {was}, now {now}); move the folder away to train it anew"
                 )
             if before["identity"]["code"] != fixed["code"]:
@@ -256,9 +258,19 @@ def hold(path: Path, what: Path, patience: float) -> int:
                 os.close(handle)
                 raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first") from None
             time.sleep(0.2)
-    os.truncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
+    with contextlib.suppress(OSError):  # on a full disk a lock without a name is still a lock
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
     return handle
+
+
+def record_failure(folder: Path, reason: str) -> None:
+    """Write why a training stopped, for one that could not do it itself."""
+    record = read_record(folder)
+    if record and record.get("state") in ("training", "failed"):
+        record |= {"state": "failed", "reason": reason, "updated": now_text()}
+        with contextlib.suppress(OSError, BadInput):  # the failure itself says more than one about its record
+            write_atomically(folder / "run.json", json_text(record))
 
 
 def now_text() -> str:
@@ -268,6 +280,13 @@ def now_text() -> str:
 def clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def changed_file(p: Params, changed: list[str]) -> str:
+    """' with the text of FILE (corpus.path)' where a corpus of local files is what changed."""
+    paths = {"corpus.path": p.corpus.path, "corpus.validation_path": p.corpus.validation_path}
+    named = " or ".join(f"{path} ({key})" for key, path in paths.items() if path)
+    return f" with the text of {named}" if named and "corpus" in changed else ""
 
 
 def _at(data: Any, name: str) -> Any:

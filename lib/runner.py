@@ -7,20 +7,20 @@ final name before it is whole, and `<stage>.done`, which holds everything that w
 import contextlib
 import os
 import shutil
-import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib import provenance
+from lib import memory, provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput, nearest
 from lib.files import fingerprint, json_text, read_json, write_atomically
+from lib.kernels import kernel_manager, scratch_folder
 from lib.params import Params, differences, dump_params, identity, load_params, run_hash
+from lib.processes import signals_as_one_interrupt
 from lib.records import read_record, training_files
-from lib.runfolder import clock, hold, now_text
+from lib.runfolder import clock, hold, now_text, record_failure
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
@@ -40,7 +40,11 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 
 class StageFailed(Exception):
-    """A notebook failed; the message is the whole summary for the terminal."""
+    """A notebook failed; the message is the whole summary for the terminal, and `cause` its one sentence."""
+
+    def __init__(self, summary: str, cause: str) -> None:
+        super().__init__(summary)
+        self.cause = cause
 
 
 def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> None:
@@ -54,15 +58,20 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
     run.mkdir(parents=True, exist_ok=True)
     lock = hold(run / f".{stage}.lock", run, patience=15.0)
     try:
+        refuse_other_corpus(params, corpus_key(params), inputs["corpus"])
         if stage == TRAINING:
             prepare_run(run, params)
         started = time.monotonic()
         execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
+        if stage == TRAINING:
+            refuse_other_corpus(params, read_record(run)["identity"]["corpus"], inputs["corpus"])
         outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, run, params)}
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
         print(f"{run.name}: {stage} done in {clock(time.monotonic() - started)}", flush=True)
-    except StageFailed:
+    except StageFailed as failure:
+        if stage == TRAINING:
+            record_failure(run, failure.cause)
         for name in RESULTS[stage]:  # whatever a failed stage measured is not to be relied on
             (run / name).unlink(missing_ok=True)
         raise
@@ -107,6 +116,15 @@ def changed_since(run: Path, params: Params) -> str:
     if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
         return "an unfinished run, and machine.processes changed"
     return ""
+
+
+def refuse_other_corpus(p: Params, found: str, expected: str) -> None:
+    """All runs of one make train on one corpus, also when its files are edited meanwhile."""
+    if found != expected and not expected.startswith("unreadable"):
+        raise BadInput(
+            f"{p.corpus.path or p.corpus.source} (corpus.path): the corpus changed since this make began, and its "
+            "other runs have the earlier text; put that back, or run make again to train all of them on the new one"
+        )
 
 
 def set_aside(run: Path) -> Path:
@@ -207,7 +225,8 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
     notebook = filled_notebook(stage, parameters)
     notebook.metadata["provenance"] = stage_provenance(stage, run)
-    scratch = Path(tempfile.mkdtemp(prefix="backbone-"))
+    scratch, held = scratch_folder()
+    manager, kills = kernel_manager(scratch), memory.out_of_memory_kills()
     environment = {
         # One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
         "OMP_NUM_THREADS": "1",
@@ -219,7 +238,7 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     }
     echo = _ProgressOnly(sys.stdout, run.name)
     try:
-        with _environment(environment), _quiet(), _terminating():
+        with _environment(environment), _quiet(), signals_as_one_interrupt():
             papermill.execute_notebook(
                 notebook,
                 str(part),
@@ -228,21 +247,23 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
                 log_output=False,
                 stdout_file=echo,
                 cwd=str(provenance.ROOT),
-                kernel_manager_class=_kernel_manager(scratch),
+                kernel_manager_class=manager,
             )
         os.replace(part, home / f"{stage}.ipynb")
         failed.unlink(missing_ok=True)
     except PapermillExecutionError as error:
         os.replace(part, failed)
-        cause = f"{error.ename}: {error.evalue}".removeprefix("BadInput: ")
-        raise StageFailed(_summary(stage, run, f"cell {error.exec_count}", cause, failed)) from None
+        cause = memory.ran_out(error.ename, error.evalue) or f"{error.ename}: {error.evalue}"
+        cause = cause.removeprefix("BadInput: ")
+        raise StageFailed(_summary(stage, run, f"cell {error.exec_count}", cause, failed), cause) from None
     except DeadKernelError:
         nbformat.write(notebook, failed)
-        cause = "its kernel died: killed, most often by the system when memory runs out"
-        raise StageFailed(_summary(stage, run, "some cell", cause, failed)) from None
+        cause = memory.of_death(manager.exit_code, kills)
+        raise StageFailed(_summary(stage, run, "some cell", cause, failed), cause) from None
     finally:
         part.unlink(missing_ok=True)
         shutil.rmtree(scratch, ignore_errors=True)
+        os.close(held)
 
 
 def _summary(stage: str, run: Path, cell: str, cause: str, failed: Path) -> str:
@@ -268,29 +289,6 @@ def stage_provenance(stage: str, run: Path) -> dict[str, Any]:
         "machine": provenance.machine(),
         "executed": now_text(),
     }
-
-
-def _kernel_manager(scratch: Path) -> type:
-    """A kernel of this very interpreter, on sockets that no other kernel can share."""
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-
-    class PrivateKernelManager(AsyncKernelManager):
-        def __init__(self, **kwargs: Any) -> None:
-            # Only an absolute, unique prefix keeps parallel kernels apart; TCP ports can collide.
-            super().__init__(**{**kwargs, "transport": "ipc", "ip": str(scratch / "ipc")})
-            self.connection_file = str(scratch / "connection.json")
-            self.shutdown_wait_time = 60.0  # a training kernel saves its state first
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(
-                argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
-                display_name="Python 3",
-                language="python",
-            )
-
-    return PrivateKernelManager
 
 
 class _ProgressOnly:
@@ -325,16 +323,7 @@ def _quiet():  # noqa: ANN202 - a context manager
     import warnings
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # what nbclient says of a kernel that died
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@contextlib.contextmanager
-def _terminating():  # noqa: ANN202 - a context manager
-    """SIGTERM as SIGINT: nbclient then shuts its kernel down, which saves its state."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -14,7 +14,7 @@ import pytest
 
 from lib.study import load_study
 from lib.train import train
-from tests.test_resume import results
+from tests.faults.tools import results
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\

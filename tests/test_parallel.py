@@ -15,7 +15,7 @@ import torch
 from lib.errors import BadInput
 from lib.parallel import Ranks
 from lib.params import dump_params
-from lib.runfolder import read_evaluations
+from lib.records import read_evaluations
 from lib.snapshots import load_tensors
 from lib.study import load_study
 from lib.train import train

@@ -15,6 +15,7 @@ rounding.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import zipfile
 import zlib
@@ -27,6 +28,7 @@ from typing import Protocol
 import numpy as np
 
 from lib.errors import BadInput, nearest
+from lib.files import write_atomically
 
 FORMAT = "digest-2"
 BLOCK = 1 << 15  # parameters per block: long enough for the BLAS, short enough that memory stays at tens of MB
@@ -178,7 +180,6 @@ def save_digest(path: str | os.PathLike, source: Digest, run: str = "") -> None:
     Args:
         run: the hash of the run's parameters.
     """
-    path = Path(path)
     arrays = {
         "steps": source.steps,
         "dropped": source.dropped,
@@ -187,20 +188,9 @@ def save_digest(path: str | os.PathLike, source: Digest, run: str = "") -> None:
         "gram": source.gram,
         "run": np.array(run, dtype=np.str_),
     }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, format=np.array(FORMAT), checksum=np.array(_checksum(arrays)), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    packed = io.BytesIO()
+    np.savez(packed, format=np.array(FORMAT), checksum=np.array(_checksum(arrays)), **arrays)
+    write_atomically(Path(path), packed.getvalue())
 
 
 def load_digest(path: str | os.PathLike, run: str | None = None) -> Digest:

@@ -1,51 +1,11 @@
-"""A disk that fills up, a corpus that is broken: one sentence each, and nothing on disk is lost."""
+"""The pilot command: the author's flags, reheats, and one sentence for every mistake."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.test_resume import PILOT, ROOT, params, results
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 3 MB; needs the right to mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def pilot(out: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(out), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-def test_full_disk_says_so_and_the_run_goes_on_after_it(small_disk, tmp_path):
-    from lib.train import train
-
-    corpora = tmp_path / "corpora"
-    train(params(), tmp_path / "other" / "run", corpora)
-    (small_disk / "corpora").symlink_to(corpora)
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 1_000_000)
-    said = pilot(small_disk / "study")
-    assert said.returncode == 2
-    assert "error: " in said.stderr and "the disk is full" in said.stderr
-    assert "Traceback" not in said.stderr
-    assert said.stderr.count("\n") == 1
-    ballast.unlink()
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    again = pilot(small_disk / "study")
-    assert again.returncode == 0, again.stderr
-    assert "resuming after step" in again.stdout
-    run = next((small_disk / "study").glob("pilot_*"))
-    assert results(run) == results(tmp_path / "other" / "run")
+from tests.faults.tools import PILOT, ROOT, pilot, results
 
 
 @pytest.mark.parametrize(

@@ -15,24 +15,8 @@ import torch
 
 from lib import checkpoint
 from lib.errors import BadInput
-from lib.params import Params
-from lib.study import load_study
 from lib.train import train
-
-ROOT = Path(__file__).resolve().parents[1]
-# A checkpoint at nearly every step makes the moments that matter likely.
-PILOT = ["--profile", "smoke", "--beta2", "0.95", "--machine.checkpoint_seconds", "0.001"]
-
-
-def params(overrides: str = "") -> Params:
-    return load_study("beta2", "smoke", f"machine.checkpoint_seconds=0.001 {overrides}", axes={}).runs[0].params
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """Every byte that a run's result consists of."""
-    names = ["pilot_metrics.json", "metrics.jsonl", "codewords.json", "params.yaml", "checkpoint.safetensors"]
-    files = [*sorted(run.glob("snapshots/*.safetensors")), *(run / name for name in names)]
-    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +37,6 @@ def start_pilot(out: Path, corpora: Path) -> subprocess.Popen:
 
 def only_run(out: Path) -> Path:
     return next((out / "study").glob("pilot_*"))
-
-
-def kill_when(process: subprocess.Popen, condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def snapshot_count(out: Path) -> int:

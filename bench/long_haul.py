@@ -1,0 +1,131 @@
+"""A grid of very many tiny runs: what the scheduler takes, what is left behind, how fast `status` still answers.
+
+    python -m bench.long_haul --runs 200 --jobs 2
+
+Only the training stage of each run is executed, by the rules and the commands of every study.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from lib.rules import targets, write_rules
+from lib.runner import TRAINING
+from lib.study import load_study
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = """\
+study: haul
+axes: {{seed: [{seeds}]}}
+set: {{schedule.steps: 20, schedule.warmup: 8, schedule.lambda_step: 20, snapshots.whole: [8, 20]}}
+analysis: {{interference_steps: [400],
+           interference_batches: 4, fisher_steps: [400, 1000], fisher_batches: [1, 1, 4]}}
+"""
+
+
+def haul(home: Path, runs: int, jobs: int) -> dict[str, float]:
+    """Train `runs` runs below `home`; the figures by name."""
+    # A short name of its own: sockets lie there, and other studies are at work on this machine.
+    with tempfile.TemporaryDirectory(prefix="haul-") as scratch:
+        return _haul(home, Path(scratch), runs, jobs)
+
+
+def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
+    file = home / "haul.yaml"
+    file.write_text(STUDY.format(seeds=", ".join(map(str, range(runs)))))
+    study = load_study(str(file), "smoke")
+    folder = home / "outputs" / study.folder_name
+    every = targets(study, folder)
+    rules = write_rules(study, folder, every)
+    goals = [str(t.done) for t in every if t.stage == TRAINING]
+    environment = os.environ | {"LONG_HAUL": str(home), "TMPDIR": str(scratch)}
+    started = time.monotonic()
+    command = ["make", "--no-print-directory", "-k", f"-j{jobs}", "-f", str(rules), *goals]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    watch = Watch(process.pid)
+    code = process.wait()
+    seconds = time.monotonic() - started
+    watch.stop()
+    time.sleep(2)  # for kernels that are on their way out
+    words = ["--study", str(file), "--profile", "smoke", "--outputs", str(home / "outputs")]
+    done = sum((folder / run.name / f"{TRAINING}.done").is_file() for run in study.runs)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {
+        "exit code": code,
+        "runs done": done,
+        "seconds a run": seconds / runs,
+        "scheduler, first MB": watch.first,
+        "scheduler, last MB": watch.last,
+        "scheduler, most handles": watch.handles,
+        **left_behind(home, scratch),
+        "MB a run": size / 1e6 / runs,
+        "status, seconds": timed("status", *words),
+        "why, seconds": timed("why", *words),
+    }
+
+
+class Watch:
+    """Memory and open handles of a process, sampled while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.first, self.last, self.handles = pid, 0.0, 0.0, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+
+    def _sample(self) -> None:
+        while not self._over.wait(0.5):
+            try:
+                pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+                self.handles = max(self.handles, len(os.listdir(f"/proc/{self.pid}/fd")))
+            except (OSError, IndexError):
+                return
+            self.last = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+            self.first = self.first or self.last
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def left_behind(home: Path, scratch: Path) -> dict[str, int]:
+    """What a study could leave on the machine: processes, temporary folders, sockets, half-written files."""
+    processes = 0
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            processes += f"LONG_HAUL={home}".encode() in (place / "environ").read_bytes()
+        except OSError:
+            continue
+    return {
+        "processes left": processes,
+        "temporary files left": sum(1 for _ in scratch.rglob("*")),  # sockets too
+        "half-written files left": sum(
+            path.is_file() and not path.name.endswith(".lock") for path in home.glob("outputs/haul-*/**/.[!m]*")
+        ),
+    }
+
+
+def timed(command: str, *words: str) -> float:
+    started = time.monotonic()
+    line = [sys.executable, "-m", "lib", command, *words]
+    subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        for name, value in haul(Path(home), options.runs, options.jobs).items():
+            print(f"{name:26} {value:10.2f}" if isinstance(value, float) else f"{name:26} {value:7}")
+
+
+if __name__ == "__main__":
+    main()

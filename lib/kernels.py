@@ -1,0 +1,70 @@
+"""One private kernel: its files, its sockets, and what became of it."""
+
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def scratch_folder() -> tuple[Path, int]:
+    """A folder for a kernel's files, held by the returned descriptor; those of killed processes are removed.
+
+    It lies with other temporary files because the names of sockets have to be short.
+    """
+    for old in Path(tempfile.gettempdir()).glob("backbone-kernel-*"):
+        # One without a connection file may belong to a process that has not come to hold it yet.
+        if (old / "connection.json").is_file() and (handle := _free(old)) is not None:
+            shutil.rmtree(old, ignore_errors=True)
+            os.close(handle)
+    scratch = Path(tempfile.mkdtemp(prefix="backbone-kernel-"))
+    held = _free(scratch)
+    assert held is not None, scratch
+    return scratch, held
+
+
+def _free(folder: Path) -> int | None:
+    """A descriptor that holds the folder; None when another process has it, or it is not ours."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return handle
+    except OSError:
+        os.close(handle)
+        return None
+
+
+def kernel_manager(scratch: Path) -> type:
+    """A kernel of this very interpreter, on sockets that no other kernel can share."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class PrivateKernelManager(AsyncKernelManager):
+        exit_code: int | None = None  # of the one kernel of this class, once it died
+
+        def __init__(self, **kwargs: Any) -> None:
+            # Only an absolute, unique prefix keeps parallel kernels apart; TCP ports can collide.
+            super().__init__(**{**kwargs, "transport": "ipc", "ip": str(scratch / "ipc")})
+            self.connection_file = str(scratch / "connection.json")
+            self.shutdown_wait_time = 60.0  # a training kernel saves its state first
+
+        async def is_alive(self) -> bool:
+            process = getattr(self.provisioner, "process", None)
+            if process is not None and process.poll() is not None:
+                type(self).exit_code = process.returncode  # gone a moment later
+            return await super().is_alive()
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(
+                argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
+                display_name="Python 3",
+                language="python",
+            )
+
+    return PrivateKernelManager

@@ -1,0 +1,43 @@
+"""A small disk, an interpreter that faults can be put into, a trained run."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.faults.tools import execute, faulty_python, trained_run, write_study
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB; needs the right to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory):
+    return faulty_python(tmp_path_factory.mktemp("python"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The folder of a trained run of the tiny study, below an outputs folder; to be copied, not changed."""
+    home = tmp_path_factory.mktemp("finished")
+    return trained_run(write_study(home / "tiny.yaml"), home / "outputs")
+
+
+@pytest.fixture(scope="session")
+def measured(finished, tmp_path_factory):
+    """The same run with its geometry measured; to be copied, not changed."""
+    run = tmp_path_factory.mktemp("measured") / "outputs" / finished.parent.name / finished.name
+    shutil.copytree(finished.parent.parent, run.parent.parent, dirs_exist_ok=True)
+    shutil.copy(finished.parents[2] / "tiny.yaml", run.parents[2])
+    said = execute("02_pca", run)
+    assert said.returncode == 0, said.stderr
+    return run
