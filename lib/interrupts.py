@@ -2,9 +2,12 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A scheduler signals every process of a job, so one request comes twice: from it, and from the runner above.
+SAME_REQUEST = 2.0  # seconds
 
 
 class Interrupts:
@@ -12,6 +15,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.to_stop = False
+        self._asked = 0.0
 
     def __enter__(self) -> "Interrupts":
         # Only the main thread may set handlers; elsewhere signals keep their usual meaning.
@@ -21,9 +25,11 @@ class Interrupts:
         return self
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        if self.to_stop:  # asked twice: now
+        now = time.monotonic()
+        if not self.to_stop:
+            self.to_stop, self._asked = True, now
+        elif now - self._asked > SAME_REQUEST:  # asked twice: now
             raise KeyboardInterrupt
-        self.to_stop = True
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():

@@ -185,7 +185,9 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
     notebook = filled_notebook(stage, parameters)
     notebook.metadata["provenance"] = stage_provenance(stage, run)
-    scratch = Path(tempfile.mkdtemp(prefix="backbone-"))
+    # Sockets want a short path on a disk of this very machine; a cluster's TMPDIR is often neither.
+    local = "/tmp" if os.access("/tmp", os.W_OK) else None
+    scratch = Path(tempfile.mkdtemp(prefix="backbone-", dir=local))
     environment = {
         # One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
         "OMP_NUM_THREADS": "1",
@@ -211,6 +213,8 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
         os.replace(part, home / f"{stage}.ipynb")
         failed.unlink(missing_ok=True)
     except PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":  # the request to stop reached the kernel before it reached us
+            raise KeyboardInterrupt from None
         os.replace(part, failed)
         cause = f"{error.ename}: {error.evalue}".removeprefix("BadInput: ")
         raise StageFailed(_summary(stage, run, f"cell {error.exec_count}", cause, failed)) from None
@@ -310,8 +314,11 @@ def _quiet():  # noqa: ANN202 - a context manager
 
 @contextlib.contextmanager
 def _terminating():  # noqa: ANN202 - a context manager
-    """SIGTERM as SIGINT: nbclient then shuts its kernel down, which saves its state."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    """SIGTERM as Ctrl-C: nbclient then shuts its kernel down, which saves its state.
+
+    Raised here and not by way of SIGINT, which a shell lets everything ignore that it starts with `&`.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
