@@ -65,7 +65,7 @@ def run_rules(rules: Path, launch: str, jobs: int | None, lock: int) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            if launch:  # srun answers the terminal's SIGINT with a word and goes on; make hands SIGTERM down to it
-                process.terminate()
+            # make hands SIGTERM down to its stages; of the terminal's own SIGINT srun only says that it had one.
+            process.terminate()
             process.wait()
             raise

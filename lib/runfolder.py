@@ -252,8 +252,8 @@ def hold(path: Path, what: Path, patience: float) -> int:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
             raise BadInput(
-                f"{what}: this file system has no locks ({error.strerror}), so two machines could write here at once; "
-                "put OUTPUTS on one that has, or mount it with locks (Lustre: -o flock)"
+                f"{what}: this file system has no locks ({error.strerror}), so two machines could write here at "
+                "once; put OUTPUTS on one that has, or mount it with locks (Lustre: -o flock)"
             ) from None
     os.truncate(handle, 0)
     os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)

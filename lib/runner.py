@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 from lib import provenance
 from lib.corpus import corpus_key
 from lib.errors import BadInput, nearest
 from lib.files import json_text, write_atomically
+from lib.interrupts import SIGNALS
 from lib.params import Params, differences, dump_params, identity, load_params, run_hash
 from lib.runfolder import clock, hold, now_text, read_record, training_files
 
@@ -283,7 +285,10 @@ class _ProgressOnly:
 
     def write(self, text: str) -> None:
         *lines, self.rest = (self.rest + text).split("\n")
-        self.stream.writelines(line + "\n" for line in lines if line.startswith(self.name))
+        shown = [line + "\n" for line in lines if line.startswith(self.name)]
+        if shown:
+            self.stream.write("".join(shown))
+            self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
 
     def flush(self) -> None:
         self.stream.flush()
@@ -316,10 +321,25 @@ def _quiet():  # noqa: ANN202 - a context manager
 def _terminating():  # noqa: ANN202 - a context manager
     """SIGTERM as Ctrl-C: nbclient then shuts its kernel down, which saves its state.
 
-    Raised here and not by way of SIGINT, which a shell lets everything ignore that it starts with `&`.
+    Raised here and not by way of SIGINT, which a shell lets everything ignore that it starts with `&`. After it
+    this process is deaf: the same request often comes twice, and the kernel dies with its parent.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in before:
+        if number == signal.SIGTERM or before[number] is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not asked:
+            for number, handler in before.items():
+                signal.signal(number, handler)
