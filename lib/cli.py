@@ -12,7 +12,7 @@ from lib import memory
 from lib.errors import BadInput, nearest
 from lib.files import disk_trouble
 from lib.params import load_params
-from lib.processes import run_to_its_end, signals_as_one_interrupt
+from lib.processes import signals_as_one_interrupt
 
 if TYPE_CHECKING:
     from lib.rules import Target
@@ -144,10 +144,12 @@ def study_command(options: argparse.Namespace) -> int:
 def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
     from lib.finish import finish, steps
-    from lib.rules import discard, job_count, reasons, write_rules
+    from lib.launch import job_count, launch_command, run_rules
+    from lib.rules import discard, reasons, write_rules
     from lib.runfolder import hold
     from lib.status import runs_table
 
+    launch = launch_command()
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder / ".lock", folder, patience=1.0)
     rules = write_rules(study, folder, every)
@@ -155,20 +157,14 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
         (folder / RUNS_ONLY).touch()
     else:
         (folder / RUNS_ONLY).unlink(missing_ok=True)
-    jobs, given = job_count(len(study.runs))
+    jobs, given = job_count(len(study.runs), launch)
     stale = [t for t in every if reasons(t)]
     code, failed = 0, []
     if stale:
         for target in stale:
             discard(target)
         print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
-        command = [os.environ.get("MAKE", "make"), "--no-print-directory", "-k", "-f", str(rules), "all"]
-        command += [f"LAUNCH={os.environ.get('LAUNCH', '')}"] + ([] if given else [f"-j{jobs}"])
-        # The lock goes down to make and its stages: it stays held until the last of them is gone.
-        os.set_inheritable(lock, True)
-        code, interrupted = run_to_its_end(command)
-        if interrupted:
-            raise KeyboardInterrupt
+        code = run_rules(rules, launch, None if given else jobs, lock)
         failed = [f"{t.run.name} {t.stage}" for t in every if reasons(t)]
     else:
         print(f"{study.folder_name}: all {len(every)} stages are up to date")

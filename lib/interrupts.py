@@ -1,12 +1,18 @@
-"""SIGINT and SIGTERM as a request: the loop saves its state at the next step and then stops."""
+"""SIGINT, SIGTERM and SIGHUP as a request: the loop saves its state at the next step and then stops."""
 
 import signal
 import threading
 import time
 from types import FrameType, TracebackType
 
-SAME_REQUEST_SECONDS = 1.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A scheduler signals every process of a job, so one request comes twice: from it, and from the runner above.
+SAME_REQUEST = 2.0  # seconds
+
+
+def heeded() -> list[int]:
+    """The signals that ask to stop; not a hang-up that nohup had this process ignore."""
+    return [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
 
 
 class Interrupts:
@@ -14,21 +20,21 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.to_stop = False
-        self.asked = 0.0
+        self._asked = 0.0
 
     def __enter__(self) -> "Interrupts":
         # Only the main thread may set handlers; elsewhere signals keep their usual meaning.
         self._before = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._notice) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._notice) for number in heeded()}
         return self
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        # Asked twice: now. A launcher that passes on the terminal's own signal has asked once.
-        if self.to_stop and time.monotonic() - self.asked > SAME_REQUEST_SECONDS:
-            raise KeyboardInterrupt
+        now = time.monotonic()
         if not self.to_stop:
-            self.to_stop, self.asked = True, time.monotonic()
+            self.to_stop, self._asked = True, now
+        elif now - self._asked > SAME_REQUEST:  # asked twice: now
+            raise KeyboardInterrupt
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():

@@ -12,14 +12,15 @@ from typing import Any
 def scratch_folder() -> tuple[Path, int]:
     """A folder for a kernel's files, held by the returned descriptor; those of killed processes are removed.
 
-    It lies with other temporary files because the names of sockets have to be short.
+    Sockets want a short path on a disk of this very machine, and a cluster's TMPDIR is often neither.
     """
-    for old in Path(tempfile.gettempdir()).glob("backbone-kernel-*"):
+    home = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())
+    for old in home.glob("backbone-kernel-*"):
         # One without a connection file may belong to a process that has not come to hold it yet.
         if (old / "connection.json").is_file() and (handle := _free(old)) is not None:
             shutil.rmtree(old, ignore_errors=True)
             os.close(handle)
-    scratch = Path(tempfile.mkdtemp(prefix="backbone-kernel-"))
+    scratch = Path(tempfile.mkdtemp(prefix="backbone-kernel-", dir=home))
     held = _free(scratch)
     assert held is not None, scratch
     return scratch, held

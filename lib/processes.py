@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from lib.interrupts import SIGNALS
+from lib.interrupts import SAME_REQUEST, heeded
 
 LOOK_SECONDS = 0.5  # between looks at the make above
-ONE_REQUEST = (
-    2.0  # seconds in which signals count as one: a terminal tells the whole group, and make tells its jobs
-)
 
 
 def run_to_its_end(command: list[str]) -> tuple[int, bool]:
@@ -30,7 +27,7 @@ def run_to_its_end(command: list[str]) -> tuple[int, bool]:
         if child is not None:
             child.terminate()
 
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    before = {number: signal.signal(number, pass_on) for number in heeded()}
     above = _make_above()
     try:
         # Descriptors that are inheritable, a held lock say, go down to the command.
@@ -51,16 +48,16 @@ def run_to_its_end(command: list[str]) -> tuple[int, bool]:
 @contextlib.contextmanager
 def signals_as_one_interrupt() -> Iterator[None]:
     """SIGTERM as SIGINT, and both at once as one KeyboardInterrupt, so that the clean-up after it is not torn."""
-    first = -ONE_REQUEST
+    first = -SAME_REQUEST
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal first
         now = time.monotonic()
-        if now - first >= ONE_REQUEST:
+        if now - first >= SAME_REQUEST:
             first = now
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    before = {number: signal.signal(number, interrupt) for number in heeded()}
     try:
         yield
     finally:

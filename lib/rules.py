@@ -5,10 +5,8 @@ when it changed, so make's clock means content: a `touch`, a checkout or a comme
 run one command a stage, behind LAUNCH, so make is the scheduler and a cluster is one word.
 """
 
-import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -190,13 +188,3 @@ def _value(data: Any, name: str) -> Any:
     for part in name.split("."):
         data = data.get(part) if isinstance(data, dict) else None
     return data
-
-
-def job_count(runs: int) -> tuple[int, bool]:
-    """(jobs, given): the N of `make -jN`, else one per core, or one when there is a GPU to share."""
-    match = re.search(r"(?:^|\s)-j\s*(\d+)", os.environ.get("MAKEFLAGS", ""))
-    if match:
-        return int(match[1]), True
-    if shutil.which("nvidia-smi"):
-        return 1, False
-    return max(1, min(provenance.machine()["cores"], runs)), False

@@ -1,6 +1,7 @@
 """A run's folder: who owns it, what it says of itself, and its live progress."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -258,6 +259,14 @@ def hold(path: Path, what: Path, patience: float) -> int:
                 os.close(handle)
                 raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first") from None
             time.sleep(0.2)
+        except OSError as error:
+            os.close(handle)
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            raise BadInput(
+                f"{what}: this file system has no locks ({error.strerror}), so two machines could write here at "
+                "once; put OUTPUTS on one that has, or mount it with locks (Lustre: -o flock)"
+            ) from None
     with contextlib.suppress(OSError):  # on a full disk a lock without a name is still a lock
         os.truncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)

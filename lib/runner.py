@@ -252,6 +252,8 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
         os.replace(part, home / f"{stage}.ipynb")
         failed.unlink(missing_ok=True)
     except PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":  # the request to stop reached the kernel before it reached us
+            raise KeyboardInterrupt from None
         os.replace(part, failed)
         cause = memory.ran_out(error.ename, error.evalue) or f"{error.ename}: {error.evalue}"
         cause = cause.removeprefix("BadInput: ")
@@ -299,7 +301,10 @@ class _ProgressOnly:
 
     def write(self, text: str) -> None:
         *lines, self.rest = (self.rest + text).split("\n")
-        self.stream.writelines(line + "\n" for line in lines if line.startswith(self.name))
+        shown = [line + "\n" for line in lines if line.startswith(self.name)]
+        if shown:
+            self.stream.write("".join(shown))
+            self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
 
     def flush(self) -> None:
         self.stream.flush()
