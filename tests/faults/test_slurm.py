@@ -247,6 +247,7 @@ def test_a_job_is_over_when_its_command_is(slurm):
 @pytest.mark.parametrize("sbatch_gives_up", [False, True])
 def test_a_requeued_job_is_waited_for(slurm, tmp_path, sbatch_gives_up):
     """Its command ends with a code that is not yet the job's; nor has sbatch the last word."""
+    wait_until(lambda: queue() == [])
     mark = tmp_path / "mark"
     again = f"if [ -e {mark} ]; then echo twice; exit 5; fi"
     script = f"trap 'exit 130' TERM; {again}; touch {mark}; sleep 60 & wait"
