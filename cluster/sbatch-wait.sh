@@ -35,12 +35,15 @@ show() {  # what is new of the log
   shown=$size
 }
 
+queued() {
+  job=$(cut -d';' -f1 "$here/id")
+  [ "$job" ] && [ "$(squeue --noheader --jobs="$job" 2>/dev/null)" ]
+}
+
 cancel() {
   trap '' INT TERM HUP
   until [ -s "$here/id" ] || ! kill -0 $submitted 2>/dev/null; do sleep 0.2; done
-  job=$(cut -d';' -f1 "$here/id")
-  [ -z "$job" ] || scancel "$job"
-  while [ "$job" ] && [ "$(squeue --noheader --jobs="$job" 2>/dev/null)" ]; do sleep 0.5; done
+  while queued; do scancel "$job"; sleep 1; done
   kill $submitted 2>/dev/null
   show
   rm -r "$here"
@@ -48,22 +51,24 @@ cancel() {
 }
 trap cancel INT TERM HUP
 
-# sbatch --wait looks at the job ever more seldom, up to every half minute. The job says itself when its command
-# is over; sbatch tells the rest: a job that was killed, and, for a code above 128, one that may come back.
-while kill -0 $submitted 2>/dev/null; do
+# sbatch --wait looks at the job ever more seldom, up to every half minute, and takes one that is just being requeued for
+# a dead one. So a job says itself when its command is over; a code above 128 may be that of a job that comes back.
+looked=-10
+over() {
+  code=$(cat "$here/code" 2>/dev/null)
+  [ "$code" ] && [ "$code" -lt 128 ] && return
+  kill -0 $submitted 2>/dev/null && return 1
+  [ $((SECONDS - looked)) -lt 10 ] && return 1
+  looked=$SECONDS
+  ! queued
+}
+until over; do
   sleep 0.5 & wait $!
   show
-  code=$(cat "$here/code" 2>/dev/null)
-  if [ "$code" ] && [ "$code" -lt 128 ]; then
-    kill $submitted 2>/dev/null
-    wait $submitted 2>/dev/null
-    show
-    rm -r "$here"
-    exit "$code"
-  fi
 done
-wait $submitted
-code=$?
+kill $submitted 2>/dev/null
+wait $submitted 2>/dev/null
+last=$?
 show
 rm -r "$here"
-exit $code
+exit "${code:-$last}"

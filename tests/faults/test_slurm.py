@@ -178,10 +178,8 @@ def test_a_failing_stage_says_so_and_make_fails(slurm, tmp_path, launch):
     own = tmp_path / "own.yaml"
     own.write_text(STUDY.replace("batch.size: 16", f"corpus.source: file, corpus.path: '{tmp_path}/stories.jsonl'"))
     (tmp_path / "stories.jsonl").write_text('{"text": "too short"}\n' * 3)
-    started = time.monotonic()
     said = make("grid", launch, study=own, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0
-    assert time.monotonic() - started < 30  # not at the next look of sbatch --wait
     assert (said.stdout + said.stderr).count("no usable train story") == 1
     assert "Traceback" not in said.stdout + said.stderr
     assert f"not done: {RUN} 01_train" in said.stderr
@@ -235,6 +233,35 @@ def test_words_reach_the_job_as_they_are(slurm):
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert said.returncode == 3, said.stderr
     assert said.stdout == f"{awkward}\n"
+
+
+def test_a_job_is_over_when_its_command_is(slurm):
+    """sbatch --wait looks after 2, 10 and 42 seconds: that would be half a minute lost for a stage of as much."""
+    started = time.monotonic()
+    subprocess.run(
+        ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "sleep", "2.5"], cwd=ROOT, check=True, timeout=30
+    )
+    assert time.monotonic() - started < 7
+
+
+@pytest.mark.parametrize("sbatch_gives_up", [False, True])
+def test_a_requeued_job_is_waited_for(slurm, tmp_path, sbatch_gives_up):
+    """Its command ends with a code that is not yet the job's; nor has sbatch the last word."""
+    wait_until(lambda: queue() == [])
+    mark = tmp_path / "mark"
+    again = f"if [ -e {mark} ]; then echo twice; exit 5; fi"
+    script = f"trap 'exit 130' TERM; {again}; touch {mark}; sleep 60 & wait"
+    command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "sh", "-c", script]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    wait_until(mark.exists)
+    if sbatch_gives_up:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (sbatch,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "sbatch\n"]
+        os.kill(sbatch, signal.SIGKILL)
+    slurm_says("scontrol", "requeue", *queue())
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "REQUEUE" in out and out.endswith("twice\n")
 
 
 def test_behind_launch_every_run_is_submitted(monkeypatch, tmp_path):

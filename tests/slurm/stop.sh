@@ -8,7 +8,7 @@ for name in slurmd slurmctld munge; do
   pid=$(cat $name.pid)
   kill "$pid" 2>/dev/null
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    kill -0 "$pid" 2>/dev/null || break
+    case $(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null) in ''|Z) break ;; esac
     sleep 0.2
   done
   kill -9 "$pid" 2>/dev/null

@@ -1,0 +1,139 @@
+"""What keeps a grid whole on a cluster, and the test that fails where it is taken away."""
+
+from tests.faults.protections import Protection
+
+HERE = "tests/faults/test_slurm.py::"
+SRUN = HERE + "test_srun_saves_at_a_notice_and_ends_with_the_same_bytes"
+SBATCH = HERE + "test_sbatch_goes_on_by_itself_and_ends_with_the_same_bytes"
+INTERRUPTED = HERE + "test_an_interrupted_make_leaves_no_job"
+WRONG = HERE + "test_a_wrong_launch_gets_one_sentence"
+WRAPPER = "cluster/sbatch-wait.sh"
+
+PROTECTIONS = [
+    Protection(
+        "a request that reaches a kernel twice is one request, and the state is saved",
+        "lib/interrupts.py",
+        "elif now - self._asked > SAME_REQUEST:",
+        "else:",
+        SRUN,
+    ),
+    Protection(
+        "a kernel's sockets lie in /tmp, whatever TMPDIR a job inherits",
+        "lib/runner.py",
+        'local = "/tmp" if os.access("/tmp", os.W_OK) else None',
+        "local = None",
+        SRUN,
+    ),
+    Protection(
+        "SIGTERM stops a stage also where a shell let it ignore SIGINT",
+        "lib/runner.py",
+        "            signal.signal(number, stop)",
+        "            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))",
+        SBATCH,
+    ),
+    Protection(
+        "what a stage said is in its job's log when the job is killed",
+        "lib/runner.py",
+        "            self.stream.flush()  # the log",
+        "            pass  # the log",
+        SBATCH,
+    ),
+    Protection(
+        "near its time limit a job requeues itself",
+        WRAPPER,
+        'exec scontrol requeue "\\$SLURM_JOB_ID"',
+        "true",
+        SBATCH,
+    ),
+    Protection(
+        "an interrupted make hands the signal on to srun",
+        "lib/launch.py",
+        "            process.terminate()\n",
+        "",
+        INTERRUPTED,
+    ),
+    Protection(
+        "an interrupted wait cancels its job",
+        WRAPPER,
+        'while queued; do scancel "$job"; sleep 1; done',
+        "",
+        INTERRUPTED,
+    ),
+    Protection(
+        "a job is over when its command is, not when sbatch looks",
+        WRAPPER,
+        'echo \\$code >$(printf %q "$here/code")',
+        "true",
+        HERE + "test_a_job_is_over_when_its_command_is",
+    ),
+    Protection(
+        "the code with which a job leaves for a requeue is not its last",
+        WRAPPER,
+        '[ "$code" ] && [ "$code" -lt 128 ] && return',
+        '[ "$code" ] && return',
+        HERE + "test_a_requeued_job_is_waited_for",
+    ),
+    Protection(
+        "a job that is being requeued while sbatch looks is waited for",
+        WRAPPER,
+        "  ! queued\n",
+        "  true\n",
+        HERE + "test_a_requeued_job_is_waited_for",
+    ),
+    Protection(
+        "the log of a requeued job goes on",
+        WRAPPER,
+        " --open-mode=append",
+        " --open-mode=truncate",
+        HERE + "test_a_requeued_job_is_waited_for",
+    ),
+    Protection(
+        "every word of a command reaches the job as it is",
+        WRAPPER,
+        "$(printf '%q ' \"$@\") &",
+        '$(echo "$@") &',
+        HERE + "test_words_reach_the_job_as_they_are",
+    ),
+    Protection(
+        "a word that is no command is not submitted",
+        WRAPPER,
+        'command -v -- "${1-}" >/dev/null || {',
+        "true || {",
+        HERE + "test_an_option_that_is_no_command_gets_one_sentence",
+    ),
+    Protection(
+        "a LAUNCH that is not there is one sentence before anything is discarded",
+        "lib/launch.py",
+        "if shutil.which(words[0]) is None:",
+        "if False:",
+        WRONG,
+    ),
+    Protection(
+        "sbatch as LAUNCH is refused",
+        "lib/launch.py",
+        'if Path(words[0]).name == "sbatch":',
+        "if False:",
+        WRONG,
+    ),
+    Protection(
+        "an unclosed quotation in LAUNCH is one sentence",
+        "lib/launch.py",
+        "except ValueError as error:",
+        "except KeyError as error:",
+        WRONG,
+    ),
+    Protection(
+        "behind LAUNCH the login machine's cores and GPUs do not count",
+        "lib/launch.py",
+        "    if launch:\n",
+        "    if False:\n",
+        HERE + "test_behind_launch_every_run_is_submitted",
+    ),
+    Protection(
+        "a file system without locks is refused in one sentence",
+        "lib/runfolder.py",
+        "if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):",
+        "if True:",
+        HERE + "test_a_file_system_without_locks_is_refused",
+    ),
+]
