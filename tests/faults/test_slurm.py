@@ -20,8 +20,7 @@ import pytest
 from lib.errors import BadInput
 from lib.launch import job_count
 from lib.runfolder import hold
-from tests.test_make import ROOT, RUN, make, start_make
-from tests.test_resume import results
+from tests.faults.tools import ROOT, RUN, make, results, start_make
 
 SCRIPTS = ROOT / "tests" / "slurm"
 # No state is saved by the clock: what a stopped job has left to go on from, it saved because it was told.
@@ -244,9 +243,8 @@ def test_a_job_is_over_when_its_command_is(slurm):
     assert time.monotonic() - started < 7
 
 
-@pytest.mark.parametrize("sbatch_gives_up", [False, True])
-def test_a_requeued_job_is_waited_for(slurm, tmp_path, sbatch_gives_up):
-    """Its command ends with a code that is not yet the job's; nor has sbatch the last word."""
+def test_a_requeued_job_is_waited_for(slurm, tmp_path):
+    """Its command ends with a code that is not yet the job's."""
     wait_until(lambda: queue() == [])
     mark = tmp_path / "mark"
     again = f"if [ -e {mark} ]; then echo twice; exit 5; fi"
@@ -254,14 +252,21 @@ def test_a_requeued_job_is_waited_for(slurm, tmp_path, sbatch_gives_up):
     command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "sh", "-c", script]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     wait_until(mark.exists)
-    if sbatch_gives_up:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        (sbatch,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "sbatch\n"]
-        os.kill(sbatch, signal.SIGKILL)
     slurm_says("scontrol", "requeue", *queue())
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 5
     assert "REQUEUE" in out and out.endswith("twice\n")
+
+
+def test_a_job_that_slurm_ends_is_an_error_that_says_so(slurm, tmp_path):
+    wait_until(lambda: queue() == [])
+    command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "--time=1", "sleep", "90"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: slurm_says("squeue", "--noheader", "--states=RUNNING").strip())
+    slurm_says("scancel", *queue())
+    _, err = process.communicate(timeout=60)
+    assert process.returncode not in (0, 130)
+    assert re.search(r"error: Slurm ended job \d+: CANCELLED", err)
 
 
 def test_behind_launch_every_run_is_submitted(monkeypatch, tmp_path):
