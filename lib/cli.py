@@ -235,6 +235,8 @@ def execute_command(stage: str, run: Path) -> int:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if os.environ.get("LAUNCH"):  # it may be this job alone that was asked to stop
+            raise
         return 130  # the make above says it once for all stages
     return 0
 
