@@ -10,22 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"  # read when NumPy and torch are imported
+if __name__ == "__main__":  # read when NumPy and torch are imported, here and in the processes started
+    os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 
-import torch  # noqa: E402
+import torch
 
-from bench import evaluation, geometry, pipeline, training  # noqa: E402
-from bench.measure import Differs, Pair, seconds  # noqa: E402
-from bench.table import render  # noqa: E402
-from lib import provenance  # noqa: E402
-from lib.errors import BadInput, nearest  # noqa: E402
-from lib.files import json_text, write_atomically  # noqa: E402
-from lib.params import Params, is_evaluation, snapshot_steps  # noqa: E402
-from lib.runfolder import clock, now_text  # noqa: E402
-from lib.study import load_reheat  # noqa: E402
+from bench import evaluation, geometry, pipeline, training
+from bench.measure import Differs, Pair, seconds
+from bench.table import render
+from lib import provenance
+from lib.errors import BadInput, nearest
+from lib.files import json_text, write_atomically
+from lib.params import Params, is_evaluation, snapshot_steps
+from lib.runfolder import clock, now_text
+from lib.study import load_reheat
 
-PROFILE = "laptop"
 TRAINING_BAR, EVALUATION_BAR, SAVING_BAR, PIPELINE_BAR, TWO_RUNS_BAR = 2.0, 0.08, 0.02, 0.15, 1.8
 
 
@@ -105,7 +104,7 @@ def measure_together(b: training.Bench, report: Report, options: argparse.Namesp
     if report.record["machine"]["cores"] < 2:
         report.record["left_out"].append("two runs side by side: there is one core")
         return
-    pair = pipeline.side_by_side(PROFILE, b.corpora, options.steps // 4, options.pairs)
+    pair = pipeline.side_by_side(options.profile, b.corpora, options.steps // 4, options.pairs)
     report.pairs(pair)
     gain = 1 / pair.ratio
     report.bar("two runs", gain, f">= {TWO_RUNS_BAR:g}x", gain >= TWO_RUNS_BAR, of=pair.what, inverse=True)
@@ -245,6 +244,7 @@ def laptop_run(
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--outputs", type=Path, default=Path("outputs"))
+    parser.add_argument("--profile", default="laptop", help="of training and evaluation")
     parser.add_argument("--only", default=" ".join(MEASUREMENTS), help="some of: " + " ".join(MEASUREMENTS))
     parser.add_argument("--sizes", default="laptop middle", help="of the geometry: laptop middle paper")
     parser.add_argument("--pairs", type=int, default=5)
@@ -271,7 +271,7 @@ def main(arguments: list[str]) -> int:
     report = Report(options.outputs / "bench", settings)
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         report.say("packing the corpus")
-        took, b = seconds(lambda: training.setting(PROFILE, Path(home) / "corpora"))
+        took, b = seconds(lambda: training.setting(options.profile, Path(home) / "corpora"))
         report.record["raw"]["corpus"] = took
         report.record["notes"].append(f"The corpus is packed once for all runs, in {took:.1f} s")
         try:

@@ -71,7 +71,7 @@ def render(record: dict[str, Any]) -> str:
             table.append((line["what"], amount(line["seconds"]), share))
         text += aligned(table)
     agreed = ", ".join(f"{name} {value:.1g}" for name, value in record["agreement"].items())
-    text += ["", f"Both ways agree (largest relative difference): {agreed}."] if agreed else []
+    text += ["", *([f"Both ways agree (largest relative difference): {agreed}."] if agreed else [])]
     text += [f"Not measured: {why}." for why in record["left_out"]]
     text += [f"{note}." for note in record["notes"]]
     return "\n".join(text) + "\n"
