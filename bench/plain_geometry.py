@@ -26,11 +26,12 @@ class Trajectory:
 
     def __init__(self, folder: Path, steps: Iterable[int], trunk: list[str]) -> None:
         self.steps = np.array(list(steps))
-        rows = []
-        for step in self.steps:
+        for i, step in enumerate(self.steps):
             state = safetensors.numpy.load_file(snapshot_path(folder, int(step)))
-            rows.append(np.concatenate([state[name].ravel() for name in trunk]))
-        self.thetas = np.stack(rows)
+            theta = np.concatenate([state[name].ravel() for name in trunk])
+            if i == 0:
+                self.thetas = np.empty((len(self.steps), len(theta)), np.float32)
+            self.thetas[i] = theta
 
     def at(self, step: int) -> np.ndarray:
         return self.thetas[int(np.flatnonzero(self.steps == step)[0])]
