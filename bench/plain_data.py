@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lib import storyworld
 from lib.batches import CROPS, EXAMPLES, batch, uniforms
-from lib.corpus import Corpus
+from lib.corpus import Corpus, Split
 from lib.params import Params
 from lib.probe import EvalSet, Probes
 from lib.templates import TEMPLATES
@@ -134,7 +134,7 @@ def validation_loader(dataset: StoryDataset, corpus: Corpus, p: Params, step: in
     return DataLoader(dataset, batch_size=size, sampler=stories)
 
 
-def _crop(split: object, story: int, drawn: float, p: Params) -> list[float]:
+def _crop(split: Split, story: int, drawn: float, p: Params) -> list[float]:
     """A crop takes a number only where there is something to choose."""
     return [drawn] if len(split.story(story)) > p.model.context + 1 else []
 

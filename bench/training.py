@@ -1,8 +1,10 @@
 """Training: a step and its parts, the data of a batch, a whole run, and two runs side by side."""
 
+import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,7 +178,7 @@ def data(bench: Bench, count: int) -> Pair:
 # ------------------------------------------------------------------------------------------------- whole runs
 
 
-def whole_runs(bench: Bench, steps: int, count: int, say: "callable") -> tuple[Pair, dict[str, float]]:
+def whole_runs(bench: Bench, steps: int, count: int, say: Callable[[str], None]) -> tuple[Pair, dict[str, float]]:
     """Training with its evaluations and snapshots, from initial weights to the last, `count` pairs."""
     p = shortened(bench.p, steps)
     pair, worst = Pair(f"whole training, {steps} steps"), {}
@@ -189,7 +191,8 @@ def whole_runs(bench: Bench, steps: int, count: int, say: "callable") -> tuple[P
             theirs = PlainRun(p, bench.corpus, bench.probes, steps, stories_seen(bench.p, bench.corpus))
             pair.plain.append(seconds(lambda run=theirs, f=plain_folder: run.run(f))[0])
             (our_folder / "params.yaml").write_text(dump_params(p))
-            pair.ours.append(seconds(lambda f=our_folder: train(p, f, bench.corpora))[0])
+            with redirect_stdout(io.StringIO()):  # the run's own progress lines
+                pair.ours.append(seconds(lambda f=our_folder: train(p, f, bench.corpora))[0])
             worst = same_runs(theirs, our_folder, steps)
             say(f"pair {n + 1} of {count}: plain {pair.plain[-1]:.1f} s, ours {pair.ours[-1]:.1f} s")
     return pair, worst

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench import __main__ as command
-from bench import training
+from bench import pipeline, training
 from bench.evaluation import same_scores
 from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
 from bench.measure import Clock, Differs, Pair, agree
@@ -22,8 +22,12 @@ from lib.batches import batch, validation_batch
 from lib.errors import BadInput
 from lib.evaluate import evaluate_all
 from lib.model import build_model
+from lib.params import snapshot_steps
 from lib.probe import eval_sets
 from lib.provenance import ROOT
+from lib.rules import STAGES
+from lib.runner import notebook_path
+from lib.study import load_study
 from lib.train import composite_loss
 
 EXECUTED = {
@@ -211,3 +215,44 @@ def test_the_table_shows_bars_as_met_missed_and_not_measured():
     assert ["share", "", "-", "", ">= 2x", "not measured"] in cells
     assert ["forward", "3 s", "100.0 %"] in cells
     assert "Not measured: LaTeX: there is none here." in render(record)
+
+
+def test_the_short_study_leaves_later_stages_as_much_to_do(tmp_path):
+    study, _ = pipeline.short_study(tmp_path)
+    laptop = load_study("beta2", "laptop")
+    assert [run.name for run in study.runs] == [run.name for run in laptop.runs]
+    short, whole = study.runs[0].params, laptop.runs[0].params
+    assert short.schedule.steps == 80 and short.model == whole.model
+    counts = [len(snapshot_steps(p)) for p in (short, whole)]
+    assert abs(counts[0] - counts[1]) <= 1
+    assert len(study.analysis.fisher_steps) == len(laptop.analysis.fisher_steps)
+    assert study.analysis.fisher_batches == laptop.analysis.fisher_batches
+
+
+def test_overhead_is_what_is_not_training():
+    found = {
+        "01_train": {"seconds": 12.0, "training": 8.0},
+        "02_pca": {"seconds": 4.0, "training": 0.0},
+        "04_reheat": {"seconds": 20.0, "training": 18.0},
+        "06_figures": {"seconds": 99.0, "training": 0.0},
+    }
+    around = pipeline.overhead(found, run=72.0, reheats=118.0)
+    assert around["seconds"] == 8.0 and around["share"] == 0.1
+    assert around["seconds_with_reheats"] == 10.0 and around["share_with_reheats"] == 0.05
+
+
+def test_every_notebook_imports_without_running():
+    for stage in STAGES:
+        imports = pipeline.notebook_imports(notebook_path(stage.name))
+        assert "from lib" in imports and "train(" not in imports
+
+
+def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):
+    run = tmp_path / "beta2-laptop" / "pilot"
+    assert pipeline.study_on_disk(tmp_path) is None
+    for stage, took in (("01_train", 90.0), ("02_pca", 10.0)):
+        notebook = run / "notebooks" / f"{stage}.ipynb"
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        notebook.write_text(json.dumps({"metadata": {"papermill": {"duration": took}}}))
+    (run / "run.json").write_text(json.dumps({"seconds": 80.0}))
+    assert pipeline.study_on_disk(tmp_path) == {"runs": 1, "seconds": 100.0, "training": 80.0, "share": 0.2}
