@@ -200,7 +200,7 @@ def conclude(p: Params, report: Report, steps: int) -> None:
         lines = [(f"{stage}, without training", s, False) for stage, s in around["by_stage"].items()]
         report.where("around the training of a laptop run", lines)
         report.record["notes"].append(
-            f"A run with its {conditions} reheats spends {100 * around['share_with_reheats']:.1f} % outside it"
+            f"A run and its {conditions} reheats: {100 * around['share_with_reheats']:.1f} % outside training"
         )
     shares["pipeline, share of a run"] = (share, PIPELINE_BAR)
     for what, (value, bar) in shares.items():
