@@ -1,4 +1,4 @@
-# The front door: make all | paper | report | claims | grid | explore | test | lab | status | why | arxiv | clean | help
+# The front door: make all | paper | report | claims | grid | explore | test | bench | lab | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -30,13 +30,14 @@ endif
 
 STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 export LAUNCH MAKE
-.PHONY: help all grid explore paper report claims arxiv pack test lab status why clean setup latex
+.PHONY: help all grid explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
 	@echo 'make test      the test suite'
+	@echo 'make bench     how fast this machine is at it, beside a plain way of doing the same (six minutes)'
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
 	@echo 'make pack      the results of a study without its snapshots, a few MB: make paper FROM=results/beta2-laptop'
@@ -49,6 +50,7 @@ help:
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
 	@echo "LAUNCH=          what each stage is run by: LAUNCH='srun --gres=gpu:1'"
 	@echo 'OUTPUTS=$(OUTPUTS)  where results go'
+	@echo 'SIZES=           of the geometry that make bench measures: laptop middle paper'
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
 
@@ -79,6 +81,9 @@ status why clean: $(READY)
 lab: $(READY)
 	@test -n '$(RUN)' || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }
 	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
+
+bench: $(READY)
+	@$(PY) -m bench --outputs '$(OUTPUTS)' $(if $(SIZES),--sizes '$(SIZES)')
 
 test: $(READY) $(if $(READY),.venv/test-ready)
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)

@@ -107,7 +107,8 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
         run.write_codewords(probes.codewords)
         state = restore(run, p, model, optimizer)
     state = ranks.spread(model, optimizer, state)
-    loss_of = objective(p, model, ranks, autocast, compiled)
+    forward, terms = (torch.compile(model), torch.compile(loss_terms)) if compiled else (model, loss_terms)
+    loss_of = objective(p, model, ranks, forward, terms, autocast)
     if compiled:  # before the clock of the first step starts
         loss_of(batch(corpus, probes, p, 1), 1.0).backward()
         optimizer.zero_grad(set_to_none=True)
@@ -194,10 +195,18 @@ def restore(run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimi
 
 
 def objective(
-    p: Params, model: GPT, ranks: Ranks, autocast: bool, compiled: bool
+    p: Params,
+    model: GPT,
+    ranks: Ranks,
+    forward: Callable[[Tensor], Tensor] | None = None,
+    terms: Callable = loss_terms,
+    autocast: bool = False,
 ) -> Callable[[Batch, float], Tensor]:
-    """(batch, lambda) -> this process's part of the composite loss of one micro-batch, scaled for accumulation."""
-    forward, terms = (torch.compile(model), torch.compile(loss_terms)) if compiled else (model, loss_terms)
+    """(batch, lambda) -> this process's part of the composite loss of one micro-batch, scaled for accumulation.
+
+    `forward` is `model` or a compiled form of it, `terms` likewise of `loss_terms`.
+    """
+    forward = forward or model
 
     def loss(example: Batch, lam: float) -> Tensor:
         weights = position_weights(example, lam)[ranks.share] / p.batch.accumulate

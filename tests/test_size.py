@@ -64,7 +64,7 @@ def train(p, vocab):
     model = build_model(p.model, vocab, 0)
     optimizer = build_optimizer(model, p.optim)
     start = [t.detach().clone() for t in model.trunk().values()]
-    loss = objective(p, model, Ranks(0, 1, torch.device("cpu")), False, False)
+    loss = objective(p, model, Ranks(0, 1, torch.device("cpu")))
     tokens = np.random.default_rng(0).integers(0, vocab, (p.batch.size, p.model.context + 1))
     every = np.ones((p.batch.size, p.model.context), dtype=bool)
     for _ in range(2):

@@ -1,0 +1,260 @@
+"""The plain way of `bench` computes what ours computes, and a difference between them is noticed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from bench import __main__ as command
+from bench import pipeline, training
+from bench.evaluation import same_scores
+from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
+from bench.measure import Clock, Differs, Pair, agree
+from bench.plain_eval import evaluate_plainly
+from bench.plain_model import plain_loss, plain_twin
+from bench.plain_train import PlainRun
+from bench.table import render
+from bench.training import Bench, OurRun, same_items
+from lib.batches import batch, validation_batch
+from lib.errors import BadInput
+from lib.evaluate import evaluate_all
+from lib.model import build_model
+from lib.parallel import Ranks
+from lib.params import snapshot_steps
+from lib.probe import eval_sets
+from lib.provenance import ROOT
+from lib.rules import STAGES
+from lib.runner import notebook_path
+from lib.study import load_study
+from lib.train import objective
+
+EXECUTED = {
+    "variant": "executed",
+    "batch__pad_targets": "count",
+    "probe__answer_mask": "bare",
+    "eval__crops": "fresh",
+    "batch__accumulate": 2,
+}
+
+
+@pytest.fixture(params=["corrected", "executed"])
+def variant(request, changed, smoke, corpus, probes, corpora):
+    p = smoke if request.param == "corrected" else changed(smoke, **EXECUTED)
+    return Bench(p, corpus, training.build_probes(corpus, p), corpora)
+
+
+@pytest.fixture
+def trained(variant):
+    """(ours, plain) at the same weights, a few steps into training."""
+    mine = OurRun(variant)
+    for step in range(1, 6):
+        mine.step(step, Clock())
+    theirs = PlainRun(variant.p, variant.corpus, variant.probes, 1)
+    theirs.model.load_state_dict(mine.model.state_dict(), strict=False)
+    return mine, theirs
+
+
+@pytest.mark.parametrize("lam", [0.0, 2.0])
+def test_the_plain_model_has_our_loss_and_our_gradients(variant, lam):
+    b = batch(variant.corpus, variant.probes, variant.p, 1)
+    assert b.answer.any()
+    ours = build_model(variant.p.model, variant.corpus.vocab, 3)
+    plain = plain_twin(ours, variant.p.model)
+    targets = torch.where(torch.from_numpy(b.language | b.answer), torch.from_numpy(b.tokens[:, 1:]), -100)
+    logits = plain(torch.from_numpy(b.tokens[:, :-1]))
+    theirs = plain_loss(logits, targets, torch.from_numpy(b.answer), lam)
+    mine = objective(variant.p, ours, Ranks(0, 1, training.CPU))(b, lam)
+    agree("loss", theirs.item(), mine.item(), 1e-6)
+    theirs.backward()
+    mine.backward()
+    gradients = [{name: p.grad for name, p in m.named_parameters()} for m in (plain, ours)]
+    agree("gradient", *gradients, 1e-4)
+
+
+def test_the_plain_data_are_our_batches_also_in_the_next_epoch(variant):
+    steps = 45 // variant.p.batch.accumulate  # an epoch has 37 batches
+    items = iter(PlainRun(variant.p, variant.corpus, variant.probes, steps).loader)
+    seen = [
+        same_items(items, variant, step, micro)
+        for step in range(1, steps + 1)
+        for micro in range(variant.p.batch.accumulate)
+    ]
+    assert len(seen) > 37 and next(items, None) is None
+
+
+def test_a_wrong_token_is_noticed(variant):
+    run = PlainRun(variant.p, variant.corpus, variant.probes, 2)
+    story = int(batch(variant.corpus, variant.probes, variant.p, 2).stories[0])
+    run.train.cache[story] = [token ^ 1 for token in run.train.tokens(story)]
+    items = iter(run.loader)
+    with pytest.raises(Differs, match="inputs of step"):
+        [same_items(items, variant, step) for step in (1, 2)]
+
+
+def test_plain_evaluation_gives_our_scores(variant, trained):
+    mine, theirs = trained
+    sets = eval_sets(variant.corpus, variant.probes, variant.p)
+    ours, _ = evaluate_all(mine.model, validation_batch(variant.corpus, variant.p, 5), sets, False)
+    plain = theirs.evaluate(5)
+    assert plain.keys() == ours.keys()
+    same_scores(plain, ours, variant.p.probe.eval_examples)
+    with pytest.raises(Differs, match="nll_ood"):
+        same_scores(plain, {**ours, "nll_ood": ours["nll_ood"] * 1.001}, variant.p.probe.eval_examples)
+    with pytest.raises(Differs, match="probe_in_acc"):
+        same_scores(plain, {**ours, "probe_in_acc": ours["probe_in_acc"] + 0.1}, variant.p.probe.eval_examples)
+
+
+def test_plain_accuracy_counts_whole_answers(trained):
+    """At these weights nobody is right; with the head bent towards one example's answer, somebody is."""
+    _, theirs = trained
+    example = theirs.sets["ood"].items[0]
+    inputs, targets, probe = (x[None] for x in example)
+    with torch.no_grad():
+        theirs.model.lm_head.weight[targets[probe]] *= 1e3
+    right = (theirs.model(inputs).argmax(-1) == targets)[probe].all()
+    alone = {"in": [example], "ood": [example]}
+    scores = evaluate_plainly(theirs.model, [(inputs, targets, probe)], alone)
+    assert scores["probe_ood_acc"] == float(right)
+
+
+@pytest.fixture(scope="module")
+def trajectory(tmp_path_factory):
+    folder, size = tmp_path_factory.mktemp("trajectory"), Size("tiny", "laptop", 2, 8, ALL, 0)
+    write_trajectory(folder, size)
+    return plain_way(folder, size), our_way(folder, size)
+
+
+def test_the_svd_of_the_drifts_gives_our_geometry(trajectory):
+    plain, ours = trajectory
+    assert {name.split(".")[0] for name in plain} == set(ALL)
+    assert all(np.isfinite(value).all() and np.size(value) for value in plain.values())
+    assert same_geometry(plain, ours) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["G2.pc1", "R0.cosines", "P0.A_E", "U1.cosines"])
+def test_another_geometry_is_noticed(trajectory, name):
+    plain, ours = trajectory
+    with pytest.raises(Differs, match=name):
+        same_geometry(plain, {**ours, name: ours[name] * (1 + 1e-4)})
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(1.0, 1.001), ([1.0, 2.0], [1.0]), (float("nan"), 1.0), ({"a": 1.0}, {"b": 1.0})]
+)
+def test_what_differs_does_not_agree(a, b):
+    assert agree("same", a, a, 0.0) == 0.0
+    with pytest.raises(Differs, match="pair"):
+        agree("pair", a, b, 1e-4)
+
+
+def test_a_measurement_whose_ways_differ_ends_the_bench(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(training, "LOSSES", -1.0)
+    threads = torch.get_num_threads()
+    arguments = ["--profile", "smoke", "--only", "training", "--steps", "8", "--outputs", str(tmp_path)]
+    assert command.main(arguments) == 1
+    torch.set_num_threads(threads)
+    assert "loss of step 1" in capsys.readouterr().err
+    record = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    assert not record["complete"] and not record["measurements"]
+
+
+def test_the_command_writes_both_files_and_prints_the_table(tmp_path):
+    arguments = ["--profile", "smoke", "--only", "training evaluation", "--steps", "8", "--pairs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments, "--outputs", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    table = (tmp_path / "bench" / "table.md").read_text()
+    assert record["complete"] and table == render(record) and table.strip() in done.stdout
+    assert {bar["what"] for bar in record["bars"] if bar["met"] is None} == {"pipeline, share of a run"}
+    assert "whole training, 8 steps" in table and "Where time goes: one laptop run" in table
+    assert max(record["agreement"].values()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("--only trainin", "did you mean training"), ("--sizes lap", "laptop"), ("--steps 2", "8 steps")],
+)
+def test_a_wrong_option_gets_one_sentence(given, said):
+    with pytest.raises(BadInput, match=said):
+        command.parse(given.split())
+
+
+def test_the_table_shows_bars_as_met_missed_and_not_measured():
+    def bar(what, value, met, **more):
+        return {"what": what, "value": value, "bar": ">= 2x", "met": met, **more}
+
+    record = {
+        "machine": {"processor": "a processor", "cores": 2},
+        "versions": {"torch": "1", "numpy": "2", "python": "3"},
+        "commit": "0123456789abcdef",
+        "dirty": True,
+        "measurements": [
+            Pair("training", [3.0, 4.0, 5.0], [1.0, 1.0, 1.0]).record(),
+            Pair("rate", [100.0], [150.0], unit="1/s").record(),
+        ],
+        "bars": [
+            bar("training", 4.0, True, of="training"),
+            bar("two", 1.5, False, of="rate", inverse=True),
+            bar("share", None, None),
+        ],
+        "where": {"a run": [{"what": "forward", "seconds": 3.0, "share": True}]},
+        "agreement": {"losses": 1e-8},
+        "left_out": ["LaTeX: there is none here"],
+        "notes": [],
+    }
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in render(record).splitlines()]
+    assert ["training", "4 s", "1 s", "4x (3-5)", ">= 2x", "met"] in cells
+    assert ["rate", "100 1/s", "150 1/s", "1.5x (once)", ">= 2x", "MISSED"] in cells
+    assert ["share", "", "-", "", ">= 2x", "not measured"] in cells
+    assert ["forward", "3 s", "100.0 %"] in cells
+    assert "Not measured: LaTeX: there is none here." in render(record)
+
+
+def test_the_short_study_leaves_later_stages_as_much_to_do(tmp_path):
+    study, _ = pipeline.short_study(tmp_path)
+    laptop = load_study("beta2", "laptop")
+    assert [run.name for run in study.runs] == [run.name for run in laptop.runs]
+    short, whole = study.runs[0].params, laptop.runs[0].params
+    assert short.schedule.steps == 80 and short.model == whole.model
+    counts = [len(snapshot_steps(p)) for p in (short, whole)]
+    assert abs(counts[0] - counts[1]) <= 1
+    assert len(study.analysis.fisher_steps) == len(laptop.analysis.fisher_steps)
+    assert study.analysis.fisher_batches == laptop.analysis.fisher_batches
+
+
+def test_overhead_is_what_is_not_training():
+    found = {
+        "01_train": {"seconds": 12.0, "training": 8.0},
+        "02_pca": {"seconds": 4.0, "training": 0.0},
+        "04_reheat": {"seconds": 20.0, "training": 18.0},
+        "06_figures": {"seconds": 99.0, "training": 0.0},
+    }
+    around = pipeline.overhead(found, run=72.0, reheats=118.0)
+    assert around["seconds"] == 8.0 and around["share"] == pytest.approx(0.1)
+    assert around["seconds_with_reheats"] == 10.0 and around["share_with_reheats"] == pytest.approx(0.05)
+
+
+def test_every_notebook_imports_without_running():
+    for stage in STAGES:
+        imports = pipeline.notebook_imports(notebook_path(stage.name))
+        assert "from lib" in imports and "train(" not in imports
+
+
+def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):
+    run = tmp_path / "beta2-laptop" / "pilot"
+    assert pipeline.study_on_disk(tmp_path) is None
+    for stage, took in (("01_train", 90.0), ("02_pca", 10.0)):
+        notebook = run / "notebooks" / f"{stage}.ipynb"
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        notebook.write_text(json.dumps({"metadata": {"papermill": {"duration": took}}}))
+    (run / "run.json").write_text(json.dumps({"seconds": 80.0}))
+    expected = {"runs": 1, "seconds": 100.0, "training": 80.0, "share": 0.2}
+    assert pipeline.study_on_disk(tmp_path) == pytest.approx(expected)
