@@ -11,7 +11,7 @@ from lib.files import fingerprint, json_text
 from lib.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.results import collect
 from lib.rules import targets
-from lib.rundata import load_runs
+from lib.rundata import load_runs, numbers
 from lib.runner import lost_outputs, read_done
 from lib.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused
@@ -167,6 +167,11 @@ def test_json_of_a_run(finished, run):
         elif name == "run.json":
             assert record is None or record["state"] in ("training", "done", "diverged", "failed"), place
         path.write_bytes(data)
+
+
+@pytest.mark.parametrize("values", [["a"], [1, [2]], [{}], ["1e"], {"a": 1}, "text", 3, None])
+def test_what_holds_no_numbers_draws_nothing(values):
+    assert numbers(values).size == 0
 
 
 # -------------------------------------------------------------------------------------------------- the corpus
