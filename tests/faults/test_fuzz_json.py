@@ -10,7 +10,7 @@ from lib.corpus import open_corpus
 from lib.files import fingerprint, json_text
 from lib.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.results import collect
-from lib.rules import targets
+from lib.rules import reasons, targets
 from lib.rundata import load_runs, numbers
 from lib.runner import lost_outputs, read_done
 from lib.status import runs_table, status_table, why_text
@@ -140,6 +140,20 @@ def test_json_of_a_study(study):
             raise AssertionError(place) from error
         finally:
             path.write_bytes(data)
+
+
+def test_a_done_marker_with_anything_in_it_is_read(study):
+    """Whatever stands where an input was, the stage runs again."""
+    target = study[2][0]
+    data = target.done.read_bytes()
+    assert reasons(target) == []
+    for key in target.inputs:
+        for wrong in WRONG:
+            record = json.loads(data)
+            record["inputs"][key] = wrong
+            target.done.write_text(json.dumps(record))
+            assert reasons(target) != [] or wrong == target.inputs[key]
+    target.done.write_bytes(data)
 
 
 def test_json_of_a_run(finished, run):
