@@ -195,6 +195,11 @@ def test_packed_corpora(finished, tmp_path):
     folder = shutil.copytree(finished[2], tmp_path / "corpus")
     files = sorted(p for p in folder.iterdir() if p.is_file())
     whole = open_corpus(folder)
+    record = (folder / "corpus.json").read_bytes()
+    for content in ("[]", "{}", "3", "null", "[" * 100_000, '{"fingerprint": 3}'):
+        (folder / "corpus.json").write_text(content)
+        assert "delete the folder to rebuild it" in refused(open_corpus, folder)[1]
+    (folder / "corpus.json").write_bytes(record)
     for index in range(60):
         rng = random.Random(f"corpus {index}")
         path = rng.choice(files)
