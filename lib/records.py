@@ -21,7 +21,7 @@ def training_files(folder: Path, p: Params) -> list[str]:
 
 def lost_file(folder: Path, p: Params) -> str:
     """The first of a finished run's files that is gone or is not what was written, in words; else nothing."""
-    from lib.snapshots import check_snapshot, load_tensors  # torch takes seconds to import
+    from lib.snapshots import load_tensors  # torch takes seconds to import
 
     for name in training_files(folder, p):
         if not (folder / name).exists():
@@ -34,11 +34,27 @@ def lost_file(folder: Path, p: Params) -> str:
     codewords = read_json(folder / "codewords.json")
     if not isinstance(codewords, dict) or len(codewords.get("codewords", ())) != p.probe.codewords:
         return "codewords.json is damaged"
-    try:
-        for path in sorted((folder / "snapshots").glob("*.safetensors")):
-            check_snapshot(path, int(path.stem), run_hash(p))
-        if (folder / CURRENT).exists():
+    if (folder / CURRENT).exists():
+        try:
             load_tensors(folder / CURRENT)
+        except BadInput as error:
+            return str(error)
+    reached = (read_record(folder) or {}).get("step", p.schedule.steps)
+    return lost_before(folder, p, reached, evaluations)
+
+
+def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, Any]]) -> str:
+    """The first thing up to a step that training went through and that is not on disk as it was written."""
+    from lib.snapshots import check_snapshot
+
+    if evaluations and not metrics_agree(folder, evaluations):
+        return "metrics.jsonl does not hold the evaluations so far"
+    try:
+        # A run that stopped early has one more, at the step where it did.
+        there = [int(path.stem) for path in (folder / "snapshots").glob("*.safetensors") if path.stem.isdigit()]
+        for earlier in sorted({*snapshot_steps(p), *there}):
+            if earlier <= step:
+                check_snapshot(snapshot_path(folder, earlier), earlier, run_hash(p))
     except BadInput as error:
         return str(error)
     return ""

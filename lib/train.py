@@ -31,7 +31,7 @@ from lib.parallel import Ranks
 from lib.params import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
-from lib.records import metrics_agree, read_record
+from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder
 from lib.snapshots import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
@@ -183,8 +183,8 @@ def restore(run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimi
     saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p))
     for complaint in complaints:
         run.say(complaint)
-    if saved and not metrics_agree(run.folder, saved["evaluations"]):
-        run.say("metrics.jsonl is not what the saved state knows of it; training from the start")
+    if saved and (lost := lost_before(run.folder, p, saved["step"], saved["evaluations"])):
+        run.say(f"{lost}; training from the start")
         run.begin_anew()
         saved = None
         model.load_state_dict(start)

@@ -19,7 +19,7 @@ from lib.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
 from lib.yaml_text import parse_yaml
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 
-SECONDS = 3.0  # for one file; the slowest that are read take a few tenths
+SECONDS = 3.0  # of a processor, for one file; the slowest that are read take a few tenths
 CHUNKS, CHUNK = 10, 1000  # of which the last tenth are resolved files
 SMALL = """study: mine
 question: does it matter?
@@ -246,32 +246,68 @@ def test_make_refuses_in_one_line(content, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("axes: {seed: [1]}\nset: {optim.lr: 1e-3, optim: {lr: 2e-3}}", "optim.lr is given twice"),
-        ("axes: {seed: [1]}\nset: {seed: 2}", "seed is in set and in axes"),
-        ("axes: {seed: [1]}\nset: {optim.lr: {}}", "optim.lr = {}"),
-        ("axes: {seed: [1]}\nset: {seed: 042}", "the number '042' reads differently"),
-        ("axes: {seed: [1:30]}", "the number '1:30' reads differently"),
-        ("axes: {seed: [1]}\nset: {model.layers: 9999999999}", "less than or equal to 1000000000"),
-        ("axes: {seed: [1]}\nset: {eval.every: 1, schedule.steps: 3000000}", "snapshots makes 3030010 of them"),
-        ("axes: {corpus.path: ['" + "w" * 300 + "']}", "too long a name"),
-        ('axes: {seed: [1]}\nset: {corpus.path: "a\\0b"}', "corpus.path"),
-        ('axes: {seed: [1]}\nquestion: "\\ud800"', "surrogates not allowed"),
-        ("axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}", "a value and a section at once"),
-        (
-            "axes: {seed: &l " + str(list(range(99))) + ", batch.size: *l, corpus.seed: *l}",
-            "references (*name) are not taken",
-        ),
-    ],
-)
-def test_each_fault_that_was_once_taken_for_something_else(text, sentence, tmp_path):
+# Each of these was once taken for something else, or never ended.
+ONCE = {
+    "twice by name": (
+        "axes: {seed: [1]}\nset: {seed: 2, optim.lr: 1e-3, optim.lr: 2e-3}",
+        "'optim.lr' is given twice",
+    ),
+    "twice by section": ("axes: {seed: [1]}\nset: {optim.lr: 1e-3, optim: {lr: 2e-3}}", "optim.lr is given twice"),
+    "set and axis": ("axes: {seed: [1]}\nset: {seed: 2}", "seed is in set and in axes"),
+    "nothing": ("axes: {seed: [1]}\nset: {optim.lr: {}}", "optim.lr = {}"),
+    "octal": ("axes: {seed: [1]}\nset: {seed: 042}", "the number '042' reads differently"),
+    "base 60": ("axes: {seed: [1:30]}", "the number '1:30' reads differently"),
+    "large": ("axes: {seed: [1]}\nset: {model.layers: 9999999999}", "less than or equal to 1000000000"),
+    "snapshots": (
+        "axes: {seed: [1]}\nset: {eval.every: 1, schedule.steps: 3000000}",
+        "the cadence of the snapshots makes 3030010 of them",
+    ),
+    "name": ("axes: {corpus.path: ['" + "w" * 300 + "']}", "too long a name"),
+    "null character": ('axes: {seed: [1]}\nset: {corpus.path: "a\\0b"}', "corpus.path = 'a\\x00b'"),
+    "surrogate": ('axes: {seed: [1]}\nquestion: "\\ud800"', "surrogates not allowed"),
+    "value and section": (
+        "axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}",
+        "a value and a section at once",
+    ),
+    "line in a name": ('axes: {seed: [1]}\n"two\\nlines": 3', "unknown key 'two\\nlines'"),
+    "long value": ("axes: {seed: [1]}\nset: {variant: " + "w" * 5000 + "}", "variant = 'www"),
+    "digits": ("axes: {seed: [1]}\nset: {corpus.path: 0x" + "f" * 5000 + "}", "a number of thousands of digits"),
+    "many faults": ("\n".join(f"key{i}: 1" for i in range(30)), "and 11 faults more"),
+    "tag": ("axes: {seed: [!!int '']}", "not readable YAML"),
+    "references": (
+        "axes: {seed: &l " + str(list(range(99))) + ", batch.size: *l}",
+        "references (*name) are not taken",
+    ),
+    "itself": ("axes: {seed: [1]}\nset: &s {optim: *s}", "references (*name) are not taken"),
+}
+
+
+@pytest.mark.parametrize("fault", ONCE)
+def test_each_fault_by_its_sentence(fault, tmp_path):
+    text, sentence = ONCE[fault]
     path = tmp_path / "mine.yaml"
     path.write_text(f"study: mine\n{text}\n")
     with at_most(SECONDS), pytest.raises(BadInput) as caught:
         load_study(str(path), "paper")
     assert sentence in str(caught.value) and not unclear(str(caught.value), path)
+
+
+def test_dotted_names_scale_like_the_others(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(BASE_STUDY.read_text())
+    nested = load_study(str(path), "smoke").runs
+    text = BASE_STUDY.read_text().replace(
+        "  eval: {every: 200, stories: 1280}", "  eval.every: 200\n  eval.stories: 1280"
+    )
+    path.write_text(text)
+    assert [run.params for run in load_study(str(path), "smoke").runs] == [run.params for run in nested]
+
+
+def test_a_reheat_without_axes_is_not_forgotten(tmp_path):
+    path = tmp_path / "mine.yaml"
+    reheat = "beta2: [0.95], snapshots: [2000], lr: [1e-3], steps: 2000, warmup: 200, eval_every: 200"
+    path.write_text(f"study: mine\naxes: {{}}\nreheat: {{{reheat}, lambda_probe: 4.0, protocol: pilot}}\n")
+    assert load_study(str(path), "paper").reheat.beta2 == [0.95]
 
 
 def test_a_grid_has_a_limit(tmp_path):

@@ -1,6 +1,8 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
+from lib.stages import geometry
 from lib.study import load_study
+from lib.train import train
 
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
@@ -19,3 +21,13 @@ def results(run):
     names = ["pilot_metrics.json", "metrics.jsonl", "codewords.json", "params.yaml", "checkpoint.safetensors"]
     files = [*sorted(run.glob("snapshots/*.safetensors")), *(run / name for name in names)]
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+def finished_runs(home):
+    """(run, run, corpus): two finished runs that differ in their seed alone, and what both read."""
+    runs = [home / "study" / f"run{seed}" for seed in (42, 43)]
+    if not home.exists():
+        for folder, seed in zip(runs, (42, 43), strict=True):
+            train(tiny_params(f"seed={seed}"), folder, home / "corpora")
+            geometry(folder, "50")
+    return *runs, next((home / "corpora").glob("*/"))
