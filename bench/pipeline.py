@@ -19,9 +19,9 @@ from lib.errors import BadInput
 from lib.finish import FIGURES
 from lib.paper import compile_paper, prepare
 from lib.provenance import ROOT
+from lib.records import read_record
 from lib.report import build_report
 from lib.rules import STAGES, targets, write_rules
-from lib.runfolder import read_record
 from lib.runner import execute_notebook, notebook_path
 from lib.study import PARAMS_FOLDER, Study, load_study
 

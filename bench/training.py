@@ -22,7 +22,7 @@ from lib.parallel import Ranks
 from lib.params import Params, dump_params, snapshot_steps, validate
 from lib.probe import Probes, build_probes
 from lib.products import fast_products
-from lib.runfolder import read_evaluations
+from lib.records import read_evaluations
 from lib.snapshots import load_tensors, write_snapshot
 from lib.study import flatten, load_study, unflatten
 from lib.train import objective, train

@@ -147,7 +147,7 @@ class MachineParams(Strict):
     device: Literal["auto", "cpu", "cuda"]
     compile: bool
     checkpoint_seconds: Positive
-    processes: Count = 1  # of one run, on as many devices of one machine
+    processes: Count  # of one run, on as many devices of one machine
 
 
 class StartParams(Strict):

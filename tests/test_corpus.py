@@ -22,7 +22,10 @@ from pathlib import Path
 from lib.corpus import build_corpus
 from lib.params import load_params
 begun = []
-sys.addaudithook(lambda event, args: event == "os.mkdir" and str(args[0]).endswith(".part") and begun.append(1))
+def watch(event, args):
+    if event == "os.mkdir" and str(args[0]).endswith(".part") and not os.path.exists(args[0]):
+        begun.append(1)
+sys.addaudithook(watch)
 params, corpora, ready, go = (Path(word) for word in sys.argv[1:])
 p = load_params(params)
 ready.touch()
