@@ -119,7 +119,7 @@ class OurRun:
                 loss.backward()
             total += loss.item()
         with clock("optimizer"):
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), p.optim.clip)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), p.optim.clip, foreach=True)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         return total

@@ -37,9 +37,10 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
-        rows, inputs = gradient.flatten(0, -2), x.flatten(0, -2)
-        # (K, N) and then its transpose: with the tall matrices of a batch the faster of the two orders.
-        return product(gradient, weight.t()), product(inputs.t(), rows.t()).t()
+        rows, inputs = gradient.flatten(0, -2).t(), x.flatten(0, -2).t()  # (N, B), (K, B)
+        # The first factor is copied for its transpose, so it is the smaller one.
+        d_weight = product(rows, inputs) if len(rows) <= len(inputs) else product(inputs, rows).t()
+        return product(gradient, weight.t()), d_weight
 
 
 @contextlib.contextmanager

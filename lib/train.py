@@ -134,7 +134,7 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
                 micro_loss.backward()
                 loss += micro_loss.detach()
             ranks.sum_gradients(model)
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip)
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip, foreach=True)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             state.step = step
