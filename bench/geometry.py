@@ -20,8 +20,9 @@ from lib.geometry.gram import digest
 from lib.geometry.presets import measure
 from lib.params import snapshot_steps
 from lib.provenance import ROOT
-from lib.snapshots import open_snapshots, write_snapshot
+from lib.snapshots import open_snapshots
 from lib.study import load_study
+from lib.tensors import write_snapshot
 
 DOUBLE_TOLERANCE = 1e-6
 SINGLE_TOLERANCE = 1e-5  # what float32 drifts and their SVD leave of the same numbers

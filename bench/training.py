@@ -17,14 +17,15 @@ from lib.batches import batch
 from lib.checkpoint import full_state, save_checkpoint
 from lib.corpus import Corpus, build_corpus
 from lib.model import GPT, build_model
-from lib.optim import build_optimizer, learning_rate, probe_weight
+from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params import Params, dump_params, snapshot_steps, validate
 from lib.probe import Probes, build_probes
 from lib.products import fast_products
 from lib.records import read_evaluations
-from lib.snapshots import load_tensors, write_snapshot
+from lib.schedules import learning_rate, probe_weight
 from lib.study import flatten, load_study, unflatten
+from lib.tensors import load_tensors, write_snapshot
 from lib.train import objective, train
 
 LOSSES = 1e-4  # relative, of the losses of one run computed in two ways

@@ -24,7 +24,7 @@ from lib.loss import head_loss, position_weights
 from lib.model import GPT, build_model
 from lib.params import Params, load_params, run_hash
 from lib.probe import Probes
-from lib.snapshots import load_snapshot, load_tensors
+from lib.tensors import load_snapshot, load_tensors
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 

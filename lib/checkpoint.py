@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lib.errors import BadInput
 from lib.files import CURRENT, PREVIOUS
-from lib.snapshots import load_tensors, save_tensors
+from lib.tensors import load_tensors, save_tensors
 
 
 def full_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

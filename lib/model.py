@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.params import ModelParams
+from lib.trunk import trunk_names
 
 INIT_STD = 0.02
-# Inside a block, the order in which the trunk is flattened everywhere: drifts, gradients, directions.
-TRUNK_MATRICES = ("attn.out_proj.weight", "attn.qkv.weight", "mlp.w_down.weight", "mlp.w_up.weight")
 
 
 class Linear(nn.Linear):
@@ -74,6 +73,7 @@ class GPT(nn.Module):
     def __init__(self, p: ModelParams, vocab: int) -> None:
         super().__init__()
         self.context = p.context
+        self.trunk_names = trunk_names(p)
         self.tok_emb = nn.Embedding(vocab, p.width)
         self.pos_emb = nn.Embedding(p.context, p.width)
         self.blocks = nn.ModuleList(Block(p) for _ in range(p.layers))
@@ -94,8 +94,7 @@ class GPT(nn.Module):
     def trunk(self) -> dict[str, nn.Parameter]:
         """Name -> parameter of every trunk matrix, in the registered order."""
         named = dict(self.named_parameters())
-        names = [f"blocks.{i}.{matrix}" for i in range(len(self.blocks)) for matrix in TRUNK_MATRICES]
-        return {name: named[name] for name in names}
+        return {name: named[name] for name in self.trunk_names}
 
 
 def build_model(p: ModelParams, vocab: int, seed: int) -> GPT:

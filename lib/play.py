@@ -5,7 +5,6 @@ from pathlib import Path
 from lib.provenance import ROOT
 from lib.runner import prepare_run
 from lib.study import load_study
-from lib.train import train
 
 PLAYGROUND = ROOT / "outputs" / "playground"
 SHORT_REHEAT = {
@@ -30,6 +29,8 @@ def playground(overrides: str = "") -> Path:
 
 def trained(overrides: str = "") -> Path:
     """The same run, trained: seconds the first time, at once after that."""
+    from lib.train import train  # and with it torch, which opening a finished run does without
+
     folder = playground(overrides)
     train(load_study("beta2", "smoke", overrides, axes={}).runs[0].params, folder)
     return folder

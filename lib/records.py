@@ -21,7 +21,7 @@ def training_files(folder: Path, p: Params) -> list[str]:
 
 def lost_file(folder: Path, p: Params) -> str:
     """The first of a finished run's files that is gone or is not what was written, in words; else nothing."""
-    from lib.snapshots import load_tensors  # torch takes seconds to import
+    from lib.tensors import load_tensors  # torch takes seconds to import
 
     for name in training_files(folder, p):
         if not (folder / name).exists():

@@ -13,9 +13,9 @@ from lib.geometry.presets import fit
 from lib.params import Params, load_params, reheat_name
 from lib.records import read_evaluations, read_record
 from lib.snapshots import Snapshots, snapshot_digest
-from lib.stages import run_digest, run_snapshots, schedule, write_analysis
 from lib.study import Reheat, reheat_params
 from lib.train import train
+from lib.trajectory import run_digest, run_snapshots, schedule, write_analysis
 
 
 def reheat(folder: Path, protocol: Reheat, time_scale: str) -> list[dict[str, Any]]:

@@ -26,14 +26,15 @@ from lib.evaluate import evaluate_all
 from lib.interrupts import Interrupts
 from lib.loss import head_loss, loss_terms, position_weights
 from lib.model import GPT, build_model
-from lib.optim import build_optimizer, learning_rate, probe_weight
+from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
 from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder
-from lib.snapshots import load_tensors, write_snapshot
+from lib.schedules import learning_rate, probe_weight
+from lib.tensors import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
 
 # Steps between looks at the losses. On a GPU a look waits for the device; the steps are fixed, so that

@@ -38,8 +38,8 @@ from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.params import load_params
 from lib.play import trained
-from lib.stages import geometry, run_digest, schedule
 from lib.status import quantities_table
+from lib.trajectory import geometry, run_digest, schedule
 
 folder = Path(run_folder) if run_folder else trained()
 result = geometry(folder, time_scale)

@@ -30,7 +30,8 @@ from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params import dump_params, run_hash
-from lib.snapshots import open_snapshots, write_snapshot
+from lib.snapshots import open_snapshots
+from lib.tensors import write_snapshot
 from lib.train import objective
 from tests.geometry.toy_model import flat
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lib.model import build_model
-from lib.optim import build_optimizer, learning_rate, parameter_groups, probe_weight
+from lib.optim import build_optimizer, parameter_groups
+from lib.schedules import learning_rate, probe_weight
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from lib.errors import BadInput
 from lib.parallel import Ranks
 from lib.params import dump_params
 from lib.records import read_evaluations
-from lib.snapshots import load_tensors
 from lib.study import load_study
+from lib.tensors import load_tensors
 from lib.train import train
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,10 +13,12 @@ from lib.files import snapshot_path
 from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.params import load_params
 from lib.reheat import reheat
-from lib.snapshots import load_tensors
-from lib.stages import curvature, fillers, geometry, gradients, run_digest, trunk_names
+from lib.stages import curvature, fillers, gradients
 from lib.study import Reheat, load_study
+from lib.tensors import load_tensors
 from lib.train import train
+from lib.trajectory import geometry, run_digest
+from lib.trunk import trunk_names
 
 SCALE = "50"
 
@@ -33,7 +35,7 @@ def runs(tmp_path_factory) -> dict[float, Path]:
 
 
 def thetas(folder: Path) -> tuple[list[int], np.ndarray]:
-    names = trunk_names(load_params(folder / "params.yaml"))
+    names = trunk_names(load_params(folder / "params.yaml").model)
     steps = sorted(int(path.stem) for path in folder.glob("snapshots/*.safetensors"))
     rows = []
     for step in steps:
@@ -110,7 +112,7 @@ def test_reheat_and_its_summary(runs):
     folder = runs[0.95] / "reheat" / "reheat_ckpt40_lr0.001"
     start, end = (load_tensors(snapshot_path(folder, step))[0] for step in (0, 12))
     parent = load_tensors(snapshot_path(runs[0.95], 40))[0]
-    names = trunk_names(load_params(folder / "params.yaml"))
+    names = trunk_names(load_params(folder / "params.yaml").model)
     assert all(torch.equal(start[name], parent[name]) for name in names)
     moved = sum(float((end[n].double() - start[n].double()).square().sum()) for n in names) ** 0.5
     np.testing.assert_allclose(found["displacement"], moved, rtol=1e-6)

@@ -15,8 +15,9 @@ from lib.files import CURRENT, PREVIOUS, snapshot_path
 from lib.geometry import gram
 from lib.geometry.gram import load_digest
 from lib.params import run_hash
-from lib.snapshots import check_snapshot, load_snapshot, open_snapshots, snapshot_digest
-from lib.stages import trunk_names
+from lib.snapshots import check_snapshot, open_snapshots, snapshot_digest
+from lib.tensors import load_snapshot
+from lib.trunk import trunk_names
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import finished_runs, tiny_params
 
@@ -95,7 +96,7 @@ def header_edited(data, rng):
 
 def test_snapshots(finished, run):
     params = tiny_params()
-    trunk, name = trunk_names(params), run_hash(params)
+    trunk, name = trunk_names(params.model), run_hash(params)
     foreign = {path.name: path.read_bytes() for path in (finished[1] / "snapshots").iterdir()}
     own = {path.name: path.read_bytes() for path in (run / "snapshots").iterdir()}
     steps = sorted(int(file.split(".")[0]) for file in own)

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from lib.errors import BadInput
+from lib.foreign import foreign_model, open_checkpoints
 from lib.geometry.gram import load_digest
 from lib.model import build_model
-from lib.snapshots import foreign_model, load_tensors, open_checkpoints
+from lib.tensors import load_tensors
 
 
 def _numpy(path):

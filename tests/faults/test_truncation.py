@@ -15,10 +15,10 @@ from lib.params import load_params
 from lib.results import collect
 from lib.rules import reasons, targets, write_rules
 from lib.runner import execute_stage, read_done
-from lib.stages import run_digest
 from lib.study import load_study
 from lib.summary import write_summary
 from lib.train import train
+from lib.trajectory import run_digest
 from tests.faults.damage import power_losses
 from tests.faults.tiny_run import STEPS, results, tiny_params
 from tests.study_folder import smoke_study, write_reheat, write_study

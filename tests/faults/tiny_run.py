@@ -1,8 +1,8 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
-from lib.stages import geometry
 from lib.study import load_study
 from lib.train import train
+from lib.trajectory import geometry
 
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "

@@ -1,0 +1,196 @@
+"""What is measured on a run's snapshots alone: the digest, every preset on it and on its nulls.
+
+Nothing here needs torch: notebook 02 opens, and a changed window is redrawn, without waiting for its import.
+"""
+
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.errors import BadInput
+from lib.files import json_text, read_json, write_atomically
+from lib.geometry.gram import Digest, digest, load_digest, save_digest
+from lib.geometry.null import compare, decay_share, fit_scale, fitted_null, isotropic_scale, noise_adam
+from lib.geometry.presets import PRESETS, fit, measure
+from lib.params import Params, load_params, run_hash
+from lib.records import read_evaluations
+from lib.schedules import learning_rate
+from lib.snapshots import Snapshots, open_snapshots
+from lib.trunk import trunk_names
+
+FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
+NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point
+
+
+def write_analysis(folder: Path, name: str, data: Any) -> Any:
+    write_atomically(folder / "analysis" / f"{name}.json", json_text(plain(data)))
+    return data
+
+
+def plain(data: Any) -> Any:
+    """Arrays, numpy scalars, tuples and dataclasses as JSON knows them."""
+    if hasattr(data, "__dataclass_fields__"):
+        return plain(asdict(data))
+    if isinstance(data, dict):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    if isinstance(data, np.ndarray):
+        return plain(data.tolist())
+    return data.item() if isinstance(data, np.generic) else data
+
+
+def run_snapshots(folder: Path) -> Snapshots:
+    """The snapshots of a run, or the foreign checkpoints that its folder points to."""
+    if (folder / FOREIGN).is_file():
+        found = read_json(folder / FOREIGN)
+        if not isinstance(found, dict) or not isinstance(found.get("checkpoints"), str):
+            raise BadInput(
+                f"{folder / FOREIGN}: this file does not say where the checkpoints are; explore them again"
+            )
+        from lib.foreign import open_checkpoints  # and with it torch
+
+        return open_checkpoints(Path(found["checkpoints"]))
+    p = load_params(folder / "params.yaml")
+    return open_snapshots(folder, trunk_names(p.model), run_hash(p))
+
+
+def run_digest(folder: Path) -> Digest:
+    """The digest of a run, from disk when it is current, else from one pass over the snapshots."""
+    path, run = folder / "digest.npz", run_hash(load_params(folder / "params.yaml"))
+    if path.exists() and not (folder / "snapshots").exists() and not (folder / FOREIGN).exists():
+        return load_digest(path, run)  # published without its snapshots
+    snapshots = run_snapshots(folder)
+    if path.exists():
+        try:
+            found = load_digest(path, run)
+            if sorted([*found.steps.tolist(), *found.dropped.tolist()]) == snapshots.steps:
+                return found
+        except BadInput:
+            pass  # made again below; the snapshots are what counts
+    made = digest(snapshots)
+    save_digest(path, made, run)
+    return made
+
+
+def schedule(p: Params) -> np.ndarray:
+    """Learning rate of every step, the first first."""
+    return np.array([learning_rate(t, p.optim.lr, p.schedule) for t in range(1, p.schedule.steps + 1)])
+
+
+def accuracies(folder: Path) -> dict[int, float]:
+    return {e["step"]: e["probe_ood_acc"] for e in read_evaluations(folder) if e["probe_ood_acc"] is not None}
+
+
+def geometry(folder: Path, time_scale: str) -> dict[str, Any]:
+    """Every preset on the run, on its null, and the difference; the nulls themselves; the reference's files.
+
+    Args:
+        time_scale: the profile's, as text: published steps per step of this run.
+    """
+    p, scale = load_params(folder / "params.yaml"), 1 / Fraction(time_scale)
+    found = run_digest(folder)
+    lr, p_ood = schedule(p), accuracies(folder)
+
+    def quantities(d: Digest) -> dict[str, Any]:
+        return measure(d, [n for n in PRESETS if not n.startswith(("C", "F3", "P3"))], time_scale=scale)
+
+    null = fitted_null(found, lr, p.optim.weight_decay)
+    three = compare(quantities, found, null)
+    correlations = measure(found, ["C0", "C2"], time_scale=scale, p_ood=p_ood)
+    simulated = noise_adam(
+        found.steps,
+        lr,
+        p.optim.weight_decay,
+        beta1=p.optim.beta1,
+        beta2=p.optim.beta2,
+        eps=p.optim.eps,
+        size=NOISE_ADAM_SIZE,
+        represents=int(found.sizes.sum()),
+        seed=p.seed,
+    )
+    result = {
+        "steps": found.steps,
+        "dropped": found.dropped,
+        "tensors": dict(zip(found.tensors, found.sizes.tolist(), strict=True)),
+        "observed": three.observed | correlations,
+        "null": three.null,
+        "excess": three.excess,
+        "simulated": {k: v for k, v in quantities(simulated).items() if np.ndim(v) == 0},
+        "spectrum": {
+            name: {
+                "observed": fit(found, name, scale)[0].shares,
+                "null": fit(null, name, scale)[0].shares,
+            }
+            for name in ("G0", "G1", "G2")
+        },
+        "blocks": blocks(found, lr, p, scale),
+        "drift": {"observed": found.drift_norms, "null": null.drift_norms},
+        "null_fit": {
+            "scale": fit_scale(found, lr, p.optim.weight_decay),
+            "isotropic_scale": isotropic_scale(int(found.sizes.sum())),
+            "decay_share": decay_share(found, lr, p.optim.weight_decay),
+            "start_norm": found.start_norm,
+        },
+    }
+    write_analysis(folder, "backbone", result)
+    write_reference_files(folder, result, scale)
+    return result
+
+
+def blocks(found: Digest, lr: np.ndarray, p: Params, scale: Fraction) -> list[dict[str, Any]]:
+    """The per-block presets on the trunk matrices of each block, with a null fitted to that block.
+
+    The reference's blocks also hold their LayerNorm vectors, which are no part of the trunk.
+    """
+    rows = []
+    for i in range(p.model.layers):
+        own = found.select([name for name in found.tensors if name.startswith(f"blocks.{i}.")])
+
+        def quantities(d: Digest) -> dict[str, Any]:
+            return measure(d, ["G3raw", "R3", "U3"], time_scale=scale)
+
+        three = compare(quantities, own, fitted_null(own, lr, p.optim.weight_decay))
+        rows.append({"observed": three.observed, "null": three.null, "excess": three.excess})
+    return rows
+
+
+def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction) -> None:
+    """The files of the reference pipeline, with its keys and its definitions (G1, R1, U1)."""
+    seen = result["observed"]
+    steps = [int(s) for s in result["steps"] if 600 * scale < s <= 2000 * scale]
+    rotation = np.asarray(seen["R1.cosines"])
+    write_analysis(
+        folder,
+        "backbone_metrics",
+        {
+            "pc1_pct": seen["G1.pc1"],
+            "k95": seen["G1.k95"],
+            "k99": seen["G1.k99"],
+            "drift_magnitude": seen["G1.drift"],
+            "window": [int(600 * scale), int(2000 * scale)],
+            "n_checkpoints": len(steps) + 1,
+            "explained_ratio": list(result["spectrum"]["G1"]["observed"][:10]),
+            "pc1_rotation": {
+                "steps": steps[-len(rotation) :] if len(rotation) else [],
+                "cos_pc1": rotation,
+                "mean_cos": seen["R1.mean"],
+                "min_cos": seen["R1.min"],
+            },
+        },
+    )
+    starts = [int(s * scale) for s in PRESETS["U1"].at]
+    lag = int(PRESETS["U1"].lag * scale)
+    there = set(result["steps"].tolist())
+    starts = [s for s in starts if s in there and s + lag in there]
+    write_analysis(
+        folder,
+        "update_alignment",
+        [
+            {"window_start": s, "window_end": s + lag, "abs_cos": abs(c), "signed_cos": c}
+            for s, c in zip(starts, np.asarray(seen["U1.cosines"]).tolist(), strict=False)
+        ],
+    )
