@@ -22,7 +22,8 @@ from pathlib import Path
 from lib.corpus import build_corpus
 from lib.params import load_params
 begun = []
-sys.addaudithook(lambda event, args: event == "os.mkdir" and str(args[0]).endswith(".part") and begun.append(1))
+new = lambda name: name.endswith(".part") and not os.path.exists(name)
+sys.addaudithook(lambda event, args: event == "os.mkdir" and new(str(args[0])) and begun.append(1))
 params, corpora, ready, go = (Path(word) for word in sys.argv[1:])
 p = load_params(params)
 ready.touch()
