@@ -1,4 +1,4 @@
-# The front door: make all | paper | report | claims | grid | explore | test | bench | lab | status | why | arxiv | clean | help
+# The front door: make all | paper | report | claims | grid | explore | test | test-faults | bench | lab | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -36,7 +36,7 @@ help:
 	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
-	@echo 'make test      the test suite'
+	@echo 'make test      the test suite; make test-faults breaks things on purpose (ten minutes at most)'
 	@echo 'make bench     how fast this machine is at it, beside a plain way of doing the same (six minutes)'
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
@@ -86,7 +86,11 @@ bench: $(READY)
 	@$(PY) -m bench --outputs '$(OUTPUTS)' $(if $(SIZES),--sizes '$(SIZES)')
 
 test: $(READY) $(if $(READY),.venv/test-ready)
-	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),--ignore=tests/faults tests)
+
+# What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
+test-faults: $(READY) $(if $(READY),.venv/test-ready)
+	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),tests/faults)
 
 setup: $(READY)
 

@@ -7,6 +7,7 @@ each other: one story is one example.
 """
 
 import fcntl
+import functools
 import hashlib
 import io
 import json
@@ -125,10 +126,16 @@ def corpus_key(p: Params) -> str:
 
 def _file_hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+        now = path.stat()
+        return _content_hash(path, (now.st_ino, now.st_size, now.st_mtime_ns))
     except OSError as error:
         raise BadInput(f"{path}: this corpus file cannot be read: {error.strerror}") from None
+
+
+@functools.cache  # every stage of every run of a study asks for the same file
+def _content_hash(path: Path, version: tuple[int, ...]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def build_corpus(p: Params, corpora: Path) -> Corpus:

@@ -78,7 +78,9 @@ def _make_above() -> int | None:
 
 def _catches_interrupts(pid: int) -> bool:
     """False for a process that is gone, and for a make that was interrupted: it takes its handler off."""
-    return bool(int(_status(pid).get("SigCgt", "0"), 16) & 1 << (signal.SIGINT - 1))
+    status = _status(pid)
+    gone = status.get("State", "Z").startswith(("Z", "X"))
+    return not gone and bool(int(status.get("SigCgt", "0"), 16) & 1 << (signal.SIGINT - 1))
 
 
 def _status(pid: int) -> dict[str, str]:

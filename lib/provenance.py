@@ -40,6 +40,7 @@ PLUMBING = {
 PRESENTATION = {"behaviour_figures", "figures", "geometry_figures", "paper_figures", "run_figures"}
 
 
+@functools.cache  # of hundreds of runs, each asks for the same few
 def imported_modules(path: Path, presentation: bool = False) -> list[Path]:
     """`path` and every lib module it imports, directly or through others, in a stable order.
 
@@ -57,6 +58,7 @@ def imported_modules(path: Path, presentation: bool = False) -> list[Path]:
     return sorted(seen)
 
 
+@functools.cache
 def _imports(path: Path) -> list[Path]:
     found = []
     for node in ast.walk(_tree(path)):
@@ -89,6 +91,7 @@ def module_hash(path: Path) -> str:
     return content_hash(ast.dump(tree))
 
 
+@functools.cache
 def code_hashes(path: Path, presentation: bool = False) -> dict[str, str]:
     """Module -> hash for a file and everything it really uses."""
     return {str(p.relative_to(ROOT)): module_hash(p) for p in imported_modules(path, presentation)}

@@ -31,7 +31,7 @@ PROTECTIONS = [
     ),
     Protection(
         "bytes are checked when a file is loaded",
-        "lib/snapshots.py",
+        "lib/tensors.py",
         'if not known or metadata.get("digest") != tensors_digest(tensors):',
         "if not known:",
         f"{FILES}test_checkpoints",
@@ -39,13 +39,13 @@ PROTECTIONS = [
     Protection(
         "the header is sealed",
         "lib/snapshots.py",
-        'about.pop("seal", None) != _seal(about)',
+        'about.pop("seal", None) != seal(about)',
         'about.pop("seal", None) is None',
         f"{FILES}test_snapshots",
     ),
     Protection(
         "odd headers are damage",
-        "lib/snapshots.py",
+        "lib/tensors.py",
         "except (OSError, safetensors.SafetensorError, ValueError, AttributeError, RecursionError) as error:",
         "except (OSError, safetensors.SafetensorError, ValueError) as error:",
         f"{FILES}test_snapshots",
@@ -94,14 +94,14 @@ PROTECTIONS = [
     ),
     Protection(
         "checkpoints of other code without pickles",
-        "lib/snapshots.py",
+        "lib/foreign.py",
         "weights_only=True, mmap",
         "weights_only=False, mmap",
         f"{PICKLE}test_a_malicious_checkpoint_runs_nothing",
     ),
     Protection(
         "torch's advice is not repeated",
-        "lib/snapshots.py",
+        "lib/foreign.py",
         "if isinstance(error, pickle.UnpicklingError):",
         "if False:",
         f"{PICKLE}test_a_malicious_checkpoint_runs_nothing",
@@ -241,7 +241,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a damaged digest is made again",
-        "lib/stages.py",
+        "lib/trajectory.py",
         "        except BadInput:\n            pass",
         "        except ZeroDivisionError:\n            pass",
         f"{POWER}test_a_digest_after_a_power_loss",

@@ -61,7 +61,7 @@ def test_an_interrupted_make_saves_and_ends(tmp_path, uninterrupted, send):
     assert seconds < PROMPT, f"{seconds:.1f} s\n{out}{err}"
     wait_for(lambda: not processes_with(str(tmp_path)), seconds=2)
     (step,) = re.findall(r"interrupted; the state after step (\d+) is saved, the same command goes on", out)
-    assert err.count("interrupted") == 1
+    assert err.count("interrupted; ") == 1
     assert "Traceback" not in out + err
     record = json.loads((run / "run.json").read_text())
     assert (record["state"], record["reason"], record["step"]) == ("failed", "interrupted", int(step))
@@ -87,7 +87,7 @@ def test_a_measuring_stage_is_interrupted_too(tmp_path, uninterrupted, signals):
     assert process.returncode != 0
     assert seconds < PROMPT
     wait_for(lambda: not processes_with(str(tmp_path)), seconds=2)
-    assert process.said[1].count("interrupted") == 1
+    assert process.said[1].count("interrupted; ") == 1
     assert not (run / "02_pca.done").exists()
     assert not (run / "notebooks" / ".02_pca.part.ipynb").exists()
     if len(signals) == 1:
