@@ -1,4 +1,4 @@
-# The front door: make all | paper | report | claims | grid | explore | test | lab | status | why | arxiv | clean | help
+# The front door: make all | paper | report | claims | grid | explore | test | test-faults | lab | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -30,13 +30,13 @@ endif
 
 STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
 export LAUNCH MAKE
-.PHONY: help all grid explore paper report claims arxiv test lab status why clean setup latex
+.PHONY: help all grid explore paper report claims arxiv test test-faults lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
-	@echo 'make test      the test suite'
+	@echo 'make test      the test suite; make test-faults, what goes wrong outside: kills, full disks, clocks, memory'
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
 	@echo 'make status    runs and stages: done, step, rate, time left'
@@ -77,7 +77,10 @@ lab: $(READY)
 	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
 
 test: $(READY) $(if $(READY),.venv/test-ready)
-	@$(PY) -m pytest -n 2 --dist loadfile -q $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -q --ignore=tests/faults $(TESTS)
+
+test-faults: $(READY) $(if $(READY),.venv/test-ready)
+	@$(PY) -m pytest -n 2 -q $(or $(TESTS),tests/faults)
 
 setup: $(READY)
 
