@@ -39,10 +39,12 @@ def _watch(pattern: re.Pattern, at: str, nth: int, log: str) -> None:
             note(f"{operation} {name}")
         elif operation == ("open" if at == "half" else at) and note(operation) == nth:
             if at == "half":
-                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
             else:
                 kill_tree(log)
+
+    if at == "half":  # a thread may meet it, and only this one may say that it kills
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
     def note(line: str) -> int:
         handle = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CREAT)

@@ -1,0 +1,219 @@
+"""What guards a study against kills, full disks, clocks, too little memory and its own neighbours."""
+
+from tests.faults.protections import Protection
+
+KILL = "tests/faults/test_kill_in_training.py::test_kill_in_every_kind_of_write_changes_no_byte"
+STAGES = "tests/faults/test_kill_in_stages.py::test_kill_in_every_kind_of_write_of"
+SIGNALS = "tests/faults/test_signals.py::"
+MEMORY = "tests/faults/test_memory.py::"
+DISK = "tests/faults/test_full_disk.py::"
+READ_ONLY = "tests/faults/test_read_only.py::"
+CLOCK = "tests/faults/test_clock.py::"
+TWO = "tests/faults/test_two_at_once.py::"
+CORPUS = "tests/faults/test_changed_corpus.py::"
+
+PROTECTIONS = [
+    Protection(
+        "what a killed writer left is swept",
+        "lib/files.py",
+        "        _remove_leftovers(path)\n",
+        "",
+        f"{KILL}[record]",
+    ),
+    Protection(
+        "files get their names when they are whole",
+        "lib/files.py",
+        "handle, name = _open_part(path)",
+        "handle, name = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), str(path)",
+        f"{KILL}[snapshot]",
+    ),
+    Protection(
+        "a corpus gets its name when it is whole",
+        "lib/corpus.py",
+        'part = folder.with_name(folder.name + ".part")',
+        "part = folder",
+        f"{KILL}[tokens]",
+    ),
+    Protection(
+        "a temporary file is locked while its writer lives",
+        "lib/files.py",
+        "        fcntl.flock(handle, fcntl.LOCK_EX)\n",
+        "",
+        f"{TWO}test_writers_of_one_file_do_not_take_each_others_temporary_files",
+    ),
+    Protection(
+        "a digest is read back before it is used",
+        "lib/stages.py",
+        "    save_digest(path, digest(snapshots))\n",
+        "    save_digest(path, made := digest(snapshots))\n    return made\n",
+        f"{STAGES}_a_stage",
+    ),
+    Protection(
+        "what shows the figures is made again with them",
+        "lib/finish.py",
+        '(step.name, *(("paper", "report") if step.name == FIGURES else ()))',
+        "(step.name,)",
+        f"{STAGES}_a_study[report]",
+    ),
+    Protection(
+        "SIGTERM is passed on to the stages",
+        "lib/processes.py",
+        "        if child is not None:\n            child.terminate()\n",
+        "        pass\n",
+        f"{SIGNALS}test_an_interrupted_make_saves_and_ends[SIGTERM to make]",
+    ),
+    Protection(
+        "an interrupted make is noticed from below",
+        "lib/processes.py",
+        "if above and not interrupted and not _catches_interrupts(above):",
+        "if False:",
+        f"{SIGNALS}test_an_interrupted_make_saves_and_ends[SIGINT to make]",
+    ),
+    Protection(
+        "a killed make is noticed from below",
+        "lib/processes.py",
+        'gone = status.get("State", "Z").startswith(("Z", "X"))',
+        "gone = False",
+        f"{SIGNALS}test_a_killed_make_takes_its_processes_with_it",
+    ),
+    Protection(
+        "stages leave the last word to make",
+        "lib/cli.py",
+        "        return 130  # the make above says it once for all stages\n",
+        "        raise\n",
+        f"{SIGNALS}test_an_interrupted_make_saves_and_ends[SIGTERM to all]",
+    ),
+    Protection(
+        "a kernel's death is told from its exit code",
+        "lib/kernels.py",
+        "type(self).exit_code = process.returncode",
+        "pass",
+        f"{MEMORY}test_a_killed_kernel_is_reported_and_the_other_run_goes_on",
+    ),
+    Protection(
+        "the runner writes the record of a kernel that cannot",
+        "lib/runner.py",
+        "            record_failure(run, failure.cause)\n",
+        "            pass\n",
+        f"{MEMORY}test_a_killed_kernel_is_reported_and_the_other_run_goes_on",
+    ),
+    Protection(
+        "the system's own count of kills is asked",
+        "lib/memory.py",
+        "if out_of_memory_kills() > kills_before:",
+        "if False:",
+        f"{MEMORY}test_the_systems_killer_is_named",
+    ),
+    Protection(
+        "a stage's lack of memory is one sentence",
+        "lib/runner.py",
+        "memory.ran_out(error.ename, error.evalue) or ",
+        "",
+        f"{MEMORY}test_torch_without_memory_is_one_sentence_of_a_stage",
+    ),
+    Protection(
+        "pilot's lack of memory is one sentence",
+        "lib/cli.py",
+        "disk_trouble(error) or memory.ran_out(type(error).__name__, str(error))",
+        "disk_trouble(error)",
+        f"{MEMORY}test_torch_without_memory_is_one_sentence_of_pilot",
+    ),
+    Protection(
+        "a full disk is one sentence",
+        "lib/files.py",
+        '    errno.ENOSPC: "the disk is full",\n',
+        "",
+        f"{DISK}test_a_training_goes_on_after_it",
+    ),
+    Protection(
+        "a corpus that did not fit takes no room",
+        "lib/corpus.py",
+        "                finally:\n                    shutil.rmtree(part, ignore_errors=True)\n",
+        "                finally:\n                    pass\n",
+        f"{DISK}test_a_corpus_is_built_after_it",
+    ),
+    Protection(
+        "a limit on file sizes is one sentence",
+        "lib/files.py",
+        '    errno.EFBIG: "the limit on the size of files (ulimit -f) is reached",\n',
+        "",
+        f"{DISK}test_a_limit_on_file_sizes_is_named",
+    ),
+    Protection(
+        "a read-only place is one sentence",
+        "lib/files.py",
+        '    errno.EROFS: "read-only file system",\n',
+        "",
+        f"{READ_ONLY}test_make_names_the_outputs",
+    ),
+    Protection(
+        "rates and pace come from the clock that never jumps",
+        "lib/runfolder.py",
+        "        now = time.monotonic()\n        due",
+        "        now = time.time()\n        due",
+        f"{CLOCK}test_checkpoints_keep_their_pace_when_the_clock_goes_back",
+    ),
+    Protection(
+        "a record from the future is not fresh",
+        "lib/status.py",
+        'abs(time.time() - datetime.fromisoformat(record["updated"]).timestamp())',
+        'time.time() - datetime.fromisoformat(record["updated"]).timestamp()',
+        f"{CLOCK}test_only_a_fresh_record_counts_as_running[-315360000]",
+    ),
+    Protection(
+        "a stale stage's marker is taken away, whatever its time",
+        "lib/cli.py",
+        "            discard(target)\n",
+        "            pass\n",
+        f"{CLOCK}test_times_of_files_decide_nothing[in the future]",
+    ),
+    Protection(
+        "one process builds a corpus",
+        "lib/corpus.py",
+        "            fcntl.flock(lock, fcntl.LOCK_EX)\n",
+        "",
+        f"{TWO}test_two_studies_build_one_corpus",
+    ),
+    Protection(
+        "one process trains a run",
+        "lib/runfolder.py",
+        "            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        f"{TWO}test_a_stage_waits_for_no_other_stage_of_its_name",
+    ),
+    Protection(
+        "an edited text refuses to resume",
+        "lib/runfolder.py",
+        'matters = ("corpus", "fingerprint") if finished else tuple(fixed)',
+        'matters = ("params",)',
+        f"{CORPUS}test_an_edited_text_refuses_to_resume",
+    ),
+    Protection(
+        "the runs of one make train on one text",
+        "lib/runner.py",
+        '        refuse_other_corpus(params, corpus_key(params), inputs["corpus"])\n',
+        "",
+        f"{CORPUS}test_a_text_edited_between_two_runs_of_a_grid_is_refused",
+    ),
+    Protection(
+        "a corpus is read, not mapped",
+        "lib/corpus.py",
+        'np.load(io.BytesIO(packed[f"{s}{kind}.npy"]))',
+        'np.load(folder / f"{s}{kind}.npy", mmap_mode="r")',
+        f"{CORPUS}test_a_built_corpus_that_changes_does_not_reach_the_training[rewritten]",
+    ),
+    Protection(
+        "a stage removes its kernel's files",
+        "lib/runner.py",
+        "        shutil.rmtree(scratch, ignore_errors=True)\n",
+        "",
+        "tests/faults/test_long_haul.py::test_a_grid_of_many_runs_leaves_nothing_behind",
+    ),
+    Protection(
+        "make and a live kernel may write one file",
+        "lib/files.py",
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        f"{TWO}test_writers_of_one_file_do_not_take_each_others_temporary_files",
+    ),
+]
