@@ -43,9 +43,9 @@ PROTECTIONS = [
     ),
     Protection(
         "a digest is read back before it is used",
-        "lib/stages.py",
-        "    save_digest(path, digest(snapshots))\n",
-        "    save_digest(path, made := digest(snapshots))\n    return made\n",
+        "lib/trajectory.py",
+        "    save_digest(path, digest(snapshots), run)\n",
+        "    save_digest(path, made := digest(snapshots), run)\n    return made\n",
         f"{STAGES}_a_stage",
     ),
     Protection(
