@@ -104,7 +104,7 @@ def test_a_stage_is_executed_after_it(small_disk, tmp_path, measured, place):
     assert not (run / "02_pca.done").exists()
     # What the failed stage itself measured is not to be relied on; everything else is untouched.
     after = contents(kept)
-    lost = {name for name, content in before.items() if after.get(name) != content}
+    lost = {n for n, content in before.items() if after.get(n) != content and not n.endswith(".lock")}
     assert all("backbone" in name or "update_alignment" in name for name in lost), lost
     make_room(small_disk, ballast)
     again = execute("02_pca", run)
