@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench import __main__ as command
-from bench import pipeline, training
+from bench import gpu, pipeline, training
 from bench.evaluation import same_scores
 from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
 from bench.measure import Clock, Differs, Pair, agree
@@ -66,7 +66,7 @@ def test_the_plain_model_has_our_loss_and_our_gradients(variant, lam):
     targets = torch.where(torch.from_numpy(b.language | b.answer), torch.from_numpy(b.tokens[:, 1:]), -100)
     logits = plain(torch.from_numpy(b.tokens[:, :-1]))
     theirs = plain_loss(logits, targets, torch.from_numpy(b.answer), lam)
-    mine = objective(variant.p, ours, Ranks(0, 1, training.CPU))(b, lam)
+    mine = variant.p.batch.accumulate * objective(variant.p, ours, Ranks(0, 1, training.CPU))(b, lam)
     agree("loss", theirs.item(), mine.item(), 1e-6)
     theirs.backward()
     mine.backward()
@@ -255,6 +255,16 @@ def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):
         notebook = run / "notebooks" / f"{stage}.ipynb"
         notebook.parent.mkdir(parents=True, exist_ok=True)
         notebook.write_text(json.dumps({"metadata": {"papermill": {"duration": took}}}))
-    (run / "run.json").write_text(json.dumps({"seconds": 80.0}))
+    (run / "run.json").write_text(json.dumps({"state": "done", "seconds": 80.0}))
     expected = {"runs": 1, "seconds": 100.0, "training": 80.0, "share": 0.2}
     assert pipeline.study_on_disk(tmp_path) == pytest.approx(expected)
+
+
+def test_the_gpu_benchmark_is_right_about_steps_and_says_where_there_is_no_gpu(variant, capsys):
+    found = gpu.report(variant.p, 300, training.CPU, steps=2, compiled=False)
+    tokens = variant.p.batch.size * variant.p.batch.accumulate * variant.p.model.context
+    assert found["tokens_per_second"] == pytest.approx(tokens / found["seconds"]["step"])
+    assert found["utilisation"] is None and found["device"] == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(BadInput, match="no CUDA device is visible here"):
+            gpu.main([])
