@@ -14,6 +14,9 @@ from lib.interrupts import SAME_REQUEST, heeded
 LOOK_SECONDS = 0.5  # between looks at the make above
 
 
+_requested = -SAME_REQUEST  # when the last request came, for all that wait for one, within each other
+
+
 def run_to_its_end(command: list[str]) -> tuple[int, bool]:
     """(exit code, interrupted): SIGINT and SIGTERM are passed on to the command, and then it is waited for.
 
@@ -48,13 +51,12 @@ def run_to_its_end(command: list[str]) -> tuple[int, bool]:
 @contextlib.contextmanager
 def signals_as_one_interrupt() -> Iterator[None]:
     """SIGTERM as SIGINT, and both at once as one KeyboardInterrupt, so that the clean-up after it is not torn."""
-    first = -SAME_REQUEST
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal first
+        global _requested
         now = time.monotonic()
-        if now - first >= SAME_REQUEST:
-            first = now
+        if now - _requested >= SAME_REQUEST:
+            _requested = now
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in heeded()}

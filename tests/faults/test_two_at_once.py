@@ -89,6 +89,19 @@ def test_writers_of_one_file_do_not_take_each_others_temporary_files(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+def test_the_temporary_file_of_a_writer_that_lives_is_left_alone(tmp_path):
+    import fcntl
+
+    from lib.files import write_atomically
+
+    theirs, dead = (tmp_path / f".file.{letters}" for letters in ("abcdefgh", "ijklmnop"))
+    dead.write_text("of a killed writer")
+    with theirs.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_atomically(tmp_path / "file", "whole")
+        assert sorted(p.name for p in tmp_path.iterdir()) == [theirs.name, "file"]
+
+
 def _write_often(path, number):
     from lib.files import write_atomically
 
