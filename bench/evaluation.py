@@ -2,10 +2,11 @@
 
 from bench.measure import Clock, Differs, Pair, agree, interleaved
 from bench.plain_train import PlainRun
-from bench.training import Bench, OurRun
+from bench.training import CPU, Bench, OurRun
 from lib.batches import validation_batch
 from lib.evaluate import evaluate_all
 from lib.probe import eval_sets
+from lib.products import fast_products
 
 TOLERANCE = 1e-5  # relative, of the losses
 
@@ -21,7 +22,8 @@ def evaluation(bench: Bench, count: int, train_first: int = 20) -> tuple[Pair, f
     worst = 0.0
 
     def ours() -> dict[str, float]:
-        return evaluate_all(mine.model, validation_batch(bench.corpus, bench.p, train_first), sets, False)[0]
+        with fast_products(mine.model, CPU):  # as in the training loop
+            return evaluate_all(mine.model, validation_batch(bench.corpus, bench.p, train_first), sets, False)[0]
 
     def check(plain: dict[str, float], scores: dict[str, float]) -> None:
         nonlocal worst
