@@ -90,7 +90,7 @@ test: $(READY) $(if $(READY),.venv/test-ready)
 
 # What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
 test-faults: $(READY) $(if $(READY),.venv/test-ready)
-	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),tests/faults)
+	@$(PY) -m pytest -n 3 --dist loadfile -q $(or $(TESTS),tests/faults)
 
 setup: $(READY)
 

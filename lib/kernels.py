@@ -8,6 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# Ends as soon as everything that asked to be called at exit was: taking libraries apart lasts most of a second.
+KERNEL = (
+    "import atexit, os, runpy; atexit.register(os._exit, 0); "
+    "runpy.run_module('ipykernel_launcher', run_name='__main__')"
+)
+
 
 def scratch_folder() -> tuple[Path, int]:
     """A folder for a kernel's files, held by the returned descriptor; those of killed processes are removed.
@@ -63,7 +69,7 @@ def kernel_manager(scratch: Path) -> type:
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(
-                argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"],
+                argv=[sys.executable, "-c", KERNEL, "--log-level=50", "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )

@@ -329,6 +329,7 @@ def _quiet():  # noqa: ANN202 - a context manager
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # what nbclient says of a kernel that died
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # and of its death once nobody waits for it
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

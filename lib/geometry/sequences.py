@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lib.geometry.directions import Direction, Frame, frame
@@ -57,7 +57,7 @@ def sequence_samples(
     directions: Mapping[str, Direction],
     definition: str,
 ) -> Samples:
-    """Samples by `vmap` of `grad`, in chunks that fit in memory.
+    """Samples from a copy of the weights for every sequence, in chunks that fit in memory.
 
     Args:
         model: `model.trunk()` gives name -> parameter in registered order.
@@ -70,20 +70,23 @@ def sequence_samples(
     weights = {name: p.detach() for name, p in model.trunk().items()}
     chunk = max(1, ROOM // sum(space.sizes.values()))
 
-    def measure(sequence: Sequences) -> tuple[Tensor, Tensor]:
+    def loss(trunk: dict[str, Tensor], sequence: Sequences) -> Tensor:
         one = {key: x[None] for key, x in sequence.items()}
-        gradients = grad(lambda trunk: _with_trunk(model, trunk, losses, one).squeeze(0))(weights)
-        flat = {name: g.flatten() for name, g in gradients.items()}
-        along = sum(g @ space.columns[name] for name, g in flat.items())
-        return along, torch.stack([g @ g for g in flat.values()])
+        return _with_trunk(model, trunk, losses, one).squeeze(0)
 
-    along, squares = [], []
-    for batch in batches:
-        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no rule for one gradient per sequence
-            a, s = vmap(measure, chunk_size=chunk)(batch)
-        along.append(_float64(a))
-        squares.append(_float64(s))
-    return _samples(definition, space, along, squares)
+    def measure(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        count = len(next(iter(part.values())))
+        own = {name: p.expand(count, *p.shape).requires_grad_() for name, p in weights.items()}
+        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no rule for weights of each sequence's own
+            total = vmap(loss)(own, part).sum()
+        # The derivative is taken outside of `vmap`: that of torch.func imports the compiler, for over a second.
+        found = torch.autograd.grad(total, list(own.values()), materialize_grads=True)
+        flat = [g.flatten(1) for g in found]
+        along = sum(g @ column for g, column in zip(flat, space.columns.values(), strict=True))
+        return _float64(along), _float64(torch.stack([(g * g).sum(dim=1) for g in flat], dim=1))
+
+    measured = [measure(part) for batch in batches for part in _cut(batch, chunk)]
+    return _samples(definition, space, [a for a, _ in measured], [s for _, s in measured])
 
 
 def forward_samples(
@@ -147,3 +150,8 @@ def _samples(definition: str, space: Frame, along: list[np.ndarray], squares: li
         along=np.concatenate([none[0], *along]),
         squares=np.concatenate([none[1], *squares]),
     )
+
+
+def _cut(batch: Sequences, size: int) -> list[Sequences]:
+    parts = zip(*(x.split(size) for x in batch.values()), strict=True)
+    return [dict(zip(batch, part, strict=True)) for part in parts]
