@@ -44,10 +44,11 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
     rules = write_rules(study, folder, every)
     goals = [str(t.done) for t in every if t.stage == TRAINING]
     environment = os.environ | {"LONG_HAUL": str(home), "TMPDIR": str(scratch)}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = str(home / "compiled")  # of torch, one for all processes
     started = time.monotonic()
     command = ["make", "--no-print-directory", "-k", f"-j{jobs}", "-f", str(rules), *goals]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    watch = Watch(process.pid)
+    watch = Watch(process.pid, home)
     code = process.wait()
     seconds = time.monotonic() - started
     watch.stop()
@@ -62,7 +63,7 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
         "scheduler, first MB": watch.first,
         "scheduler, last MB": watch.last,
         "scheduler, most handles": watch.handles,
-        **left_behind(home, scratch),
+        **left_behind(home, scratch, watch.kernels),
         "MB a run": size / 1e6 / runs,
         "status, seconds": timed("status", *words),
         "why, seconds": timed("why", *words),
@@ -70,10 +71,11 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
 
 
 class Watch:
-    """Memory and open handles of a process, sampled while it runs."""
+    """Memory and open handles of a make, and the folders of the kernels below it, sampled while it runs."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid, self.first, self.last, self.handles = pid, 0.0, 0.0, 0
+    def __init__(self, pid: int, home: Path) -> None:
+        self.pid, self.home, self.first, self.last, self.handles = pid, home, 0.0, 0.0, 0
+        self.kernels: set[Path] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self._thread.start()
@@ -87,23 +89,37 @@ class Watch:
                 return
             self.last = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
             self.first = self.first or self.last
+            folders = (variables.get("IPYTHONDIR") for variables in environments(self.home))
+            self.kernels |= {Path(folder) for folder in folders if folder}
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
 
 
-def left_behind(home: Path, scratch: Path) -> dict[str, int]:
-    """What a study could leave on the machine: processes, temporary folders, sockets, half-written files."""
-    processes = 0
+def environments(home: Path) -> list[dict[str, str]]:
+    """The environment of every process of the grid below `home`."""
+    found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            processes += f"LONG_HAUL={home}".encode() in (place / "environ").read_bytes()
+            words = (place / "environ").read_text(errors="replace").split("\0")
         except OSError:
             continue
+        if f"LONG_HAUL={home}" in words:
+            found.append(dict(word.partition("=")[::2] for word in words))
+    return found
+
+
+def left_behind(home: Path, scratch: Path, kernels: set[Path]) -> dict[str, int]:
+    """What a study could leave on the machine: processes, temporary folders, sockets, half-written files."""
+    files = sorted(str(path.relative_to(scratch)) for path in scratch.rglob("*"))
+    if files:
+        print("left in the folder for temporary files:", *files, file=sys.stderr)
     return {
-        "processes left": processes,
-        "temporary files left": sum(1 for _ in scratch.rglob("*")),  # sockets too
+        "processes left": len(environments(home)),
+        "kernels seen": len(kernels),
+        "folders of kernels left": sum(folder.exists() for folder in kernels),  # with their sockets
+        "temporary files left": len(files),
         "half-written files left": sum(
             path.is_file() and not path.name.endswith(".lock") for path in home.glob("outputs/haul-*/**/.[!m]*")
         ),

@@ -14,6 +14,8 @@ KERNEL = (
     "runpy.run_module('ipykernel_launcher', run_name='__main__')"
 )
 
+SCRATCH = "backbone-kernel-"
+
 
 def scratch_folder() -> tuple[Path, int]:
     """A folder for a kernel's files, held by the returned descriptor; those of killed processes are removed.
@@ -21,15 +23,15 @@ def scratch_folder() -> tuple[Path, int]:
     Sockets want a short path on a disk of this very machine, and a cluster's TMPDIR is often neither.
     """
     home = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())
-    for old in home.glob("backbone-kernel-*"):
-        # One without a connection file may belong to a process that has not come to hold it yet.
-        if (old / "connection.json").is_file() and (handle := _free(old)) is not None:
+    for old in home.glob(f"{SCRATCH}*"):
+        if (handle := _free(old)) is not None:
             shutil.rmtree(old, ignore_errors=True)
             os.close(handle)
-    scratch = Path(tempfile.mkdtemp(prefix="backbone-kernel-", dir=home))
-    held = _free(scratch)
-    assert held is not None, scratch
-    return scratch, held
+    # It has its final name once it is held: whatever has that name and is free was left by a process that is gone.
+    new = Path(tempfile.mkdtemp(prefix=".backbone-", dir=home))
+    held = _free(new)
+    assert held is not None, new
+    return new.rename(home / f"{SCRATCH}{new.name.removeprefix('.backbone-')}"), held
 
 
 def _free(folder: Path) -> int | None:

@@ -210,6 +210,20 @@ PROTECTIONS = [
         "tests/faults/test_long_haul.py::test_a_grid_of_many_runs_leaves_nothing_behind",
     ),
     Protection(
+        "the kernel's files of a killed process are removed by the next",
+        "lib/kernels.py",
+        "            shutil.rmtree(old, ignore_errors=True)\n",
+        "",
+        "tests/test_kernels.py::test_what_a_killed_process_left_is_removed_by_the_next",
+    ),
+    Protection(
+        "the kernel's files of a process that lives are left alone",
+        "lib/kernels.py",
+        "if (handle := _free(old)) is not None:",
+        "if (handle := os.open(old, os.O_RDONLY)) >= 0:",
+        "tests/test_kernels.py::test_a_folder_in_use_stays",
+    ),
+    Protection(
         "the temporary file of a writer that lives is left alone",
         "lib/files.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
