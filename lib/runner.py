@@ -304,10 +304,9 @@ class _ProgressOnly:
         shown = [line + "\n" for line in lines if line.startswith(self.name)]
         if shown:
             self.stream.write("".join(shown))
-            self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
 
-    def flush(self) -> None:
-        self.stream.flush()
+    def flush(self) -> None:  # papermill calls it after every write
+        self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
 
 
 @contextlib.contextmanager

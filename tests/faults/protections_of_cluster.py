@@ -32,11 +32,11 @@ PROTECTIONS = [
         SBATCH,
     ),
     Protection(
-        "what a stage said is in its job's log when the job is killed",
+        "what a stage said is in its log when it is killed",
         "lib/runner.py",
-        "            self.stream.flush()  # the log",
-        "            pass  # the log",
-        SBATCH,
+        "        self.stream.flush()  # the log",
+        "        pass  # the log",
+        "tests/faults/test_signals.py::test_a_killed_make_takes_its_processes_with_it",
     ),
     Protection(
         "near its time limit a job requeues itself",

@@ -105,4 +105,14 @@ def test_a_killed_make_takes_its_processes_with_it(tmp_path, uninterrupted):
         lambda run: (run / "snapshots" / "000012.safetensors").exists(),
     )
     wait_for(lambda: not processes_with(str(tmp_path)), seconds=PROMPT)
-    assert json.loads((run / "run.json").read_text())["reason"] == "interrupted"
+    record = json.loads((run / "run.json").read_text())
+    assert record["reason"] == "interrupted"
+
+    # kill -9 of everything: what a stage had said by then is in the log all the same.
+    study, outputs = uninterrupted[0], tmp_path / "outputs"
+    again = start_make("grid", "-j2", study=study, outputs=outputs, FAULT_MARK=str(tmp_path))
+    later = record["step"] + 40
+    wait_for(lambda: any(int(path.stem) > later for path in run.glob("snapshots/*.safetensors")), again)
+    os.killpg(again.pid, signal.SIGKILL)
+    assert f"resuming after step {record['step']}" in again.communicate()[0]
+    wait_for(lambda: not processes_with(str(tmp_path)), seconds=PROMPT)

@@ -164,7 +164,8 @@ def test_sbatch_goes_on_by_itself_and_ends_with_the_same_bytes(slurm, study, und
 @pytest.mark.parametrize(("launch", "saves"), [(SRUN, False), (SBATCH, True)])
 def test_an_interrupted_make_leaves_no_job(slurm, study, tmp_path, launch, saves):
     """Ctrl-C reaches make and srun alike, and srun by itself would only say so."""
-    process = start_make("grid", launch, study=study, outputs=tmp_path / "outputs")
+    # A long training: one that would soon be over by itself shows nothing.
+    process = start_make("grid", launch, "SET=schedule.steps=2000", study=study, outputs=tmp_path / "outputs")
     at_step(process, tmp_path / "outputs", 12)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
