@@ -107,8 +107,9 @@ def write_study(path: Path, changes: dict[str, str] | None = None) -> Path:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's, without what a make around the tests put there."""
-    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    """This process's, without what a make around the tests put there, and with Python's usual buffers."""
+    left_out = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONUNBUFFERED")
+    inherited = {k: v for k, v in os.environ.items() if k not in left_out}
     return inherited | {"OMP_NUM_THREADS": "1"} | more
 
 
