@@ -114,7 +114,7 @@ def run_command(arguments: list[str]) -> int:
 def study_command(options: argparse.Namespace) -> int:
     from lib.finish import steps
     from lib.pack import packed_arguments, unpack
-    from lib.rules import targets
+    from lib.rules import reasons, targets
     from lib.status import status_table, why_text
     from lib.study import load_study
 
@@ -132,7 +132,8 @@ def study_command(options: argparse.Namespace) -> int:
     if options.command in ("status", "why"):
         runs_only = (folder / RUNS_ONLY).exists()
         show = {"status": status_table, "why": why_text}[options.command]
-        print(show(every, [] if runs_only else steps(study, folder, every, arguments)))
+        why = [reasons(target) for target in every]
+        print(show(every, why, [] if runs_only else steps(study, folder, every, why, arguments)))
         return 0
     if options.command == "pack":
         return pack_command(study, folder, every, options.to or Path("results") / folder.name, arguments)
@@ -158,18 +159,20 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
     else:
         (folder / RUNS_ONLY).unlink(missing_ok=True)
     jobs, given = job_count(len(study.runs), launch)
-    stale = [t for t in every if reasons(t)]
+    why = [reasons(t) for t in every]
+    stale = [t for t, found in zip(every, why, strict=True) if found]
     code, failed = 0, []
     if stale:
         for target in stale:
             discard(target)
         print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
         code = run_rules(rules, launch, None if given else jobs, lock)
-        failed = [f"{t.run.name} {t.stage}" for t in every if reasons(t)]
+        why = [reasons(t) for t in every]
+        failed = [f"{t.run.name} {t.stage}" for t, found in zip(every, why, strict=True) if found]
     else:
         print(f"{study.folder_name}: all {len(every)} stages are up to date")
     if arguments is not None:
-        failed += finish(steps(study, folder, every, arguments))
+        failed += finish(steps(study, folder, every, why, arguments))
     os.close(lock)
     print(runs_table(study.runs, folder))
     for name in failed:
@@ -180,6 +183,7 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
 def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
     from lib.finish import BUILD, FIGURES, finish, steps
+    from lib.rules import reasons
     from lib.runfolder import hold
     from lib.status import claims_table
 
@@ -187,7 +191,8 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
         raise BadInput(f"{folder}: this study has no results yet; make all makes them")
     lock = hold(folder / ".lock", folder, patience=1.0)
     wanted = (FIGURES, "paper" if what == "arxiv" else what)
-    failed = finish([s for s in steps(study, folder, every, arguments) if s.name in wanted])
+    why = [reasons(target) for target in every]
+    failed = finish([s for s in steps(study, folder, every, why, arguments) if s.name in wanted])
     os.close(lock)
     if what == "claims" and not failed:
         print(claims_table(folder))

@@ -130,6 +130,6 @@ def fingerprint(path: Path) -> str:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         found = hashlib.blake2b(file.read(ENDS), digest_size=8)
-        file.seek(max(0, size - ENDS))
+        file.seek(max(ENDS, size - ENDS))
         found.update(file.read())
     return f"{size} {found.hexdigest()}"

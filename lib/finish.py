@@ -17,7 +17,7 @@ from lib import provenance
 from lib.errors import BadInput
 from lib.files import fingerprint, json_text, write_atomically
 from lib.params import content_hash
-from lib.rules import Target, reasons
+from lib.rules import Target
 from lib.runfolder import clock, now_text
 from lib.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 from lib.study import Study
@@ -51,17 +51,20 @@ class Step:
         return [f"its {key} changed" for key in changed]
 
 
-def steps(study: Study, folder: Path, every: list[Target], arguments: dict[str, str]) -> list[Step]:
+def steps(
+    study: Study, folder: Path, every: list[Target], why: list[list[str]], arguments: dict[str, str]
+) -> list[Step]:
     """The figures, the paper and the report, in the order in which they need each other.
 
     Args:
+        why: of each target, the reasons for which it is stale.
         arguments: study, profile and overrides as given on the command line, for the notebook.
     """
     # What is on disk now: a stage that failed or is stale counts as missing, and its return is a change.
-    runs = content_hash({f"{t.run.name}/{t.stage}": None if reasons(t) else t.inputs for t in every})
+    current = {f"{t.run.name}/{t.stage}": None if w else t.inputs for t, w in zip(every, why, strict=True)}
     notebook = notebook_path(FIGURES)
     figures = {
-        "runs": runs,
+        "runs": content_hash(current),
         "notebook": content_hash(notebook.read_text(encoding="utf-8")),
         "code": content_hash(provenance.code_hashes(notebook, presentation=True)),
         "claims and published numbers": content_hash([path.read_text(encoding="utf-8") for path in FOUNDATION]),

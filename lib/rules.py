@@ -90,24 +90,29 @@ class Target:
 def targets(study: Study, folder: Path) -> list[Target]:
     found = []
     for run in study.runs:
+        of_run = run_inputs(run)
         for stage in STAGES:
             parameters = stage.parameters(study, run)
             if parameters is not None:
-                inputs = stage_inputs(stage.name, run, parameters)
+                inputs = of_run | stage_inputs(stage.name, parameters)
                 found.append(Target(stage.name, stage.needs, run, folder / run.name, inputs))
     return found
 
 
-def stage_inputs(stage: str, run: Run, parameters: dict[str, Any]) -> dict[str, Any]:
+def run_inputs(run: Run) -> dict[str, Any]:
+    """What goes into every stage of a run."""
     try:
         corpus = corpus_key(run.params)
     except BadInput as error:
         corpus = f"unreadable: {error}"  # the stage itself says so, and the other runs go on
+    return {"params": identity(run.params), "corpus": corpus}
+
+
+def stage_inputs(stage: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """What goes into one stage besides."""
     notebook = notebook_path(stage)
     return {
-        "params": identity(run.params),
         "parameters": parameters,
-        "corpus": corpus,
         "code": provenance.code_hashes(notebook),
         "notebook": content_hash(notebook.read_text(encoding="utf-8")),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from lib.finish import Step
 from lib.params import format_beta2
 from lib.records import read_evaluations, read_record
-from lib.rules import Target, reasons
+from lib.rules import Target
 from lib.runfolder import clock
 from lib.runner import TRAINING
 from lib.study import Run
@@ -17,9 +17,8 @@ from lib.study import Run
 SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
 
 
-def stage_state(target: Target) -> str:
-    """One cell of the status table."""
-    why = reasons(target)
+def stage_state(target: Target, why: list[str]) -> str:
+    """One cell of the status table, of a stage that is stale for the reasons `why`."""
     # run.json speaks of training; the other stages are done, stale, failed or not there.
     record = (read_record(target.folder) or {}) if target.stage == TRAINING else {}
     state = record.get("state")
@@ -48,12 +47,13 @@ def _silent(record: dict[str, Any]) -> bool:
         return True
 
 
-def status_table(every: list[Target], study: list[Step]) -> str:
+def status_table(every: list[Target], why: list[list[str]], study: list[Step]) -> str:
     stages = sorted({t.stage for t in every})
+    states: dict[str, dict[str, str]] = {}
+    for target, reasons in zip(every, why, strict=True):
+        states.setdefault(target.run.name, {})[target.stage] = stage_state(target, reasons)
     rows = [["run", *stages]]
-    for run in dict.fromkeys(t.run.name for t in every):
-        states = {t.stage: stage_state(t) for t in every if t.run.name == run}
-        rows.append([run, *(states.get(stage, "") for stage in stages)])
+    rows += [[run, *(found.get(stage, "") for stage in stages)] for run, found in states.items()]
     made = [f"{step.name}: {_step_state(step)}" for step in study]
     return "\n".join([table(rows), *(["   ".join(made)] if made else [])])
 
@@ -64,11 +64,10 @@ def _step_state(step: Step) -> str:
     return "stale" if step.done.exists() else "-"
 
 
-def why_text(every: list[Target], study: list[Step]) -> str:
+def why_text(every: list[Target], why: list[list[str]], study: list[Step]) -> str:
     """What make would do and because of what."""
     lines = []
-    for target in every:
-        found = reasons(target)
+    for target, found in zip(every, why, strict=True):
         if found:
             lines.append(f"{target.run.name}  {target.stage}  will run:")
             lines += [f"    {reason}" for reason in found]
