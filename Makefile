@@ -50,7 +50,7 @@ help:
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
 	@echo "LAUNCH=          what each stage is run by: LAUNCH='srun --gres=gpu:1'"
 	@echo 'OUTPUTS=$(OUTPUTS)  where results go'
-	@echo 'SIZES=           of the geometry that make bench measures: laptop middle paper'
+	@echo 'SIZES=           of the geometry that make bench measures: laptop middle large paper'
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
 

@@ -246,7 +246,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--outputs", type=Path, default=Path("outputs"))
     parser.add_argument("--profile", default="laptop", help="of training and evaluation")
     parser.add_argument("--only", default=" ".join(MEASUREMENTS), help="some of: " + " ".join(MEASUREMENTS))
-    parser.add_argument("--sizes", default="laptop middle", help="of the geometry: laptop middle paper")
+    parser.add_argument("--sizes", default="laptop middle large", help="of the geometry: laptop middle large paper")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=200, help="of a whole training run")
     parser.add_argument("--full", action="store_true", help="whole laptop runs and every size: most of an hour")

@@ -25,7 +25,7 @@ from lib.study import load_study
 from lib.tensors import write_snapshot
 
 DOUBLE_TOLERANCE = 1e-6
-SINGLE_TOLERANCE = 1e-5  # what float32 drifts and their SVD leave of the same numbers
+SINGLE_TOLERANCE = 1e-4  # float32 drifts and their SVD leave 2e-5 of a cosine at 10 M weights
 BETA2_TABLE = ("G1", "R1", "U1")
 ALL = ("G0", *BETA2_TABLE, "G2", "G2raw", "G3", "G3all", "G3raw", "R0", "R2", "R3", "R4", "U2", "P0")
 
@@ -62,13 +62,14 @@ class Size:
         return snapshot_steps(study.runs[0].params), 1 / Fraction(study.time_scale)
 
     def memory(self) -> float:
-        """GB that the SVD way needs: the snapshots, and five times the drifts of the longest window.
+        """GB that the SVD way needs: the snapshots, and five times the drifts of the longest window in float64.
 
-        Those are the drifts, the same normalised, two copies of them inside the SVD, and V^T.
+        Those are the drifts, the same normalised, two copies of them inside the SVD, and V^T; numpy's SVD of
+        float32 takes as much (measured: 12 GB for 28 drifts of 9.8 M).
         """
-        double = any(name not in SINGLE for name in self.presets)
-        longest = self.plain_steps() if double else [s for s in self.plain_steps() if 600 < s <= 2000]
-        return self.weights * (4 * len(self.plain_steps()) + 5 * len(longest) * (8 if double else 4)) / 1e9
+        every = any(name not in SINGLE for name in self.presets)
+        longest = self.plain_steps() if every else [s for s in self.plain_steps() if 600 < s <= 2000]
+        return self.weights * (4 * len(self.plain_steps()) + 5 * 8 * len(longest)) / 1e9
 
     def plain_steps(self) -> list[int]:
         return [step for step in self.schedule()[0] if self.until is None or step <= self.until]
@@ -79,6 +80,7 @@ SIZES = {
     for size in (
         Size("laptop", "laptop", 2, 96, ALL, 0),
         Size("middle", "paper", 8, 176, (*BETA2_TABLE, "G2"), 1),
+        Size("large", "paper", 8, 320, ("G1", "R1"), 1, until=2000),
         Size("paper", "paper", 8, 512, ("G1", "R1"), 1, until=2000),
     )
 }
@@ -114,15 +116,15 @@ def our_way(folder: Path, size: Size) -> dict:
 
 
 def same_geometry(plain: dict, ours: dict) -> float:
-    worst = 0.0
+    worst = {True: 0.0, False: 0.0}
     for name, value in common(plain, ours).items():
         theirs, preset, quantity = plain[name], *name.split(".", 1)
         if quantity == "cosines" and preset.startswith("U"):  # signs are a convention of each way
             theirs, value = np.abs(theirs), np.abs(value)
         single = preset in SINGLE
-        worst_here = agree(name, theirs, value, SINGLE_TOLERANCE if single else DOUBLE_TOLERANCE)
-        worst = worst if single else max(worst, worst_here)
-    return worst
+        here = agree(name, theirs, value, SINGLE_TOLERANCE if single else DOUBLE_TOLERANCE)
+        worst[single] = max(worst[single], here)
+    return worst[False] or worst[True]
 
 
 def in_a_child(way: str, folder: Path, size: Size) -> dict:
