@@ -102,8 +102,9 @@ QUANTITIES = (
 def look_everywhere(loaded, folder, every):
     """Every reader of a study's folder, as status, why, the tables and the figures use it."""
     runs_table(loaded.runs, folder)
-    status_table(every, [])
-    why_text(every, [])
+    why = [reasons(target) for target in every]
+    status_table(every, why, [])
+    why_text(every, why, [])
     for result in collect(loaded, folder).runs:
         for name in QUANTITIES:
             for part in ("observed", "null", "excess"):
