@@ -97,18 +97,13 @@ def test_gradients_and_curvature_share_batches_between_runs(runs):
     assert "adam" in again[-1]["alignment"].labels  # the last step has the optimizer's state
 
 
+def short_reheat(protocol: str) -> Reheat:
+    short = {"steps": 12, "warmup": 2, "eval_every": 4}
+    return Reheat(beta2=[0.95], snapshots=[40], lr=[1e-3], lambda_probe=4.0, protocol=protocol, **short)
+
+
 def test_reheat_and_its_summary(runs):
-    protocol = Reheat(
-        beta2=[0.95],
-        snapshots=[40],
-        lr=[1e-3],
-        steps=12,
-        warmup=2,
-        eval_every=4,
-        lambda_probe=4.0,
-        protocol="pilot",
-    )
-    (found,) = reheat(runs[0.95], protocol, SCALE)
+    (found,) = reheat(runs[0.95], short_reheat("pilot"), SCALE)
     folder = runs[0.95] / "reheat" / "reheat_ckpt40_lr0.001"
     start, end = (load_tensors(snapshot_path(folder, step))[0] for step in (0, 12))
     parent = load_tensors(snapshot_path(runs[0.95], 40))[0]
@@ -124,17 +119,7 @@ def test_reheat_and_its_summary(runs):
 def test_one_process_protocol_has_half_the_batch_and_fewer_probes(runs):
     from lib.reheat import condition
 
-    protocol = Reheat(
-        beta2=[0.95],
-        snapshots=[40],
-        lr=[1e-3],
-        steps=12,
-        warmup=2,
-        eval_every=4,
-        lambda_probe=4.0,
-        protocol="one_process",
-    )
-    made = condition(runs[0.95], load_params(runs[0.95] / "params.yaml"), protocol, 40, 1e-3)
+    made = condition(runs[0.95], load_params(runs[0.95] / "params.yaml"), short_reheat("one_process"), 40, 1e-3)
     assert (made.batch.accumulate, made.probe.p, made.schedule.lambda_probe) == (1, 0.10, 4.0)
 
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from tests.faults.tiny_run import finished_runs
 from tests.faults.tools import execute, faulty_python, trained_run, write_study
 
 
@@ -41,3 +42,15 @@ def measured(finished, tmp_path_factory):
     said = execute("02_pca", run)
     assert said.returncode == 0, said.stderr
     return run
+
+
+@pytest.fixture(scope="session")
+def two_runs(tmp_path_factory):
+    """(run, run, corpus) of a dozen steps, the runs alike but for their seed; to be copied, not changed."""
+    return finished_runs(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture
+def run(two_runs, tmp_path):
+    """A copy of the first of two runs to do damage to."""
+    return shutil.copytree(two_runs[0], tmp_path / "run")

@@ -3,11 +3,9 @@
 import io
 import json
 import random
-import shutil
 import zipfile
 
 import numpy as np
-import pytest
 import torch
 
 from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
@@ -19,20 +17,9 @@ from lib.snapshots import check_snapshot, open_snapshots, snapshot_digest
 from lib.tensors import load_snapshot
 from lib.trunk import trunk_names
 from tests.faults.damage import at_most, damaged, refused
-from tests.faults.tiny_run import finished_runs, tiny_params
+from tests.faults.tiny_run import tiny_params
 
 SECONDS = 5.0  # of a processor, for one file; reading one takes milliseconds
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    return finished_runs(tmp_path_factory.getbasetemp() / "finished")
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    """A copy of the first run to do damage to."""
-    return shutil.copytree(finished[0], tmp_path / "run")
 
 
 def same(ours, theirs):
@@ -94,10 +81,10 @@ def header_edited(data, rng):
     return len(text).to_bytes(8, "little") + text + body
 
 
-def test_snapshots(finished, run):
+def test_snapshots(two_runs, run):
     params = tiny_params()
     trunk, name = trunk_names(params.model), run_hash(params)
-    foreign = {path.name: path.read_bytes() for path in (finished[1] / "snapshots").iterdir()}
+    foreign = {path.name: path.read_bytes() for path in (two_runs[1] / "snapshots").iterdir()}
     own = {path.name: path.read_bytes() for path in (run / "snapshots").iterdir()}
     steps = sorted(int(file.split(".")[0]) for file in own)
     written = {step: load_snapshot(snapshot_path(run, step), step, name) for step in steps}
@@ -239,9 +226,9 @@ def forged_digest(arrays, rng):
     return archive(arrays, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
 
 
-def test_digests(finished, run):
+def test_digests(two_runs, run):
     path, name = run / "digest.npz", run_hash(tiny_params())
-    data, foreign = path.read_bytes(), (finished[1] / "digest.npz").read_bytes()
+    data, foreign = path.read_bytes(), (two_runs[1] / "digest.npz").read_bytes()
     written = load_digest(path, name)
     with np.load(path) as file:
         arrays = dict(file)

@@ -15,21 +15,10 @@ from lib.rundata import load_runs, numbers
 from lib.runner import lost_outputs, read_done
 from lib.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused
-from tests.faults.tiny_run import finished_runs, tiny_params
+from tests.faults.tiny_run import tiny_params
 from tests.study_folder import smoke_study, write_study
 
 SECONDS = 5.0  # of a processor, for one file; reading one takes milliseconds
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    return finished_runs(tmp_path_factory.getbasetemp() / "finished")
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    """A copy of the first run to do damage to."""
-    return shutil.copytree(finished[0], tmp_path / "run")
 
 
 # ---------------------------------------------------------------------------------------------- metrics, JSON
@@ -157,7 +146,7 @@ def test_a_done_marker_with_anything_in_it_is_read(study):
     target.done.write_bytes(data)
 
 
-def test_json_of_a_run(finished, run):
+def test_json_of_a_run(two_runs, run):
     """What a finished run's own records say is believed only as far as they agree with each other."""
     params = tiny_params()
     assert lost_file(run, params) == ""
@@ -169,7 +158,7 @@ def test_json_of_a_run(finished, run):
         data = path.read_bytes()
         swapped = name in ("metrics.jsonl", "pilot_metrics.json") and rng.random() < 0.15
         lines = name == "metrics.jsonl" or rng.random() < 0.5
-        new = (finished[1] / name).read_bytes() if swapped else (damaged if lines else mangled_json)(data, rng)
+        new = (two_runs[1] / name).read_bytes() if swapped else (damaged if lines else mangled_json)(data, rng)
         path.write_bytes(new)
         place = f"run {index}, {name}: {new[:2000]!r}"
         with at_most(SECONDS):
@@ -192,8 +181,8 @@ def test_what_holds_no_numbers_draws_nothing(values):
 # -------------------------------------------------------------------------------------------------- the corpus
 
 
-def test_packed_corpora(finished, tmp_path):
-    folder = shutil.copytree(finished[2], tmp_path / "corpus")
+def test_packed_corpora(two_runs, tmp_path):
+    folder = shutil.copytree(two_runs[2], tmp_path / "corpus")
     files = sorted(p for p in folder.iterdir() if p.is_file())
     whole = open_corpus(folder)
     record = (folder / "corpus.json").read_bytes()
