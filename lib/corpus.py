@@ -97,12 +97,12 @@ def _pack(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarra
 
 
 def corpora_folder(run: Path) -> Path:
-    """The corpora shared by the runs around `run`: `corpora` beside its study, however deep it lies."""
+    """The corpora of the study that `run` is in, be it a run, a superseded one or a reheat of either."""
     run = run.resolve()
-    for parent in run.parents:
-        if (parent / "corpora").is_dir():
-            return parent / "corpora"
-    return run.parent.parent / "corpora"
+    if run.parent.name == "reheat":
+        run = run.parents[1]
+    study = run.parents[1] if run.parent.name == "superseded" else run.parent
+    return study.parent / "corpora"
 
 
 def corpus_key(p: Params) -> str:

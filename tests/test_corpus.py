@@ -165,10 +165,11 @@ def test_short_and_blank_stories_are_dropped_after_counting_rows(tiny, changed, 
 
 
 def test_runs_share_the_corpora_beside_their_study(tmp_path):
-    run = tmp_path / "outputs" / "beta2-smoke" / "run"
-    assert corpora_folder(run) == tmp_path / "outputs" / "corpora"
-    (tmp_path / "outputs" / "corpora").mkdir(parents=True)
-    assert corpora_folder(run / "reheat" / "ckpt40") == tmp_path / "outputs" / "corpora"
+    (tmp_path / "corpora").mkdir()  # somebody's own, which nothing is to be written to
+    study = tmp_path / "outputs" / "beta2-smoke"
+    for run in (study / "run", study / "superseded" / "run.1"):
+        assert corpora_folder(run) == tmp_path / "outputs" / "corpora"
+        assert corpora_folder(run / "reheat" / "ckpt40") == tmp_path / "outputs" / "corpora"
 
 
 def test_real_stories_with_the_real_tokenizer(gpt2_params, changed, tinystories, tmp_path):
