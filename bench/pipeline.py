@@ -17,6 +17,7 @@ import yaml
 from bench.measure import Pair, seconds
 from lib.errors import BadInput
 from lib.finish import FIGURES
+from lib.kernels import KERNEL
 from lib.paper import compile_paper, prepare
 from lib.provenance import ROOT
 from lib.records import read_record
@@ -165,7 +166,7 @@ def _kernel(code: str) -> tuple[float, float]:
     class OurKernel(KernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [sys.executable, "-m", "ipykernel_launcher", "--log-level=50", "-f", "{connection_file}"]
+            argv = [sys.executable, "-c", KERNEL, "--log-level=50", "-f", "{connection_file}"]
             return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
     scratch = Path(tempfile.mkdtemp(prefix="bench-"))
