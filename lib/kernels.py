@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 # Ends as soon as everything that asked to be called at exit was: taking libraries apart lasts most of a second.
+# The thread that was asked to end the kernel still flushes what it said, to sockets that are closed at exit.
 KERNEL = (
-    "import atexit, os, runpy; atexit.register(os._exit, 0); "
-    "runpy.run_module('ipykernel_launcher', run_name='__main__')"
+    "import atexit, os, runpy, threading; atexit.register(os._exit, 0); "
+    "runpy.run_module('ipykernel_launcher', run_name='__main__'); "
+    "[thread.join(2.0) for thread in threading.enumerate() if thread.name == 'Control']"
 )
 
 SCRATCH = "backbone-kernel-"

@@ -1,5 +1,6 @@
 """The files of a kernel: gone with it, also when its process was killed."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.kernels import scratch_folder
+from lib import kernels
+from lib.kernels import kernel_manager, scratch_folder
 from lib.provenance import ROOT
 
 
@@ -38,3 +40,39 @@ def test_a_folder_in_use_stays():
     for folder, handle in ((first, held), (second, other)):
         shutil.rmtree(folder)
         os.close(handle)
+
+
+# The thread that takes the request to end is slow to say so: the rest of the kernel must wait for it.
+SLOW = """
+import threading, time
+from ipykernel.iostream import IOPubThread
+pipe = IOPubThread._event_pipe.fget
+def slow(self):
+    if threading.current_thread().name == "Control":
+        time.sleep(0.2)
+    return pipe(self)
+IOPubThread._event_pipe = property(slow)
+"""
+
+
+def test_a_kernel_that_is_asked_to_end_says_nothing_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "KERNEL", SLOW + kernels.KERNEL)
+    scratch, held = scratch_folder()
+    said = tmp_path / "stderr"
+
+    async def start_and_end() -> None:
+        manager = kernel_manager(scratch)()
+        with said.open("w") as file:
+            await manager.start_kernel(stderr=file, cwd=str(ROOT))
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=60)
+        client.stop_channels()
+        await manager.shutdown_kernel()
+
+    try:
+        asyncio.run(start_and_end())
+    finally:
+        shutil.rmtree(scratch)
+        os.close(held)
+    assert said.read_text() == ""

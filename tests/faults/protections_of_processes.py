@@ -210,6 +210,13 @@ PROTECTIONS = [
         "tests/faults/test_long_haul.py::test_a_grid_of_many_runs_leaves_nothing_behind",
     ),
     Protection(
+        "a kernel closes its sockets after the thread that was asked to end it has said so",
+        "lib/kernels.py",
+        "[thread.join(2.0) for",
+        "[thread for",
+        "tests/test_kernels.py::test_a_kernel_that_is_asked_to_end_says_nothing_more",
+    ),
+    Protection(
         "the kernel's files of a killed process are removed by the next",
         "lib/kernels.py",
         "            shutil.rmtree(old, ignore_errors=True)\n",
