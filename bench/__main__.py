@@ -18,9 +18,9 @@ import torch
 from bench import evaluation, geometry, pipeline, training
 from bench.measure import Differs, Pair, seconds
 from bench.table import render
-from lib import provenance
-from lib.errors import BadInput, nearest
-from lib.files import json_text, write_atomically
+from lib.base import provenance
+from lib.base.errors import BadInput, nearest
+from lib.base.files import json_text, write_atomically
 from lib.params import Params, is_evaluation, snapshot_steps
 from lib.runfolder import clock, now_text
 from lib.study import load_reheat

@@ -19,10 +19,10 @@ from bench.plain_geometry import SINGLE, Trajectory, common, measure_plainly
 from lib.geometry.gram import digest
 from lib.geometry.presets import measure
 from lib.params import snapshot_steps
-from lib.provenance import ROOT
-from lib.snapshots import open_snapshots
+from lib.base.provenance import ROOT
+from lib.base.snapshots import open_snapshots
 from lib.study import load_study
-from lib.tensors import write_snapshot
+from lib.base.tensors import write_snapshot
 
 TOLERANCE = 1e-6
 BETA2_TABLE = ("G1", "R1", "U1")

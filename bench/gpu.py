@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from lib.batches import Batch
-from lib.errors import BadInput
-from lib.files import json_text, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, write_atomically
 from lib.loss import ROWS, loss_terms
 from lib.model import build_model
 from lib.optim import build_optimizer

@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from bench.measure import Pair, seconds
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.finish import FIGURES
 from lib.kernels import KERNEL
 from lib.paper import compile_paper, prepare
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.records import read_record
 from lib.report import build_report
 from lib.rules import STAGES, targets, write_rules

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lib import storyworld
+import storyworld
 from lib.batches import CROPS, EXAMPLES, batch, uniforms
 from lib.corpus import Corpus, Split
 from lib.params import Params

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from lib.files import snapshot_path
+from lib.base.files import snapshot_path
 from lib.geometry.backbone import Window
 from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling
 

@@ -25,7 +25,7 @@ from lib.products import fast_products
 from lib.records import read_evaluations
 from lib.schedules import learning_rate, probe_weight
 from lib.study import flatten, load_study, unflatten
-from lib.tensors import load_tensors, write_snapshot
+from lib.base.tensors import load_tensors, write_snapshot
 from lib.train import objective, train
 
 LOSSES = 1e-4  # relative, of the losses of one run computed in two ways

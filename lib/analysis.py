@@ -15,8 +15,8 @@ from torch import Tensor
 
 from lib.batches import Batch, batch
 from lib.corpus import Corpus
-from lib.errors import BadInput
-from lib.files import CURRENT, snapshot_path
+from lib.base.errors import BadInput
+from lib.base.files import CURRENT, snapshot_path
 from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
@@ -24,7 +24,7 @@ from lib.loss import head_loss, position_weights
 from lib.model import GPT, build_model
 from lib.params import Params, load_params, run_hash
 from lib.probe import Probes
-from lib.tensors import load_snapshot, load_tensors
+from lib.base.tensors import load_snapshot, load_tensors
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lib.errors import BadInput
-from lib.files import CURRENT, PREVIOUS
-from lib.tensors import load_tensors, save_tensors
+from lib.base.errors import BadInput
+from lib.base.files import CURRENT, PREVIOUS
+from lib.base.tensors import load_tensors, save_tensors
 
 
 def full_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

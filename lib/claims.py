@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import Strict, format_beta2, validate
 from lib.results import OBSERVED_ONLY, Estimate, Results
-from lib.yaml_text import read_yaml
+from lib.base.yaml_text import read_yaml
 
 CLAIMS_FILE = Path(__file__).resolve().parents[1] / "params" / "claims.yaml"
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib import memory
-from lib.errors import BadInput, nearest
-from lib.files import disk_trouble
+from lib.base import memory
+from lib.base.errors import BadInput, nearest
+from lib.base.files import disk_trouble
 from lib.params import load_params
 from lib.processes import signals_as_one_interrupt
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from lib import storyworld
-from lib.errors import BadInput
-from lib.files import write_atomically
+import storyworld
+from lib.base.errors import BadInput
+from lib.base.files import write_atomically
 from lib.params import CorpusParams, Params, content_hash
-from lib.provenance import ROOT, code_hashes, module_hash
+from lib.base.provenance import ROOT, code_hashes, module_hash
 from lib.stories import file_stories, hub_stories
 from lib.tokenizer import END_OF_TEXT, load_tokenizer
 
@@ -114,7 +114,7 @@ def corpus_key(p: Params) -> str:
     }
     if p.corpus.source == "storyworld":
         # The code too: an edited generator must not meet the stories of the one before it.
-        generator = code_hashes(ROOT / "lib" / "storyworld" / "__init__.py")
+        generator = code_hashes(ROOT / "storyworld" / "__init__.py")
         key["storyworld"] = {"version": storyworld.VERSION, "code": generator}
     for path in (p.corpus.path, p.corpus.validation_path, p.tokenizer.path):
         if path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lib.errors import BadInput, plain_name
+from lib.base.errors import BadInput, plain_name
 
 LEAVES = {"start"}  # null or a mapping, set only as a whole
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lib.dotted import flatten
-from lib.errors import BadInput
-from lib.files import json_text, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, write_atomically
 from lib.foreign import foreign_model, open_checkpoints
 from lib.model import build_model
 from lib.params import Params, dump_params, run_hash
 from lib.runner import StageFailed, execute_notebook
 from lib.study import complete, load_study, parse_overrides
-from lib.tensors import write_snapshot
+from lib.base.tensors import write_snapshot
 from lib.trajectory import FOREIGN
 
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from lib.files import write_atomically
+from lib.base.files import write_atomically
 from lib.params import Params
 from lib.schedules import learning_rate, probe_weight
 

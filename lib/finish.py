@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib import provenance
-from lib.errors import BadInput
-from lib.files import fingerprint, json_text, write_atomically
+from lib.base import provenance
+from lib.base.errors import BadInput
+from lib.base.files import fingerprint, json_text, write_atomically
 from lib.params import content_hash
 from lib.rules import Target
 from lib.runfolder import clock, now_text

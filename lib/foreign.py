@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.errors import BadInput
-from lib.snapshots import Snapshots, first_line
+from lib.base.errors import BadInput
+from lib.base.snapshots import Snapshots, first_line
 
 FOREIGN_TRUNK = re.compile(r"(.*\.)?blocks\.(\d+)\.(attn\.out_proj|attn\.qkv|mlp\.w_down|mlp\.w_up)\.weight$")
 

@@ -6,8 +6,8 @@ import shlex
 import shutil
 from pathlib import Path
 
-from lib import provenance
-from lib.errors import BadInput, nearest
+from lib.base import provenance
+from lib.base.errors import BadInput, nearest
 from lib.processes import run_to_its_end
 
 SBATCH = "cluster/sbatch-wait.sh"

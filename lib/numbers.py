@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from lib import provenance
+from lib.base import provenance
 from lib.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.params import Params, format_beta2
 from lib.results import ANALYSES, Results

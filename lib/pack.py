@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.errors import BadInput
-from lib.files import json_text, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, write_atomically
 from lib.study import Study
 
 MANIFEST, STUDY_FILE = "study.json", "study.yaml"

@@ -10,10 +10,10 @@ import tarfile
 from pathlib import Path
 
 from lib.claims import judge, load_claims
-from lib.errors import BadInput
-from lib.files import write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import write_atomically
 from lib.numbers import numbers
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.results import collect
 from lib.study import Study
 from lib.tables import tables

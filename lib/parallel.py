@@ -20,8 +20,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from lib import provenance
-from lib.errors import BadInput
+from lib.base import provenance
+from lib.base.errors import BadInput
 from lib.params import Params, dump_params
 
 T = TypeVar("T")

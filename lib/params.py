@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lib.errors import BadInput, nearest, plain_name, shown
-from lib.yaml_text import dump_yaml, read_yaml
+from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.base.yaml_text import dump_yaml, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 LARGEST = 10**9  # of any count: what is larger is a slip of the keyboard, and no memory holds it

@@ -4,11 +4,11 @@ import shlex
 from pathlib import Path
 
 from lib.dotted import flatten
-from lib.errors import BadInput, nearest
-from lib.files import snapshot_path
+from lib.base.errors import BadInput, nearest
+from lib.base.files import snapshot_path
 from lib.params import Params, dotted_names, load_params, reheat_name, run_name
 from lib.study import complete, load_reheat, load_study, reheat_params
-from lib.yaml_text import parse_yaml
+from lib.base.yaml_text import parse_yaml
 
 # The author's flags and what they are called here.
 PILOT_FLAGS = {
@@ -101,7 +101,7 @@ def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
     """Parameters and folder of a reheat from RUN:STEP, by the study's protocol with `values` over it."""
-    from lib.snapshots import snapshot_digest
+    from lib.base.snapshots import snapshot_digest
 
     place, _, step = start.rpartition(":")
     folder = Path(place)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.runner import prepare_run
 from lib.study import load_study
 

@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lib.corpus import Corpus
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import Params, ProbeParams
 from lib.templates import TEMPLATES
 

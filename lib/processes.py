@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from lib.interrupts import SAME_REQUEST, heeded
+from lib.base.interrupts import SAME_REQUEST, heeded
 
 LOOK_SECONDS = 0.5  # between looks at the make above
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lib.errors import BadInput
-from lib.files import CURRENT, json_text, read_json, snapshot_path
+from lib.base.errors import BadInput
+from lib.base.files import CURRENT, json_text, read_json, snapshot_path
 from lib.params import Params, content_hash, run_hash, snapshot_steps
 
 STATES = ("training", "done", "diverged", "failed")
@@ -21,7 +21,7 @@ def training_files(folder: Path, p: Params) -> list[str]:
 
 def lost_file(folder: Path, p: Params) -> str:
     """The first of a finished run's files that is gone or is not what was written, in words; else nothing."""
-    from lib.tensors import load_tensors  # torch takes seconds to import
+    from lib.base.tensors import load_tensors  # torch takes seconds to import
 
     for name in training_files(folder, p):
         if not (folder / name).exists():
@@ -45,7 +45,7 @@ def lost_file(folder: Path, p: Params) -> str:
 
 def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, Any]]) -> str:
     """The first thing up to a step that training went through and that is not on disk as it was written."""
-    from lib.snapshots import check_snapshot
+    from lib.base.snapshots import check_snapshot
 
     if evaluations and not metrics_agree(folder, evaluations):
         return "metrics.jsonl does not hold the evaluations so far"

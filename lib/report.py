@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.files import read_json, write_atomically
+from lib.base.files import read_json, write_atomically
 from lib.report_page import markdown, notebook_page, page
 from lib.rundata import RunData, label, load_runs
 from lib.runfolder import clock

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.files import read_json
+from lib.base.files import read_json
 from lib.geometry import presets
 from lib.params import Params
 from lib.published import Published, load_published

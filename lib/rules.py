@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib import provenance
+from lib.base import provenance
 from lib.corpus import corpus_key
-from lib.errors import BadInput
-from lib.files import json_text, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, write_atomically
 from lib.params import content_hash, differences, dump_params, identity
 from lib.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
 from lib.study import Run, Study

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.files import read_json
+from lib.base.files import read_json
 from lib.params import Params
 from lib.records import read_evaluations, read_record
 from lib.study import Study

@@ -16,9 +16,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lib import provenance
-from lib.errors import BadInput
-from lib.files import CURRENT, PREVIOUS, json_text, write_atomically
+from lib.base import provenance
+from lib.base.errors import BadInput
+from lib.base.files import CURRENT, PREVIOUS, json_text, write_atomically
 from lib.params import (
     Params,
     content_hash,

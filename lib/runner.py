@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib import memory, provenance
+from lib.base import memory
+from lib.base import provenance
 from lib.corpus import corpus_key
-from lib.errors import BadInput, nearest
-from lib.files import fingerprint, json_text, read_json, write_atomically
+from lib.base.errors import BadInput, nearest
+from lib.base.files import fingerprint, json_text, read_json, write_atomically
 from lib.kernels import kernel_manager, scratch_folder
 from lib.params import Params, differences, dump_params, identity, load_params, run_hash
 from lib.processes import signals_as_one_interrupt

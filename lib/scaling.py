@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 
 
 def scale(value: int | str, kind: str, profile: str) -> Fraction:

@@ -35,7 +35,7 @@ from lib.params import Params, load_params
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
 from lib.schedules import probe_weight
-from lib.snapshots import Snapshots
+from lib.base.snapshots import Snapshots
 from lib.trajectory import run_digest, run_snapshots, write_analysis
 from lib.trunk import trunk_names
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lib.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest
 from lib.params import CorpusParams
 
 TINYSTORIES = "roneneldan/TinyStories"

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lib.dotted import flatten, unflatten
-from lib.errors import BadInput, nearest, plain_name, shown
+from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.params import (
     Count,
     NonNegative,
@@ -32,7 +32,7 @@ from lib.params import (
     validate,
 )
 from lib.scaling import scale, scaled
-from lib.yaml_text import parse_yaml, read_yaml
+from lib.base.yaml_text import parse_yaml, read_yaml
 
 PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
 BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.claims import judge, load_claims
-from lib.files import json_text, write_atomically
+from lib.base.files import json_text, write_atomically
 from lib.params import format_beta2
 from lib.results import OBSERVED_ONLY, Results
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from lib.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

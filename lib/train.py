@@ -16,14 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib import parallel, provenance
+from lib import parallel
+from lib.base import provenance
 from lib.batches import Batch, batch, validation_batch
 from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.corpus import Corpus, build_corpus, corpora_folder, corpus_key
 from lib.divergence import State, judge, look
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.evaluate import evaluate_all
-from lib.interrupts import Interrupts
+from lib.base.interrupts import Interrupts
 from lib.loss import head_loss, loss_terms, position_weights
 from lib.model import GPT, build_model
 from lib.optim import build_optimizer
@@ -34,7 +35,7 @@ from lib.products import fast_products
 from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder
 from lib.schedules import learning_rate, probe_weight
-from lib.tensors import load_tensors, write_snapshot
+from lib.base.tensors import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
 
 # Steps between looks at the losses. On a GPU a look waits for the device; the steps are fixed, so that

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from lib.errors import BadInput
-from lib.files import json_text, read_json, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, read_json, write_atomically
 from lib.geometry.gram import Digest, digest, load_digest, save_digest
 from lib.geometry.null import compare, decay_share, fit_scale, fitted_null, isotropic_scale, noise_adam
 from lib.geometry.presets import PRESETS, fit, measure
 from lib.params import Params, load_params, run_hash
 from lib.records import read_evaluations
 from lib.schedules import learning_rate
-from lib.snapshots import Snapshots, open_snapshots
+from lib.base.snapshots import Snapshots, open_snapshots
 from lib.trunk import trunk_names
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code

@@ -27,7 +27,7 @@ from IPython.display import Image, Markdown, display
 
 from lib.claims import judge, load_claims
 from lib.paper_figures import make_figures
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.results import collect
 from lib.status import runs_table
 from lib.study import load_study

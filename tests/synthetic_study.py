@@ -14,7 +14,7 @@ import nbformat
 import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lib.files import json_text
+from lib.base.files import json_text
 from lib.geometry.null import compare, fitted_null, noise_adam
 from lib.geometry.presets import fit, measure
 from lib.params import dump_params, snapshot_steps

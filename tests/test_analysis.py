@@ -20,8 +20,8 @@ from lib.analysis import (
 )
 from lib.batches import batch
 from lib.checkpoint import CURRENT, full_state, save_checkpoint
-from lib.errors import BadInput
-from lib.files import snapshot_path
+from lib.base.errors import BadInput
+from lib.base.files import snapshot_path
 from lib.geometry.backbone import pca
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference
@@ -30,8 +30,8 @@ from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params import dump_params, run_hash
-from lib.snapshots import open_snapshots
-from lib.tensors import write_snapshot
+from lib.base.snapshots import open_snapshots
+from lib.base.tensors import write_snapshot
 from lib.train import objective
 from tests.geometry.toy_model import flat
 

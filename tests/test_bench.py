@@ -19,13 +19,13 @@ from bench.plain_train import PlainRun
 from bench.table import render
 from bench.training import Bench, OurRun, same_items
 from lib.batches import batch, validation_batch
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.evaluate import evaluate_all
 from lib.model import build_model
 from lib.parallel import Ranks
 from lib.params import snapshot_steps
 from lib.probe import eval_sets
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.rules import STAGES
 from lib.runner import notebook_path
 from lib.study import load_study

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.model import build_model
 from lib.optim import build_optimizer
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lib.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import validate
 from lib.results import collect
 from lib.study import load_study

@@ -9,11 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from lib import storyworld
+import storyworld
 from lib.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import dump_params
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 
 # A process that waits for the others, builds, and says how often it began to build.
 BUILDER = """

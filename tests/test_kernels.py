@@ -12,7 +12,7 @@ import pytest
 
 from lib import kernels
 from lib.kernels import kernel_manager, scratch_folder
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 
 
 @pytest.mark.parametrize("left", ["", "connection.json", "profile_default/history.sqlite"])

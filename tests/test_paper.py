@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from lib.claims import load_claims
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.numbers import notebook_link, repository
 from lib.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
 from lib.tex import check_used, macros, number, tex

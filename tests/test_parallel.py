@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.parallel import Ranks
 from lib.params import dump_params
 from lib.records import read_evaluations
 from lib.study import load_study
-from lib.tensors import load_tensors
+from lib.base.tensors import load_tensors
 from lib.train import train
 
 ROOT = Path(__file__).resolve().parents[1]

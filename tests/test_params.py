@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lib.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest
 from lib.params import (
     Params,
     content_hash,
@@ -21,7 +21,7 @@ from lib.params import (
     snapshot_steps,
     validate,
 )
-from lib.yaml_text import parse_yaml, read_yaml
+from lib.base.yaml_text import parse_yaml, read_yaml
 
 
 def message(function, *arguments, **named):

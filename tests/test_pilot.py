@@ -93,7 +93,7 @@ def test_reheat_runs_and_resumes_from_a_mid_snapshot(tmp_path):
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     assert results(folder) == first
     start, same = (folder / "snapshots" / "000000.safetensors", parent / "snapshots" / "000040.safetensors")
-    from lib.tensors import load_tensors
+    from lib.base.tensors import load_tensors
 
     ours, theirs = load_tensors(start)[0], load_tensors(same)[0]
     assert all((ours[name] == theirs[name]).all() for name in ours)

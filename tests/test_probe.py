@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.probe import ORDINARY_WORDS, build_eval_set, build_probes, choose_codewords, eval_sets
 from lib.templates import TEMPLATES
 

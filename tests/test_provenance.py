@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from lib import provenance
-from lib.provenance import PLUMBING, ROOT, code_hashes, module_hash, versions
+from lib.base import provenance
+from lib.base.provenance import PLUMBING, ROOT, code_hashes, module_hash, versions
 
 CODE = '''"""A module."""
 
@@ -82,7 +82,7 @@ def test_training_uses_these_modules_and_not_the_figures():
     used = set(code_hashes(ROOT / "lib" / "train.py"))
     for name in "model optim batches probe corpus stories tokenizer templates storyworld evaluate".split():
         assert any(path.startswith(f"lib/{name}") for path in used), name
-    assert {"lib/train.py", "lib/snapshots.py", "lib/checkpoint.py"} <= used
+    assert {"lib/train.py", "lib/base/snapshots.py", "lib/checkpoint.py"} <= used
     assert not used & {f"lib/{name}.py" for name in [*PLUMBING, "figures"]}
     assert not [path for path in used if path.startswith("lib/geometry")]
 
@@ -104,7 +104,7 @@ def test_training_code_in_a_copy(tmp_path):
     shutil.copytree(ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
     def ask():
-        code = "from lib.provenance import *; print(training_code(), *commit())"
+        code = "from lib.base.provenance import *; print(training_code(), *commit())"
         environment = {
             **os.environ,
             "GIT_CEILING_DIRECTORIES": str(tmp_path.parent),

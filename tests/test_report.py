@@ -11,7 +11,7 @@ import pytest
 from lib.figures import save
 from lib.mathml import mathml, styled_letter
 from lib.paper_figures import FIGURES
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.report import build_report
 from lib.report_page import markdown
 from lib.rundata import load_runs

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import format_beta2
 from lib.published import load_published
 from lib.results import OBSERVED_ONLY, collect, preset_steps

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from lib.errors import BadInput
-from lib.files import json_text, snapshot_path, write_atomically
+from lib.base.errors import BadInput
+from lib.base.files import json_text, snapshot_path, write_atomically
 from lib.foreign import open_checkpoints
 from lib.model import build_model
-from lib.provenance import ROOT
-from lib.snapshots import open_snapshots, snapshot_digest
-from lib.tensors import load_tensors, save_tensors, tensors_digest, write_snapshot
+from lib.base.provenance import ROOT
+from lib.base.snapshots import open_snapshots, snapshot_digest
+from lib.base.tensors import load_tensors, save_tensors, tensors_digest, write_snapshot
 
 
 def some_tensors(seed=0):
@@ -58,7 +58,7 @@ def test_a_write_beyond_the_limit_leaves_the_old_file(tmp_path):
     path = tmp_path / "f.bin"
     write_atomically(path, b"old")
     code = (
-        "import resource, sys; from pathlib import Path; from lib.files import write_atomically; "
+        "import resource, sys; from pathlib import Path; from lib.base.files import write_atomically; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
         "write_atomically(Path(sys.argv[1]), b'x' * 5000)"
     )

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.stories import file_stories, read_text
 
 TEXTS = [f"Story {n}: the café was open, and a\nsecond line said “{n}”." for n in range(7)]

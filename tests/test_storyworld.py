@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import pytest
 
-from lib import storyworld
+import storyworld
 
 # what a text must not contain, and why
 FLAWS = {

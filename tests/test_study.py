@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from lib import study
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import run_hash, run_name, snapshot_steps
 from lib.study import (
     VARIANTS,

@@ -5,9 +5,9 @@ import lzma
 import pytest
 from tokenizers import Tokenizer, models
 
-from lib import storyworld
+import storyworld
 from lib.corpus import build_corpus
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.params import TokenizerParams
 from lib.templates import TEMPLATES
 from lib.tokenizer import END_OF_TEXT, load_tokenizer, train_bpe

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.geometry.gram import Digest
 
 TINY_NORM = 1e-12  # a row shorter than this is not blown up by row normalisation; the reference code's floor

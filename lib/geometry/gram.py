@@ -27,8 +27,8 @@ from typing import Protocol
 
 import numpy as np
 
-from lib.errors import BadInput, nearest
-from lib.files import write_atomically
+from lib.base.errors import BadInput, nearest
+from lib.base.files import write_atomically
 
 FORMAT = "digest-2"
 BLOCK = 1 << 15  # parameters per block: long enough for the BLAS, short enough that memory stays at tens of MB

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.geometry.alignment import align, align_held_out, updates
 from lib.geometry.backbone import (
     WHOLE_RUN,

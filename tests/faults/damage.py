@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import yaml
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FAST_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

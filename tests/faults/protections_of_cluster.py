@@ -12,7 +12,7 @@ WRAPPER = "cluster/sbatch-wait.sh"
 PROTECTIONS = [
     Protection(
         "a request that reaches a kernel twice is one request, and the state is saved",
-        "lib/interrupts.py",
+        "lib/base/interrupts.py",
         "elif now - self._asked > SAME_REQUEST:",
         "else:",
         SRUN,

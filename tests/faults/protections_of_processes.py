@@ -15,14 +15,14 @@ CORPUS = "tests/faults/test_changed_corpus.py::"
 PROTECTIONS = [
     Protection(
         "what a killed writer left is swept",
-        "lib/files.py",
+        "lib/base/files.py",
         "        _remove_leftovers(path)\n",
         "",
         f"{KILL}[record]",
     ),
     Protection(
         "files get their names when they are whole",
-        "lib/files.py",
+        "lib/base/files.py",
         "handle, name = _open_part(path)",
         "handle, name = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), str(path)",
         f"{KILL}[params]",
@@ -36,7 +36,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a temporary file is locked while its writer lives",
-        "lib/files.py",
+        "lib/base/files.py",
         "        fcntl.flock(handle, fcntl.LOCK_EX)\n",
         "",
         f"{TWO}test_writers_of_one_file_do_not_take_each_others_temporary_files",
@@ -99,7 +99,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the system's own count of kills is asked",
-        "lib/memory.py",
+        "lib/base/memory.py",
         "if out_of_memory_kills() > kills_before:",
         "if False:",
         f"{MEMORY}test_the_systems_killer_is_named",
@@ -120,7 +120,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a full disk is one sentence",
-        "lib/files.py",
+        "lib/base/files.py",
         '    errno.ENOSPC: "the disk is full",\n',
         "",
         f"{DISK}test_a_training_goes_on_after_it",
@@ -134,14 +134,14 @@ PROTECTIONS = [
     ),
     Protection(
         "a limit on file sizes is one sentence",
-        "lib/files.py",
+        "lib/base/files.py",
         '    errno.EFBIG: "the limit on the size of files (ulimit -f) is reached",\n',
         "",
         f"{DISK}test_a_limit_on_file_sizes_is_named",
     ),
     Protection(
         "a read-only place is one sentence",
-        "lib/files.py",
+        "lib/base/files.py",
         '    errno.EROFS: "read-only file system",\n',
         "",
         f"{READ_ONLY}test_make_names_the_outputs",
@@ -232,7 +232,7 @@ PROTECTIONS = [
     ),
     Protection(
         "the temporary file of a writer that lives is left alone",
-        "lib/files.py",
+        "lib/base/files.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         f"{TWO}test_the_temporary_file_of_a_writer_that_lives_is_left_alone",

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from lib.corpus import build_corpus
-from lib.storyworld import stories
+from storyworld import stories
 from lib.study import load_study
 from tests.faults.tools import (
     PILOT,

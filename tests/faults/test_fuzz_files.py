@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
-from lib.files import CURRENT, PREVIOUS, snapshot_path
+from lib.base.files import CURRENT, PREVIOUS, snapshot_path
 from lib.geometry import gram
 from lib.geometry.gram import load_digest
 from lib.params import run_hash
-from lib.snapshots import check_snapshot, open_snapshots, snapshot_digest
-from lib.tensors import load_snapshot
+from lib.base.snapshots import check_snapshot, open_snapshots, snapshot_digest
+from lib.base.tensors import load_snapshot
 from lib.trunk import trunk_names
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import tiny_params

@@ -11,12 +11,12 @@ import yaml
 
 from lib.cli import main
 from lib.dotted import flatten
-from lib.errors import BadInput
-from lib.files import json_text
+from lib.base.errors import BadInput
+from lib.base.files import json_text
 from lib.params import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
-from lib.provenance import ROOT
+from lib.base.provenance import ROOT
 from lib.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
-from lib.yaml_text import parse_yaml
+from lib.base.yaml_text import parse_yaml
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 
 SECONDS = 3.0  # of a processor, for one file; the slowest that are read take a few tenths

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.memory import ran_out
+from lib.base.memory import ran_out
 from tests.faults.tools import (
     RUN,
     clean_environment,

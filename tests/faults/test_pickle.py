@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.foreign import foreign_model, open_checkpoints
 from lib.geometry.gram import load_digest
 from lib.model import build_model
-from lib.tensors import load_tensors
+from lib.base.tensors import load_tensors
 
 
 def _numpy(path):

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from lib import checkpoint
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.train import train
 from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 

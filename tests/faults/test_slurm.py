@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.launch import job_count
 from lib.runfolder import hold
 from tests.faults.tools import ROOT, RUN, make, results, start_make

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from lib import train as module
-from lib.errors import BadInput
-from lib.files import json_text
+from lib.base.errors import BadInput
+from lib.base.files import json_text
 from lib.finish import Step, finish
 from lib.params import load_params
 from lib.results import collect

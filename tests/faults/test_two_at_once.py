@@ -92,7 +92,7 @@ def test_writers_of_one_file_do_not_take_each_others_temporary_files(tmp_path):
 def test_the_temporary_file_of_a_writer_that_lives_is_left_alone(tmp_path):
     import fcntl
 
-    from lib.files import write_atomically
+    from lib.base.files import write_atomically
 
     theirs, dead = (tmp_path / f".file.{letters}" for letters in ("abcdefgh", "ijklmnop"))
     dead.write_text("of a killed writer")
@@ -103,7 +103,7 @@ def test_the_temporary_file_of_a_writer_that_lives_is_left_alone(tmp_path):
 
 
 def _write_often(path, number):
-    from lib.files import write_atomically
+    from lib.base.files import write_atomically
 
     for _ in range(100):
         write_atomically(path, str(number) * 10_000)

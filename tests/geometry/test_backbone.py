@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.geometry.alignment import updates
 from lib.geometry.backbone import (
     WHOLE_RUN,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.geometry import gram
 from lib.geometry.gram import Digest, digest, load_digest, materialise, save_digest
 

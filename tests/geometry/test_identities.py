@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 from lib.geometry.alignment import Alignment, align, align_held_out, updates
 from lib.geometry.backbone import (
     Window,

@@ -1,7 +1,7 @@
 """Plots between people: quarrels, mistakes, promises and new neighbors."""
 
-from lib.storyworld.beats import aside, comfort, meet, treat
-from lib.storyworld.world import World
+from storyworld.beats import aside, comfort, meet, treat
+from storyworld.world import World
 
 _QUARRELS = (
     "both wanted to go first",

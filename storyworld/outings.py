@@ -1,7 +1,7 @@
 """Plots that lead outside: rain, journeys, building and getting lost."""
 
-from lib.storyworld.beats import aside, treat, trip_with
-from lib.storyworld.world import World
+from storyworld.beats import aside, treat, trip_with
+from storyworld.world import World
 
 _PLANS = (
     "have a picnic; a basket with {#food} and {#food}; under the table; ate on a blanket on the floor",

@@ -1,7 +1,7 @@
 """A run's snapshots: `snapshots/000600.safetensors`, one file a step, opened lazily and checked when first read.
 
 Each holds the trunk in its registered order (the whole model where a later stage needs it). Its header carries
-a digest of all bytes and is itself sealed. `lib.tensors` writes them; reading needs no torch.
+a digest of all bytes and is itself sealed. `lib.base.tensors` writes them; reading needs no torch.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import xxhash
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 
 CHUNK = 1 << 20  # bytes read at once
 

@@ -1,7 +1,7 @@
 """Plots about what is lost or broken."""
 
-from lib.storyworld.beats import aside, comfort, meet, thanks, treat, trip, trip_with
-from lib.storyworld.world import World
+from storyworld.beats import aside, comfort, meet, thanks, treat, trip, trip_with
+from storyworld.world import World
 
 _BREAKS = (
     "fell off the {#furniture}; tape",

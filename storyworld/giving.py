@@ -1,7 +1,7 @@
 """Plots about having and giving: sharing, finding what belongs to another, buying, surprising."""
 
-from lib.storyworld.beats import aside, comfort, trip
-from lib.storyworld.world import World
+from storyworld.beats import aside, comfort, trip
+from storyworld.world import World
 
 
 def sharing(w: World) -> None:

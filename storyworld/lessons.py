@@ -1,7 +1,7 @@
 """Plots in which wanting too much, or too soon, has its price: eating, wishing, growing, tidying."""
 
-from lib.storyworld.beats import aside
-from lib.storyworld.world import World
+from storyworld.beats import aside
+from storyworld.world import World
 
 _WISHES = (
     "could fly; flew over the roofs; {he} was too high and [very cold|could not get down]",

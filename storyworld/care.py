@@ -1,7 +1,7 @@
 """Plots of helping: animals in need, the sick, the grumpy and the busy."""
 
-from lib.storyworld.beats import aside, treat, trip, trip_with
-from lib.storyworld.world import World
+from storyworld.beats import aside, treat, trip, trip_with
+from storyworld.world import World
 
 _TROUBLES = (
     "had hurt its {limb}; put a soft cloth around it and carried it home; let it rest in a box with {#stuff}",

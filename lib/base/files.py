@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lib.errors import BadInput
+from lib.base.errors import BadInput
 
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
 NO_ROOM = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from lib.errors import BadInput, shown
+from lib.base.errors import BadInput, shown
 
 LARGEST_FILE = 1_000_000  # bytes; the longest file of ours has a few thousand
 

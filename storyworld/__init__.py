@@ -12,16 +12,16 @@ import random
 from collections.abc import Iterator
 from itertools import accumulate
 
-from lib.storyworld.beats import aftermath, ending, opening, prelude
-from lib.storyworld.bonds import BONDS, newcomer
-from lib.storyworld.care import CARE
-from lib.storyworld.giving import GIFTS, HUMAN_GIFTS
-from lib.storyworld.lessons import HUMAN_LESSONS, LESSONS
-from lib.storyworld.loss import LOSSES
-from lib.storyworld.outings import OUTINGS
-from lib.storyworld.riddles import RIDDLES
-from lib.storyworld.tasks import TASKS
-from lib.storyworld.world import BEAST_PLACES, HUMAN_PLACES, SIZES, World, finish
+from storyworld.beats import aftermath, ending, opening, prelude
+from storyworld.bonds import BONDS, newcomer
+from storyworld.care import CARE
+from storyworld.giving import GIFTS, HUMAN_GIFTS
+from storyworld.lessons import HUMAN_LESSONS, LESSONS
+from storyworld.loss import LOSSES
+from storyworld.outings import OUTINGS
+from storyworld.riddles import RIDDLES
+from storyworld.tasks import TASKS
+from storyworld.world import BEAST_PLACES, HUMAN_PLACES, SIZES, World, finish
 
 VERSION = "1"
 

@@ -9,9 +9,9 @@ import torch
 import xxhash
 from torch import Tensor
 
-from lib.errors import BadInput
-from lib.files import snapshot_path, write_atomically
-from lib.snapshots import about_file, first_line, label, same_place, seal
+from lib.base.errors import BadInput
+from lib.base.files import snapshot_path, write_atomically
+from lib.base.snapshots import about_file, first_line, label, same_place, seal
 
 # Of everything that is written here, by its name in a file's header.
 DTYPES = {

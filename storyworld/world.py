@@ -21,7 +21,7 @@ from functools import cache
 from itertools import accumulate
 from typing import TypeVar
 
-from lib.storyworld.words import ANIMAL_PLACES, PLACES, PLURALS, TABLES
+from storyworld.words import ANIMAL_PLACES, PLACES, PLURALS, TABLES
 
 T = TypeVar("T")
 Part = str | tuple

@@ -1,7 +1,7 @@
 """Plots of one hero against a task: fears, skills, warnings and contests."""
 
-from lib.storyworld.beats import aside, comfort, thanks
-from lib.storyworld.world import World
+from storyworld.beats import aside, comfort, thanks
+from storyworld.world import World
 
 _FEARS = (
     "the dark; the light went out; the shadow in the corner was only a coat on a chair",

@@ -1,7 +1,7 @@
 """Plots with something to find out: a noise in the night, a map."""
 
-from lib.storyworld.beats import aside, meet
-from lib.storyworld.world import World
+from storyworld.beats import aside, meet
+from storyworld.world import World
 
 _NOISES = (
     "in the attic; an owl with two fluffy babies",

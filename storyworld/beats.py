@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from lib.storyworld.asides import AFTERMATHS, ASIDES, PRELUDES
-from lib.storyworld.world import World
+from storyworld.asides import AFTERMATHS, ASIDES, PRELUDES
+from storyworld.world import World
 
 
 @cache
