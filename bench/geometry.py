@@ -18,10 +18,10 @@ from bench.measure import Pair, agree, interleaved
 from bench.plain_geometry import SINGLE, Trajectory, common, measure_plainly
 from lib.geometry.gram import digest
 from lib.geometry.presets import measure
-from lib.params import snapshot_steps
+from lib.params.run import snapshot_steps
 from lib.base.provenance import ROOT
 from lib.base.snapshots import open_snapshots
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.base.tensors import write_snapshot
 
 TOLERANCE = 1e-6

@@ -23,9 +23,9 @@ from lib.loss import ROWS, loss_terms
 from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
-from lib.params import Params
+from lib.params.run import Params
 from lib.size import flops_per_token, training_memory
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import objective, train
 
 # Dense bfloat16 matrix rates as their makers give them, FLOP/s, by a part of the device's name.

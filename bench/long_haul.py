@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lib.rules import targets, write_rules
 from lib.runner import TRAINING
-from lib.study import load_study
+from lib.params.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\

@@ -24,7 +24,7 @@ from lib.records import read_record
 from lib.report import build_report
 from lib.rules import STAGES, targets, write_rules
 from lib.runner import execute_notebook, notebook_path
-from lib.study import PARAMS_FOLDER, Study, load_study
+from lib.params.study import PARAMS_FOLDER, Study, load_study
 
 RUN = 0.95  # the run whose stages are timed: it has all of them
 SHORT = 50  # published steps per step of the timed run: every later stage still finds all it looks for

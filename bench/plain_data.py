@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 import storyworld
 from lib.batches import CROPS, EXAMPLES, batch, uniforms
 from lib.corpus import Corpus, Split
-from lib.params import Params
+from lib.params.run import Params
 from lib.probe import EvalSet, Probes
 from lib.templates import TEMPLATES
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.model import GPT
-from lib.params import ModelParams, OptimParams
+from lib.params.run import ModelParams, OptimParams
 
 
 class PlainAttention(nn.Module):

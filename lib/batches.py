@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from lib.corpus import Corpus, Split
-from lib.params import Params
+from lib.params.run import Params
 from lib.probe import Probes
 from lib.templates import TEMPLATES
 

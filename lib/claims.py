@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput
-from lib.params import Strict, format_beta2, validate
+from lib.params.run import Strict, format_beta2, validate
 from lib.results import OBSERVED_ONLY, Estimate, Results
 from lib.base.yaml_text import read_yaml
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from lib.base import memory
 from lib.base.errors import BadInput, nearest
 from lib.base.files import disk_trouble
-from lib.params import load_params
+from lib.params.run import load_params
 from lib.processes import signals_as_one_interrupt
 
 if TYPE_CHECKING:
     from lib.rules import Target
-    from lib.study import Study
+    from lib.params.study import Study
 
 OUTPUTS = Path("outputs")
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
@@ -116,7 +116,7 @@ def study_command(options: argparse.Namespace) -> int:
     from lib.pack import packed_arguments, unpack
     from lib.rules import reasons, targets
     from lib.status import status_table, why_text
-    from lib.study import load_study
+    from lib.params.study import load_study
 
     arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
     packed = getattr(options, "source", None)

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 import storyworld
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.params import CorpusParams, Params, content_hash
+from lib.params.run import CorpusParams, Params, content_hash
 from lib.base.provenance import ROOT, code_hashes, module_hash
 from lib.stories import file_stories, hub_stories
 from lib.tokenizer import END_OF_TEXT, load_tokenizer

@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.base.files import write_atomically
-from lib.params import Params
+from lib.params.run import Params
 from lib.schedules import learning_rate, probe_weight
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"

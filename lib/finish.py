@@ -16,11 +16,11 @@ from typing import Any
 from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.files import fingerprint, json_text, write_atomically
-from lib.params import content_hash
+from lib.params.run import content_hash
 from lib.rules import Target
 from lib.runfolder import clock, now_text
 from lib.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
-from lib.study import Study
+from lib.params.study import Study
 
 FIGURES = "06_figures"
 BUILD = provenance.ROOT / "paper" / "build"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.params import ModelParams
+from lib.params.run import ModelParams
 from lib.trunk import trunk_names
 
 INIT_STD = 0.02

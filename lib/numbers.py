@@ -5,7 +5,7 @@ import subprocess
 
 from lib.base import provenance
 from lib.claims import FAILS, HOLDS, OPEN, Verdict
-from lib.params import Params, format_beta2
+from lib.params.run import Params, format_beta2
 from lib.results import ANALYSES, Results
 from lib.tex import escaped, macro_name, number, power, short, tex
 

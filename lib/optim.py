@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lib.params import OptimParams
+from lib.params.run import OptimParams
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW}
 

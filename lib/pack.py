@@ -13,7 +13,7 @@ from typing import Any
 
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
-from lib.study import Study
+from lib.params.study import Study
 
 MANIFEST, STUDY_FILE = "study.json", "study.yaml"
 # Of every run and every reheat of it.

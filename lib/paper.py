@@ -15,7 +15,7 @@ from lib.base.files import write_atomically
 from lib.numbers import numbers
 from lib.base.provenance import ROOT
 from lib.results import collect
-from lib.study import Study
+from lib.params.study import Study
 from lib.tables import tables
 from lib.tex import check_used, macros
 

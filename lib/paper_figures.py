@@ -12,7 +12,7 @@ from lib.figures import save
 from lib.geometry_figures import Published, alignment, backbone, beta2_summary, phases, spectrum
 from lib.published import load_published
 from lib.rundata import RunData, load_runs, source
-from lib.study import Study
+from lib.params.study import Study
 
 Draw = Callable[[Sequence[RunData], Fraction, Published], Figure]
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from lib.base import provenance
 from lib.base.errors import BadInput
-from lib.params import Params, dump_params
+from lib.params.run import Params, dump_params
 
 T = TypeVar("T")
 

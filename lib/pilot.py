@@ -3,11 +3,11 @@
 import shlex
 from pathlib import Path
 
-from lib.dotted import flatten
+from lib.params.dotted import flatten
 from lib.base.errors import BadInput, nearest
 from lib.base.files import snapshot_path
-from lib.params import Params, dotted_names, load_params, reheat_name, run_name
-from lib.study import complete, load_reheat, load_study, reheat_params
+from lib.params.run import Params, dotted_names, load_params, reheat_name, run_name
+from lib.params.study import complete, load_reheat, load_study, reheat_params
 from lib.base.yaml_text import parse_yaml
 
 # The author's flags and what they are called here.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lib.base.provenance import ROOT
 from lib.runner import prepare_run
-from lib.study import load_study
+from lib.params.study import load_study
 
 PLAYGROUND = ROOT / "outputs" / "playground"
 SHORT_REHEAT = {

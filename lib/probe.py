@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from lib.corpus import Corpus
 from lib.base.errors import BadInput
-from lib.params import Params, ProbeParams
+from lib.params.run import Params, ProbeParams
 from lib.templates import TEMPLATES
 
 # Ordinary words that fill up the list when the vocabulary has too few upper-case words of its own: those of

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lib.params import Strict, validate
+from lib.params.run import Strict, validate
 from lib.base.yaml_text import read_yaml
 
 PUBLISHED_FILE = Path(__file__).resolve().parents[1] / "params" / "published.yaml"

@@ -6,7 +6,7 @@ from typing import Any
 
 from lib.base.errors import BadInput
 from lib.base.files import CURRENT, json_text, read_json, snapshot_path
-from lib.params import Params, content_hash, run_hash, snapshot_steps
+from lib.params.run import Params, content_hash, run_hash, snapshot_steps
 
 STATES = ("training", "done", "diverged", "failed")
 

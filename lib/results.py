@@ -26,10 +26,10 @@ import numpy as np
 
 from lib.base.files import read_json
 from lib.geometry import presets
-from lib.params import Params
+from lib.params.run import Params
 from lib.published import Published, load_published
 from lib.records import read_evaluations, read_record
-from lib.study import Study
+from lib.params.study import Study
 
 PARTS = ("observed", "null", "excess", "simulated")
 ANALYSES = ("backbone", "fillers", "fisher", "interference_metrics", "reheat")

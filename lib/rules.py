@@ -17,9 +17,9 @@ from lib.base import provenance
 from lib.corpus import corpus_key
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
-from lib.params import content_hash, differences, dump_params, identity
+from lib.params.run import content_hash, differences, dump_params, identity
 from lib.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
-from lib.study import Run, Study
+from lib.params.study import Run, Study
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from lib.base.files import read_json
-from lib.params import Params
+from lib.params.run import Params
 from lib.records import read_evaluations, read_record
-from lib.study import Study
+from lib.params.study import Study
 
 
 @dataclass(frozen=True)

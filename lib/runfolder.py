@@ -19,7 +19,7 @@ from tqdm import tqdm
 from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.files import CURRENT, PREVIOUS, json_text, write_atomically
-from lib.params import (
+from lib.params.run import (
     Params,
     content_hash,
     differences,

@@ -18,7 +18,7 @@ from lib.corpus import corpus_key
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
 from lib.kernels import kernel_manager, scratch_folder
-from lib.params import Params, differences, dump_params, identity, load_params, run_hash
+from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
 from lib.processes import signals_as_one_interrupt
 from lib.records import read_record, training_files
 from lib.runfolder import clock, hold, now_text, record_failure

@@ -2,7 +2,7 @@
 
 import math
 
-from lib.params import ScheduleParams
+from lib.params.run import ScheduleParams
 
 
 def learning_rate(step: int, peak: float, s: ScheduleParams) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lib.params import ModelParams, Params
+from lib.params.run import ModelParams, Params
 
 FLOAT = 4  # bytes
 

@@ -31,7 +31,7 @@ from lib.geometry.gradients import alignment, gradient_gram, interference, squar
 from lib.geometry.gram import Digest
 from lib.geometry.presets import fit
 from lib.geometry.spectrum import batch_spectrum
-from lib.params import Params, load_params
+from lib.params.run import Params, load_params
 from lib.probe import build_probes, eval_sets
 from lib.products import fast_products
 from lib.schedules import probe_weight

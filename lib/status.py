@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lib.finish import Step
-from lib.params import format_beta2
+from lib.params.run import format_beta2
 from lib.records import read_evaluations, read_record
 from lib.rules import Target
 from lib.runfolder import clock
 from lib.runner import TRAINING
-from lib.study import Run
+from lib.params.study import Run
 
 SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput, nearest
-from lib.params import CorpusParams
+from lib.params.run import CorpusParams
 
 TINYSTORIES = "roneneldan/TinyStories"
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")

@@ -5,7 +5,7 @@ from typing import Any
 
 from lib.claims import judge, load_claims
 from lib.base.files import json_text, write_atomically
-from lib.params import format_beta2
+from lib.params.run import format_beta2
 from lib.results import OBSERVED_ONLY, Results
 
 REFERENCE_COLUMNS = {

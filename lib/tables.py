@@ -1,8 +1,8 @@
 """The paper's tables: published | ours | null | excess wherever the four exist."""
 
 from lib.claims import Verdict
-from lib.dotted import flatten
-from lib.params import format_beta2
+from lib.params.dotted import flatten
+from lib.params.run import format_beta2
 from lib.published import Published, Quantity
 from lib.results import OBSERVED_ONLY, Results, RunResult
 from lib.tex import escaped, long_table, number, table, tex

@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lib.base.errors import BadInput
-from lib.params import TokenizerParams
+from lib.params.run import TokenizerParams
 from lib.stories import read_text
 from lib.templates import TEMPLATES
 

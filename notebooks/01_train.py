@@ -34,7 +34,7 @@ from IPython.display import Markdown, display
 from lib import figures, run_figures
 from lib.batches import batch, show
 from lib.corpus import build_corpus, corpora_folder
-from lib.params import dump_params, load_params
+from lib.params.run import dump_params, load_params
 from lib.play import playground
 from lib.probe import build_probes, eval_sets
 from lib.records import read_evaluations

@@ -36,7 +36,7 @@ from pathlib import Path
 from lib import figures, run_figures
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
-from lib.params import load_params
+from lib.params.run import load_params
 from lib.play import trained
 from lib.status import quantities_table
 from lib.trajectory import geometry, run_digest, schedule

@@ -33,7 +33,7 @@ from pathlib import Path
 from lib import figures, run_figures
 from lib.play import SHORT_REHEAT, trained
 from lib.reheat import reheat
-from lib.study import Reheat
+from lib.params.study import Reheat
 
 folder = Path(run_folder) if run_folder else trained()
 result = reheat(folder, Reheat(**(protocol or SHORT_REHEAT)), time_scale)

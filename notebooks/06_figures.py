@@ -30,7 +30,7 @@ from lib.paper_figures import make_figures
 from lib.base.provenance import ROOT
 from lib.results import collect
 from lib.status import runs_table
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.summary import table_beta2, write_summary
 
 resolved = load_study(study, profile, overrides)

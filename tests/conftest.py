@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lib.corpus import build_corpus
-from lib.params import Params, validate
+from lib.params.run import Params, validate
 from lib.probe import build_probes
-from lib.study import flatten, load_study, unflatten
+from lib.params.study import flatten, load_study, unflatten
 
 
 def _changed(p, **values):

@@ -2,8 +2,8 @@
 
 import json
 
-from lib.params import dump_params
-from lib.study import load_study
+from lib.params.run import dump_params
+from lib.params.study import load_study
 
 PRESET_NUMBERS = {
     "G1.pc1": 68.0,

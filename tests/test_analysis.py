@@ -29,7 +29,7 @@ from lib.geometry.gram import digest
 from lib.model import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
-from lib.params import dump_params, run_hash
+from lib.params.run import dump_params, run_hash
 from lib.base.snapshots import open_snapshots
 from lib.base.tensors import write_snapshot
 from lib.train import objective

@@ -23,12 +23,12 @@ from lib.base.errors import BadInput
 from lib.evaluate import evaluate_all
 from lib.model import build_model
 from lib.parallel import Ranks
-from lib.params import snapshot_steps
+from lib.params.run import snapshot_steps
 from lib.probe import eval_sets
 from lib.base.provenance import ROOT
 from lib.rules import STAGES
 from lib.runner import notebook_path
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import objective
 
 EXECUTED = {

@@ -4,9 +4,9 @@ import pytest
 
 from lib.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
 from lib.base.errors import BadInput
-from lib.params import validate
+from lib.params.run import validate
 from lib.results import collect
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.summary import write_summary
 from tests.study_folder import smoke_study, write, write_reheat, write_study
 

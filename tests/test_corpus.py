@@ -12,7 +12,7 @@ import pytest
 import storyworld
 from lib.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 from lib.base.errors import BadInput
-from lib.params import dump_params
+from lib.params.run import dump_params
 from lib.base.provenance import ROOT
 
 # A process that waits for the others, builds, and says how often it began to build.
@@ -20,7 +20,7 @@ BUILDER = """
 import os, sys, time
 from pathlib import Path
 from lib.corpus import build_corpus
-from lib.params import load_params
+from lib.params.run import load_params
 begun = []
 def watch(event, args):
     if event == "os.mkdir" and str(args[0]).endswith(".part") and not os.path.exists(args[0]):

@@ -14,7 +14,7 @@ import pytest
 
 from lib.cli import find_run
 from lib.runner import filled_notebook
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import train
 from tests.browser import Browser
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import train
 from tests.faults.tools import results
 

@@ -14,9 +14,9 @@ import torch
 
 from lib.base.errors import BadInput
 from lib.parallel import Ranks
-from lib.params import dump_params
+from lib.params.run import dump_params
 from lib.records import read_evaluations
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.base.tensors import load_tensors
 from lib.train import train
 

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lib.base.errors import BadInput, nearest
-from lib.params import (
+from lib.params.run import (
     Params,
     content_hash,
     differences,

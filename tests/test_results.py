@@ -5,10 +5,10 @@ import json
 import pytest
 
 from lib.base.errors import BadInput
-from lib.params import format_beta2
+from lib.params.run import format_beta2
 from lib.published import load_published
 from lib.results import OBSERVED_ONLY, collect, preset_steps
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.summary import reheat_summary, table_beta2, write_summary
 from lib.tables import tables
 from tests.study_folder import smoke_study, write, write_reheat, write_study

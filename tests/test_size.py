@@ -9,7 +9,7 @@ import pytest
 
 from lib.model import build_model
 from lib.size import flops_per_token, parameters, training_memory, trunk
-from lib.study import load_study
+from lib.params.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,7 +46,7 @@ import json, re, sys, torch
 from lib.loss import ROWS
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
-from lib.params import load_params
+from lib.params.run import load_params
 from lib.batches import Batch
 from lib.model import build_model
 from lib.products import fast_products
@@ -84,7 +84,7 @@ print(json.dumps({"measured": peak() - before, "rows": ROWS["cpu"]}))
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_the_memory_of_a_process_that_trains_is_what_the_arithmetic_says(paper, changed, tmp_path):
-    from lib.params import dump_params
+    from lib.params.run import dump_params
 
     p = changed(paper, model__layers=3, model__width=256, model__heads=4, model__ff=1024, batch__size=16,
                 train__precision="fp32")  # fmt: skip

@@ -11,10 +11,10 @@ import torch
 from lib.explore import explore
 from lib.base.files import snapshot_path
 from lib.geometry.presets import PRESETS, Backbone, measure
-from lib.params import load_params
+from lib.params.run import load_params
 from lib.reheat import reheat
 from lib.stages import curvature, fillers, gradients
-from lib.study import Reheat, load_study
+from lib.params.study import Reheat, load_study
 from lib.base.tensors import load_tensors
 from lib.train import train
 from lib.trajectory import geometry, run_digest

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from lib import study
+from lib.params import study
 from lib.base.errors import BadInput
-from lib.params import run_hash, run_name, snapshot_steps
-from lib.study import (
+from lib.params.run import run_hash, run_name, snapshot_steps
+from lib.params.study import (
     VARIANTS,
     flatten,
     load_profile,

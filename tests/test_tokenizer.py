@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models
 import storyworld
 from lib.corpus import build_corpus
 from lib.base.errors import BadInput
-from lib.params import TokenizerParams
+from lib.params.run import TokenizerParams
 from lib.templates import TEMPLATES
 from lib.tokenizer import END_OF_TEXT, load_tokenizer, train_bpe
 

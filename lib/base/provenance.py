@@ -12,7 +12,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from lib.params import content_hash
+from lib.params.run import content_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 # How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.

@@ -7,7 +7,7 @@ import pytest
 
 from lib.corpus import build_corpus
 from storyworld import stories
-from lib.study import load_study
+from lib.params.study import load_study
 from tests.faults.tools import (
     PILOT,
     RUN,

@@ -12,7 +12,7 @@ from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.base.files import CURRENT, PREVIOUS, snapshot_path
 from lib.geometry import gram
 from lib.geometry.gram import load_digest
-from lib.params import run_hash
+from lib.params.run import run_hash
 from lib.base.snapshots import check_snapshot, open_snapshots, snapshot_digest
 from lib.base.tensors import load_snapshot
 from lib.trunk import trunk_names

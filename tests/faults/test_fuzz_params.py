@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from lib.cli import main
-from lib.dotted import flatten
+from lib.params.dotted import flatten
 from lib.base.errors import BadInput
 from lib.base.files import json_text
-from lib.params import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
+from lib.params.run import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
 from lib.base.provenance import ROOT
-from lib.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
+from lib.params.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
 from lib.base.yaml_text import parse_yaml
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 

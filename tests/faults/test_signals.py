@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import train
 from tests.faults.tools import RUN, execute, make, processes_with, results, start_make, wait_for, write_study
 

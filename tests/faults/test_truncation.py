@@ -11,11 +11,11 @@ from lib import train as module
 from lib.base.errors import BadInput
 from lib.base.files import json_text
 from lib.finish import Step, finish
-from lib.params import load_params
+from lib.params.run import load_params
 from lib.results import collect
 from lib.rules import reasons, targets, write_rules
 from lib.runner import execute_stage, read_done
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.summary import write_summary
 from lib.train import train
 from lib.trajectory import run_digest

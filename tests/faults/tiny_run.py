@@ -1,6 +1,6 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
-from lib.study import load_study
+from lib.params.study import load_study
 from lib.train import train
 from lib.trajectory import geometry
 

@@ -11,8 +11,8 @@ import time
 import venv
 from pathlib import Path
 
-from lib.params import Params
-from lib.study import load_study
+from lib.params.run import Params
+from lib.params.study import load_study
 from tests.faults import injection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,7 +192,7 @@ def faulty_python(home: Path) -> Path:
 def forked_pilot(out: Path, log: Path, **fault: str) -> int:
     """The exit code of the pilot command in a process forked after the imports, with a fault."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lib.train", "lib.cli", "lib.study"])
+    context.set_forkserver_preload(["lib.train", "lib.cli", "lib.params.study"])
     process = context.Process(target=_pilot_with, args=(out, log, fault))
     process.start()
     process.join(120)

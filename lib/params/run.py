@@ -1,7 +1,7 @@
 """What a run is: strict, complete parameters, their hash, and the name of the folder they own.
 
 No field has a default: the published values live in `params/beta2.yaml`, the sizes in `params/profiles/`,
-and `lib.study` resolves them. Fields marked `Steps` shrink with a profile's time scale, fields marked
+and `lib.params.study` resolves them. Fields marked `Steps` shrink with a profile's time scale, fields marked
 `Tokens` with its context scale.
 """
 

@@ -18,9 +18,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lib.dotted import flatten, unflatten
+from lib.params.dotted import flatten, unflatten
 from lib.base.errors import BadInput, nearest, plain_name, shown
-from lib.params import (
+from lib.params.run import (
     Count,
     NonNegative,
     Params,
@@ -31,7 +31,7 @@ from lib.params import (
     run_name,
     validate,
 )
-from lib.scaling import scale, scaled
+from lib.params.scaling import scale, scaled
 from lib.base.yaml_text import parse_yaml, read_yaml
 
 PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
