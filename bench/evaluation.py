@@ -6,7 +6,7 @@ from bench.training import CPU, Bench, OurRun
 from lib.batches import validation_batch
 from lib.evaluate import evaluate_all
 from lib.probe import eval_sets
-from lib.products import fast_products
+from lib.models.products import fast_products
 
 TOLERANCE = 1e-5  # relative, of the losses
 

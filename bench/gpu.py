@@ -20,7 +20,7 @@ from lib.batches import Batch
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.loss import ROWS, loss_terms
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params

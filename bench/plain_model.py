@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.model import GPT
+from lib.models.gpt import GPT
 from lib.params.run import ModelParams, OptimParams
 
 

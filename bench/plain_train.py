@@ -13,7 +13,7 @@ from bench.plain_eval import SIZE, evaluate_plainly
 from bench.plain_model import PlainGPT, plain_loss, plain_optimizer, plain_twin
 from lib.batches import batch
 from lib.corpus import Corpus
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.params.run import Params, is_evaluation, snapshot_steps
 from lib.probe import Probes, eval_sets
 from lib.schedules import learning_rate, probe_weight

@@ -16,12 +16,12 @@ from bench.plain_train import PlainRun, plain_step, save_plainly, weights
 from lib.batches import batch
 from lib.checkpoint import full_state, save_checkpoint
 from lib.corpus import Corpus, build_corpus
-from lib.model import GPT, build_model
+from lib.models.gpt import GPT, build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, dump_params, snapshot_steps, validate
 from lib.probe import Probes, build_probes
-from lib.products import fast_products
+from lib.models.products import fast_products
 from lib.records import read_evaluations
 from lib.schedules import learning_rate, probe_weight
 from lib.params.study import flatten, load_study, unflatten

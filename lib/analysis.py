@@ -21,7 +21,7 @@ from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
 from lib.loss import head_loss, position_weights
-from lib.model import GPT, build_model
+from lib.models.gpt import GPT, build_model
 from lib.params.run import Params, load_params, run_hash
 from lib.probe import Probes
 from lib.base.tensors import load_snapshot, load_tensors

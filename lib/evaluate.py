@@ -7,7 +7,7 @@ import torch
 
 from lib.batches import Batch
 from lib.loss import head_logits, position_losses
-from lib.model import GPT
+from lib.models.gpt import GPT
 from lib.probe import EvalSet
 
 CHUNK = 64  # sequences in one forward pass

@@ -9,7 +9,7 @@ from lib.params.dotted import flatten
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.foreign import foreign_model, open_checkpoints
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.params.run import Params, dump_params, run_hash
 from lib.runner import StageFailed, execute_notebook
 from lib.params.study import complete, load_study, parse_overrides

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lib.batches import Batch
-from lib.products import product
+from lib.models.products import product
 
 # Rows of logits that exist at once: on a CPU they stay in its cache, on a GPU they fill it with work.
 ROWS = {"cpu": 256, "cuda": 4096}

@@ -33,11 +33,11 @@ from lib.geometry.presets import fit
 from lib.geometry.spectrum import batch_spectrum
 from lib.params.run import Params, load_params
 from lib.probe import build_probes, eval_sets
-from lib.products import fast_products
+from lib.models.products import fast_products
 from lib.schedules import probe_weight
 from lib.base.snapshots import Snapshots
 from lib.trajectory import run_digest, run_snapshots, write_analysis
-from lib.trunk import trunk_names
+from lib.models.trunk import trunk_names
 
 # ---------------------------------------------------------------------------------------------------- the probe
 

@@ -26,12 +26,12 @@ from lib.base.errors import BadInput
 from lib.evaluate import evaluate_all
 from lib.base.interrupts import Interrupts
 from lib.loss import head_loss, loss_terms, position_weights
-from lib.model import GPT, build_model
+from lib.models.gpt import GPT, build_model
 from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
-from lib.products import fast_products
+from lib.models.products import fast_products
 from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder
 from lib.schedules import learning_rate, probe_weight

@@ -19,7 +19,7 @@ from lib.params.run import Params, load_params, run_hash
 from lib.records import read_evaluations
 from lib.schedules import learning_rate
 from lib.base.snapshots import Snapshots, open_snapshots
-from lib.trunk import trunk_names
+from lib.models.trunk import trunk_names
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point

@@ -21,7 +21,7 @@ from bench.training import Bench, OurRun, same_items
 from lib.batches import batch, validation_batch
 from lib.base.errors import BadInput
 from lib.evaluate import evaluate_all
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.parallel import Ranks
 from lib.params.run import snapshot_steps
 from lib.probe import eval_sets

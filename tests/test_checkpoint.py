@@ -8,7 +8,7 @@ import torch
 
 from lib.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 from lib.base.errors import BadInput
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.optim import build_optimizer
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lib.batches import validation_batch
 from lib.evaluate import evaluate, evaluate_all, unpack_correct
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.probe import eval_sets
 
 VOCAB = 60

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from lib import loss
 from lib.batches import Batch
 from lib.loss import head_loss, loss_terms, position_weights
-from lib.model import build_model
+from lib.models.gpt import build_model
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.model import GPT, build_model
+from lib.models.gpt import GPT, build_model
 from tests.geometry.toy_model import flat
 
 PUBLISHED_DEFAULTS = {"layers": 4, "width": 256, "heads": 8, "ff": 1024, "context": 256}

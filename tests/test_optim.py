@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.optim import build_optimizer, parameter_groups
 from lib.schedules import learning_rate, probe_weight
 

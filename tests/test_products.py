@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib import products
-from lib.model import build_model
-from lib.products import fast_products, product
+from lib.models import products
+from lib.models.gpt import build_model
+from lib.models.products import fast_products, product
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (2, 3, 5), (1, 5)])

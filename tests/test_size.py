@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.size import flops_per_token, parameters, training_memory, trunk
 from lib.params.study import load_study
 
@@ -48,8 +48,8 @@ from lib.optim import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import load_params
 from lib.batches import Batch
-from lib.model import build_model
-from lib.products import fast_products
+from lib.models.gpt import build_model
+from lib.models.products import fast_products
 from lib.train import objective
 import numpy as np
 torch.set_num_threads(1)

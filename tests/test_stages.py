@@ -18,7 +18,7 @@ from lib.params.study import Reheat, load_study
 from lib.base.tensors import load_tensors
 from lib.train import train
 from lib.trajectory import geometry, run_digest
-from lib.trunk import trunk_names
+from lib.models.trunk import trunk_names
 
 SCALE = "50"
 

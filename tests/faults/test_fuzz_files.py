@@ -15,7 +15,7 @@ from lib.geometry.gram import load_digest
 from lib.params.run import run_hash
 from lib.base.snapshots import check_snapshot, open_snapshots, snapshot_digest
 from lib.base.tensors import load_snapshot
-from lib.trunk import trunk_names
+from lib.models.trunk import trunk_names
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import tiny_params
 

@@ -13,7 +13,7 @@ import torch
 from lib.base.errors import BadInput
 from lib.foreign import foreign_model, open_checkpoints
 from lib.geometry.gram import load_digest
-from lib.model import build_model
+from lib.models.gpt import build_model
 from lib.base.tensors import load_tensors
 
 

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.params.run import ModelParams
-from lib.trunk import trunk_names
+from lib.models.trunk import trunk_names
 
 INIT_STD = 0.02
 
 
 class Linear(nn.Linear):
-    """x W^T. The training loop may choose a faster `multiply`; see `lib.products`."""
+    """x W^T. The training loop may choose a faster `multiply`; see `lib.models.products`."""
 
     multiply = staticmethod(F.linear)
 
