@@ -21,7 +21,7 @@ from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.loss import ROWS, loss_terms
 from lib.models.gpt import build_model
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params
 from lib.size import flops_per_token, training_memory

@@ -16,7 +16,7 @@ from lib.corpus import Corpus
 from lib.models.gpt import build_model
 from lib.params.run import Params, is_evaluation, snapshot_steps
 from lib.probe import Probes, eval_sets
-from lib.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate, probe_weight
 
 
 class PlainRun:

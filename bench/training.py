@@ -17,13 +17,13 @@ from lib.batches import batch
 from lib.checkpoint import full_state, save_checkpoint
 from lib.corpus import Corpus, build_corpus
 from lib.models.gpt import GPT, build_model
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, dump_params, snapshot_steps, validate
 from lib.probe import Probes, build_probes
 from lib.models.products import fast_products
 from lib.records import read_evaluations
-from lib.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate, probe_weight
 from lib.params.study import flatten, load_study, unflatten
 from lib.base.tensors import load_tensors, write_snapshot
 from lib.train import objective, train

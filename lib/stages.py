@@ -34,7 +34,7 @@ from lib.geometry.spectrum import batch_spectrum
 from lib.params.run import Params, load_params
 from lib.probe import build_probes, eval_sets
 from lib.models.products import fast_products
-from lib.schedules import probe_weight
+from lib.optim.schedules import probe_weight
 from lib.base.snapshots import Snapshots
 from lib.trajectory import run_digest, run_snapshots, write_analysis
 from lib.models.trunk import trunk_names

@@ -27,14 +27,14 @@ from lib.evaluate import evaluate_all
 from lib.base.interrupts import Interrupts
 from lib.loss import head_loss, loss_terms, position_weights
 from lib.models.gpt import GPT, build_model
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
 from lib.probe import build_probes, eval_sets
 from lib.models.products import fast_products
 from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder
-from lib.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate, probe_weight
 from lib.base.tensors import load_tensors, write_snapshot
 from lib.writer import Writer, frozen
 

@@ -18,7 +18,7 @@ from lib.base.files import json_text
 from lib.geometry.null import compare, fitted_null, noise_adam
 from lib.geometry.presets import fit, measure
 from lib.params.run import dump_params, snapshot_steps
-from lib.schedules import learning_rate
+from lib.optim.schedules import learning_rate
 from lib.params.study import load_study
 from lib.trajectory import plain
 

@@ -27,7 +27,7 @@ from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference
 from lib.geometry.gram import digest
 from lib.models.gpt import build_model
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import dump_params, run_hash
 from lib.base.snapshots import open_snapshots

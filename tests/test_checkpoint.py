@@ -9,7 +9,7 @@ import torch
 from lib.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 from lib.base.errors import BadInput
 from lib.models.gpt import build_model
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 
 
 class State:

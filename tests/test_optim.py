@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lib.models.gpt import build_model
-from lib.optim import build_optimizer, parameter_groups
-from lib.schedules import learning_rate, probe_weight
+from lib.optim.adamw import build_optimizer, parameter_groups
+from lib.optim.schedules import learning_rate, probe_weight
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_memory_of_the_published_run_on_a_gpu_fits_one_of_24_gb(paper):
 MEASURE = r"""
 import json, re, sys, torch
 from lib.loss import ROWS
-from lib.optim import build_optimizer
+from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import load_params
 from lib.batches import Batch
