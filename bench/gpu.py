@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.batches import Batch
+from lib.tasks.stories.batches import Batch
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
-from lib.loss import ROWS, loss_terms
+from lib.tasks.stories.loss import ROWS, loss_terms
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 import storyworld
-from lib.batches import CROPS, EXAMPLES, batch, uniforms
-from lib.corpus import Corpus, Split
+from lib.tasks.stories.batches import CROPS, EXAMPLES, batch, uniforms
+from lib.tasks.stories.corpus import Corpus, Split
 from lib.params.run import Params
-from lib.probe import EvalSet, Probes
-from lib.templates import TEMPLATES
+from lib.tasks.stories.probe import EvalSet, Probes
+from lib.tasks.stories.templates import TEMPLATES
 
 IGNORED = -100  # the target that F.cross_entropy leaves out
 

@@ -13,14 +13,14 @@ import torch
 from bench.measure import Clock, Pair, agree, seconds
 from bench.plain_data import Item, training_loader
 from bench.plain_train import PlainRun, plain_step, save_plainly, weights
-from lib.batches import batch
+from lib.tasks.stories.batches import batch
 from lib.checkpoint import full_state, save_checkpoint
-from lib.corpus import Corpus, build_corpus
+from lib.tasks.stories.corpus import Corpus, build_corpus
 from lib.models.gpt import GPT, build_model
 from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, dump_params, snapshot_steps, validate
-from lib.probe import Probes, build_probes
+from lib.tasks.stories.probe import Probes, build_probes
 from lib.models.products import fast_products
 from lib.records import read_evaluations
 from lib.optim.schedules import learning_rate, probe_weight

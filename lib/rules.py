@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base import provenance
-from lib.corpus import corpus_key
+from lib.tasks.stories.corpus import corpus_key
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.params.run import content_hash, differences, dump_params, identity

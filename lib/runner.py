@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from lib.base import memory
 from lib.base import provenance
-from lib.corpus import corpus_key
+from lib.tasks.stories.corpus import corpus_key
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
 from lib.kernels import kernel_manager, scratch_folder

@@ -23,8 +23,8 @@ from lib.analysis import (
     weighted,
     whole_steps,
 )
-from lib.corpus import build_corpus, corpora_folder
-from lib.evaluate import evaluate
+from lib.tasks.stories.corpus import build_corpus, corpora_folder
+from lib.tasks.stories.evaluate import evaluate
 from lib.geometry.directions import random_direction
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
@@ -32,7 +32,7 @@ from lib.geometry.gram import Digest
 from lib.geometry.presets import fit
 from lib.geometry.spectrum import batch_spectrum
 from lib.params.run import Params, load_params
-from lib.probe import build_probes, eval_sets
+from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.models.products import fast_products
 from lib.optim.schedules import probe_weight
 from lib.base.snapshots import Snapshots

@@ -18,19 +18,19 @@ from torch import Tensor
 
 from lib import parallel
 from lib.base import provenance
-from lib.batches import Batch, batch, validation_batch
+from lib.tasks.stories.batches import Batch, batch, validation_batch
 from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
-from lib.corpus import Corpus, build_corpus, corpora_folder, corpus_key
+from lib.tasks.stories.corpus import Corpus, build_corpus, corpora_folder, corpus_key
 from lib.divergence import State, judge, look
 from lib.base.errors import BadInput
-from lib.evaluate import evaluate_all
+from lib.tasks.stories.evaluate import evaluate_all
 from lib.base.interrupts import Interrupts
-from lib.loss import head_loss, loss_terms, position_weights
+from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
 from lib.models.gpt import GPT, build_model
 from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
-from lib.probe import build_probes, eval_sets
+from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.models.products import fast_products
 from lib.records import lost_before, read_record
 from lib.runfolder import Progress, RunFolder

@@ -32,11 +32,11 @@ from pathlib import Path
 from IPython.display import Markdown, display
 
 from lib import figures, run_figures
-from lib.batches import batch, show
-from lib.corpus import build_corpus, corpora_folder
+from lib.tasks.stories.batches import batch, show
+from lib.tasks.stories.corpus import build_corpus, corpora_folder
 from lib.params.run import dump_params, load_params
 from lib.play import playground
-from lib.probe import build_probes, eval_sets
+from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.records import read_evaluations
 from lib.stages import fillers
 from lib.train import train

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lib.corpus import build_corpus
+from lib.tasks.stories.corpus import build_corpus
 from lib.params.run import Params, validate
-from lib.probe import build_probes
+from lib.tasks.stories.probe import build_probes
 from lib.params.study import flatten, load_study, unflatten
 
 

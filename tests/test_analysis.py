@@ -18,7 +18,7 @@ from lib.analysis import (
     weighted,
     whole_steps,
 )
-from lib.batches import batch
+from lib.tasks.stories.batches import batch
 from lib.checkpoint import CURRENT, full_state, save_checkpoint
 from lib.base.errors import BadInput
 from lib.base.files import snapshot_path

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.batches import EXAMPLES, batch, epoch_order, show, uniforms, validation_batch
-from lib.corpus import Split
-from lib.probe import build_probes
-from lib.templates import TEMPLATES
+from lib.tasks.stories.batches import EXAMPLES, batch, epoch_order, show, uniforms, validation_batch
+from lib.tasks.stories.corpus import Split
+from lib.tasks.stories.probe import build_probes
+from lib.tasks.stories.templates import TEMPLATES
 
 
 def integer(u, low, high):

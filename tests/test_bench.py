@@ -18,13 +18,13 @@ from bench.plain_model import plain_loss, plain_twin
 from bench.plain_train import PlainRun
 from bench.table import render
 from bench.training import Bench, OurRun, same_items
-from lib.batches import batch, validation_batch
+from lib.tasks.stories.batches import batch, validation_batch
 from lib.base.errors import BadInput
-from lib.evaluate import evaluate_all
+from lib.tasks.stories.evaluate import evaluate_all
 from lib.models.gpt import build_model
 from lib.parallel import Ranks
 from lib.params.run import snapshot_steps
-from lib.probe import eval_sets
+from lib.tasks.stories.probe import eval_sets
 from lib.base.provenance import ROOT
 from lib.rules import STAGES
 from lib.runner import notebook_path

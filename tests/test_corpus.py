@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import storyworld
-from lib.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
+from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 from lib.base.errors import BadInput
 from lib.params.run import dump_params
 from lib.base.provenance import ROOT
@@ -19,7 +19,7 @@ from lib.base.provenance import ROOT
 BUILDER = """
 import os, sys, time
 from pathlib import Path
-from lib.corpus import build_corpus
+from lib.tasks.stories.corpus import build_corpus
 from lib.params.run import load_params
 begun = []
 def watch(event, args):

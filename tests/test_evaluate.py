@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.batches import validation_batch
-from lib.evaluate import evaluate, evaluate_all, unpack_correct
+from lib.tasks.stories.batches import validation_batch
+from lib.tasks.stories.evaluate import evaluate, evaluate_all, unpack_correct
 from lib.models.gpt import build_model
-from lib.probe import eval_sets
+from lib.tasks.stories.probe import eval_sets
 
 VOCAB = 60
 

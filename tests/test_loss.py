@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib import loss
-from lib.batches import Batch
-from lib.loss import head_loss, loss_terms, position_weights
+from lib.tasks.stories import loss
+from lib.tasks.stories.batches import Batch
+from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
 from lib.models.gpt import build_model
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lib.base.errors import BadInput
-from lib.probe import ORDINARY_WORDS, build_eval_set, build_probes, choose_codewords, eval_sets
-from lib.templates import TEMPLATES
+from lib.tasks.stories.probe import ORDINARY_WORDS, build_eval_set, build_probes, choose_codewords, eval_sets
+from lib.tasks.stories.templates import TEMPLATES
 
 
 def ids(corpus, text):

@@ -88,8 +88,8 @@ def test_training_uses_these_modules_and_not_the_figures():
 
 
 def test_a_path_gives_one_hash_a_module():
-    hashes = code_hashes(ROOT / "lib" / "batches.py")
-    assert hashes["lib/batches.py"] == module_hash(ROOT / "lib" / "batches.py")
+    hashes = code_hashes(ROOT / "lib" / "tasks" / "stories" / "batches.py")
+    assert hashes["lib/tasks/stories/batches.py"] == module_hash(ROOT / "lib" / "tasks" / "stories" / "batches.py")
     assert list(hashes) == sorted(hashes)
 
 

@@ -43,11 +43,11 @@ def test_memory_of_the_published_run_on_a_gpu_fits_one_of_24_gb(paper):
 
 MEASURE = r"""
 import json, re, sys, torch
-from lib.loss import ROWS
+from lib.tasks.stories.loss import ROWS
 from lib.optim.adamw import build_optimizer
 from lib.parallel import Ranks
 from lib.params.run import load_params
-from lib.batches import Batch
+from lib.tasks.stories.batches import Batch
 from lib.models.gpt import build_model
 from lib.models.products import fast_products
 from lib.train import objective

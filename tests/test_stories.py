@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from lib.base.errors import BadInput
-from lib.stories import file_stories, read_text
+from lib.tasks.stories.sources import file_stories, read_text
 
 TEXTS = [f"Story {n}: the café was open, and a\nsecond line said “{n}”." for n in range(7)]
 ROWS = [{"text": text, "version": "valid" if n % 3 == 0 else "train"} for n, text in enumerate(TEXTS)]

@@ -176,7 +176,7 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
-        # Sentences are counted at their shortest in whole-token templates (5 + 5); `lib.probe` checks
+        # Sentences are counted at their shortest in whole-token templates (5 + 5); `lib.tasks.stories.probe` checks
         # the real lengths once a tokenizer is there.
         room = self.model.context + 1 - 10
         for name in ("gap_in", "gap_ood"):

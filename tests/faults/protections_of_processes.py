@@ -29,7 +29,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a half-built corpus is begun anew",
-        "lib/corpus.py",
+        "lib/tasks/stories/corpus.py",
         "                shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed\n",
         "",
         f"{KILL}[tokens]",
@@ -127,7 +127,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a corpus that did not fit takes no room",
-        "lib/corpus.py",
+        "lib/tasks/stories/corpus.py",
         "                finally:\n                    shutil.rmtree(part, ignore_errors=True)\n",
         "                finally:\n                    pass\n",
         f"{DISK}test_a_corpus_is_built_after_it",
@@ -169,7 +169,7 @@ PROTECTIONS = [
     ),
     Protection(
         "one process builds a corpus",
-        "lib/corpus.py",
+        "lib/tasks/stories/corpus.py",
         "            fcntl.flock(lock, fcntl.LOCK_EX)\n",
         "",
         f"{TWO}test_two_studies_build_one_corpus",
@@ -197,7 +197,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a corpus is read, not mapped",
-        "lib/corpus.py",
+        "lib/tasks/stories/corpus.py",
         'np.load(io.BytesIO(packed[f"{s}{kind}.npy"]))',
         'np.load(folder / f"{s}{kind}.npy", mmap_mode="r")',
         f"{CORPUS}test_a_built_corpus_that_changes_does_not_reach_the_training[rewritten]",

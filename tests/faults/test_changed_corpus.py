@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lib.corpus import build_corpus
+from lib.tasks.stories.corpus import build_corpus
 from storyworld import stories
 from lib.params.study import load_study
 from tests.faults.tools import (

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from lib.corpus import open_corpus
+from lib.tasks.stories.corpus import open_corpus
 from lib.base.files import fingerprint, json_text
 from lib.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.results import collect

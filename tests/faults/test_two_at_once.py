@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from lib.corpus import build_corpus
+from lib.tasks.stories.corpus import build_corpus
 from lib.train import train
 from tests.faults.test_signals import LONGER
 from tests.faults.tools import (

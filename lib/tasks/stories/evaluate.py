@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lib.batches import Batch
-from lib.loss import head_logits, position_losses
+from lib.tasks.stories.batches import Batch
+from lib.tasks.stories.loss import head_logits, position_losses
 from lib.models.gpt import GPT
-from lib.probe import EvalSet
+from lib.tasks.stories.probe import EvalSet
 
 CHUNK = 64  # sequences in one forward pass
 

@@ -11,10 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from lib.corpus import Corpus, Split
+from lib.tasks.stories.corpus import Corpus, Split
 from lib.params.run import Params
-from lib.probe import Probes
-from lib.templates import TEMPLATES
+from lib.tasks.stories.probe import Probes
+from lib.tasks.stories.templates import TEMPLATES
 
 # Streams of random numbers, so that no two uses share one.
 SHUFFLE, EXAMPLES, CROPS = 0, 1, 2

@@ -7,8 +7,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from lib.base.errors import BadInput
 from lib.params.run import TokenizerParams
-from lib.stories import read_text
-from lib.templates import TEMPLATES
+from lib.tasks.stories.sources import read_text
+from lib.tasks.stories.templates import TEMPLATES
 
 END_OF_TEXT = "<|endoftext|>"
 GPT2_HUB_NAME = "openai-community/gpt2"

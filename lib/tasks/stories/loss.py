@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lib.batches import Batch
+from lib.tasks.stories.batches import Batch
 from lib.models.products import product
 
 # Rows of logits that exist at once: on a CPU they stay in its cache, on a GPU they fill it with work.

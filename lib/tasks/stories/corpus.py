@@ -25,8 +25,8 @@ from lib.base.errors import BadInput
 from lib.base.files import write_atomically
 from lib.params.run import CorpusParams, Params, content_hash
 from lib.base.provenance import ROOT, code_hashes, module_hash
-from lib.stories import file_stories, hub_stories
-from lib.tokenizer import END_OF_TEXT, load_tokenizer
+from lib.tasks.stories.sources import file_stories, hub_stories
+from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer
 
 SPLITS = ("train", "validation")
 MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes, besides the generator
