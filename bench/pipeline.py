@@ -20,7 +20,7 @@ from lib.finish import FIGURES
 from lib.kernels import KERNEL
 from lib.paper import compile_paper, prepare
 from lib.base.provenance import ROOT
-from lib.records import read_record
+from lib.train.records import read_record
 from lib.report import build_report
 from lib.rules import STAGES, targets, write_rules
 from lib.runner import execute_notebook, notebook_path

@@ -1,4 +1,4 @@
-"""The published training loop, plainly: everything that is measured against `lib.train`."""
+"""The published training loop, plainly: everything that is measured against `lib.train.loop.loop`."""
 
 import json
 from collections.abc import Iterator

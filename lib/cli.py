@@ -96,7 +96,7 @@ def run_command(arguments: list[str]) -> int:
     if options.command == "execute":
         return execute_command(options.stage, options.run)
     if options.command == "train":
-        from lib.train import train
+        from lib.train.loop import train
 
         train(load_params(options.params), options.run, options.corpora)
         return 0
@@ -147,7 +147,7 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
     from lib.finish import finish, steps
     from lib.launch import job_count, launch_command, run_rules
     from lib.rules import discard, reasons, write_rules
-    from lib.runfolder import hold
+    from lib.train.folder import hold
     from lib.status import runs_table
 
     launch = launch_command()
@@ -184,7 +184,7 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
     from lib.finish import BUILD, FIGURES, finish, steps
     from lib.rules import reasons
-    from lib.runfolder import hold
+    from lib.train.folder import hold
     from lib.status import claims_table
 
     if not folder.is_dir():

@@ -18,7 +18,7 @@ from lib.base.errors import BadInput
 from lib.base.files import fingerprint, json_text, write_atomically
 from lib.params.run import content_hash
 from lib.rules import Target
-from lib.runfolder import clock, now_text
+from lib.train.folder import clock, now_text
 from lib.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 from lib.params.study import Study
 

@@ -64,7 +64,7 @@ def pilot(arguments: list[str]) -> int:
     if start is not None and "out_dir" in places:
         folder = Path(places["out_dir"]) / reheat_name(params)
 
-    from lib.train import train  # torch takes seconds to import; every mistake above is told before
+    from lib.train.loop import train  # torch takes seconds to import; every mistake above is told before
 
     record = train(params, folder)
     if not record:  # one of several processes, and not the one that keeps the record

@@ -29,7 +29,7 @@ def playground(overrides: str = "") -> Path:
 
 def trained(overrides: str = "") -> Path:
     """The same run, trained: seconds the first time, at once after that."""
-    from lib.train import train  # and with it torch, which opening a finished run does without
+    from lib.train.loop import train  # and with it torch, which opening a finished run does without
 
     folder = playground(overrides)
     train(load_study("beta2", "smoke", overrides, axes={}).runs[0].params, folder)

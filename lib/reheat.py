@@ -11,10 +11,10 @@ from lib.geometry.gram import Digest, materialise
 from lib.geometry.null import fitted_null
 from lib.geometry.presets import fit
 from lib.params.run import Params, load_params, reheat_name
-from lib.records import read_evaluations, read_record
+from lib.train.records import read_evaluations, read_record
 from lib.base.snapshots import Snapshots, snapshot_digest
 from lib.params.study import Reheat, reheat_params
-from lib.train import train
+from lib.train.loop import train
 from lib.trajectory import run_digest, run_snapshots, schedule, write_analysis
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from lib.base.files import read_json, write_atomically
 from lib.report_page import markdown, notebook_page, page
 from lib.rundata import RunData, label, load_runs
-from lib.runfolder import clock
+from lib.train.folder import clock
 from lib.params.study import Study
 
 HEADLINE = "beta2_summary"

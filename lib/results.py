@@ -28,7 +28,7 @@ from lib.base.files import read_json
 from lib.geometry import presets
 from lib.params.run import Params
 from lib.published import Published, load_published
-from lib.records import read_evaluations, read_record
+from lib.train.records import read_evaluations, read_record
 from lib.params.study import Study
 
 PARTS = ("observed", "null", "excess", "simulated")

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.base.files import read_json
 from lib.params.run import Params
-from lib.records import read_evaluations, read_record
+from lib.train.records import read_evaluations, read_record
 from lib.params.study import Study
 
 

@@ -20,8 +20,8 @@ from lib.base.files import fingerprint, json_text, read_json, write_atomically
 from lib.kernels import kernel_manager, scratch_folder
 from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
 from lib.processes import signals_as_one_interrupt
-from lib.records import read_record, training_files
-from lib.runfolder import clock, hold, now_text, record_failure
+from lib.train.records import read_record, training_files
+from lib.train.folder import clock, hold, now_text, record_failure
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"

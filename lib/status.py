@@ -8,9 +8,9 @@ from typing import Any
 
 from lib.finish import Step
 from lib.params.run import format_beta2
-from lib.records import read_evaluations, read_record
+from lib.train.records import read_evaluations, read_record
 from lib.rules import Target
-from lib.runfolder import clock
+from lib.train.folder import clock
 from lib.runner import TRAINING
 from lib.params.study import Run
 

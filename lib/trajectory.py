@@ -16,7 +16,7 @@ from lib.geometry.gram import Digest, digest, load_digest, save_digest
 from lib.geometry.null import compare, decay_share, fit_scale, fitted_null, isotropic_scale, noise_adam
 from lib.geometry.presets import PRESETS, fit, measure
 from lib.params.run import Params, load_params, run_hash
-from lib.records import read_evaluations
+from lib.train.records import read_evaluations
 from lib.optim.schedules import learning_rate
 from lib.base.snapshots import Snapshots, open_snapshots
 from lib.models.trunk import trunk_names

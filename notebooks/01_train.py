@@ -37,9 +37,9 @@ from lib.tasks.stories.corpus import build_corpus, corpora_folder
 from lib.params.run import dump_params, load_params
 from lib.play import playground
 from lib.tasks.stories.probe import build_probes, eval_sets
-from lib.records import read_evaluations
+from lib.train.records import read_evaluations
 from lib.stages import fillers
-from lib.train import train
+from lib.train.loop import train
 
 folder = Path(run_folder) if run_folder else playground()
 params = load_params(folder / "params.yaml")

@@ -19,7 +19,7 @@ from lib.analysis import (
     whole_steps,
 )
 from lib.tasks.stories.batches import batch
-from lib.checkpoint import CURRENT, full_state, save_checkpoint
+from lib.train.checkpoint import CURRENT, full_state, save_checkpoint
 from lib.base.errors import BadInput
 from lib.base.files import snapshot_path
 from lib.geometry.backbone import pca
@@ -28,11 +28,11 @@ from lib.geometry.gradients import alignment, gradient_gram, interference
 from lib.geometry.gram import digest
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
-from lib.parallel import Ranks
+from lib.train.parallel import Ranks
 from lib.params.run import dump_params, run_hash
 from lib.base.snapshots import open_snapshots
 from lib.base.tensors import write_snapshot
-from lib.train import objective
+from lib.train.loop import objective
 from tests.geometry.toy_model import flat
 
 CPU = torch.device("cpu")

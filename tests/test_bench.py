@@ -22,14 +22,14 @@ from lib.tasks.stories.batches import batch, validation_batch
 from lib.base.errors import BadInput
 from lib.tasks.stories.evaluate import evaluate_all
 from lib.models.gpt import build_model
-from lib.parallel import Ranks
+from lib.train.parallel import Ranks
 from lib.params.run import snapshot_steps
 from lib.tasks.stories.probe import eval_sets
 from lib.base.provenance import ROOT
 from lib.rules import STAGES
 from lib.runner import notebook_path
 from lib.params.study import load_study
-from lib.train import objective
+from lib.train.loop import objective
 
 EXECUTED = {
     "variant": "executed",

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from lib.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
+from lib.train.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 from lib.base.errors import BadInput
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer

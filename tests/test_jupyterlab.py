@@ -15,7 +15,7 @@ import pytest
 from lib.cli import find_run
 from lib.runner import filled_notebook
 from lib.params.study import load_study
-from lib.train import train
+from lib.train.loop import train
 from tests.browser import Browser
 
 pytestmark = pytest.mark.slow

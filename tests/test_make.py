@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lib.params.study import load_study
-from lib.train import train
+from lib.train.loop import train
 from tests.faults.tools import results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,7 +151,7 @@ def test_deleted_files_come_back(built, tmp_path):
 
 
 def test_two_makes_name_the_holder(built):
-    from lib.runfolder import hold
+    from lib.train.folder import hold
 
     study, outputs, _ = built
     held = hold(outputs / "tiny-smoke" / ".lock", outputs, patience=0)

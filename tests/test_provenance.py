@@ -79,10 +79,10 @@ def test_the_hash_sees(change, hash_of):
 
 
 def test_training_uses_these_modules_and_not_the_figures():
-    used = set(code_hashes(ROOT / "lib" / "train.py"))
+    used = set(code_hashes(ROOT / "lib" / "train" / "loop.py"))
     for name in "model optim batches probe corpus stories tokenizer templates storyworld evaluate".split():
         assert any(path.startswith(f"lib/{name}") for path in used), name
-    assert {"lib/train.py", "lib/base/snapshots.py", "lib/checkpoint.py"} <= used
+    assert {"lib/train/loop.py", "lib/base/snapshots.py", "lib/train/checkpoint.py"} <= used
     assert not used & {f"lib/{name}.py" for name in [*PLUMBING, "figures"]}
     assert not [path for path in used if path.startswith("lib/geometry")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib.models.gpt import build_model
-from lib.size import flops_per_token, parameters, training_memory, trunk
+from lib.train.size import flops_per_token, parameters, training_memory, trunk
 from lib.params.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,12 +45,12 @@ MEASURE = r"""
 import json, re, sys, torch
 from lib.tasks.stories.loss import ROWS
 from lib.optim.adamw import build_optimizer
-from lib.parallel import Ranks
+from lib.train.parallel import Ranks
 from lib.params.run import load_params
 from lib.tasks.stories.batches import Batch
 from lib.models.gpt import build_model
 from lib.models.products import fast_products
-from lib.train import objective
+from lib.train.loop import objective
 import numpy as np
 torch.set_num_threads(1)
 p, vocab = load_params(__import__("pathlib").Path(sys.argv[1])), 8000

@@ -16,7 +16,7 @@ from lib.reheat import reheat
 from lib.stages import curvature, fillers, gradients
 from lib.params.study import Reheat, load_study
 from lib.base.tensors import load_tensors
-from lib.train import train
+from lib.train.loop import train
 from lib.trajectory import geometry, run_digest
 from lib.models.trunk import trunk_names
 

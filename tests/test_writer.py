@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from lib.writer import WAITING, Writer, frozen
+from lib.train.writer import WAITING, Writer, frozen
 
 
 def test_jobs_are_done_in_the_order_given_and_all_of_them_before_the_block_ends():

@@ -101,7 +101,7 @@ def code_hashes(path: Path, presentation: bool = False) -> dict[str, str]:
 
 def training_code() -> str:
     """One hash of the code that a training run executes."""
-    return content_hash(code_hashes(ROOT / "lib" / "train.py"))
+    return content_hash(code_hashes(ROOT / "lib" / "train" / "loop.py"))
 
 
 def versions() -> dict[str, str]:

@@ -131,7 +131,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a file system without locks is refused in one sentence",
-        "lib/runfolder.py",
+        "lib/train/folder.py",
         "if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):",
         "if True:",
         HERE + "test_a_file_system_without_locks_is_refused",

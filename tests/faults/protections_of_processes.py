@@ -148,7 +148,7 @@ PROTECTIONS = [
     ),
     Protection(
         "rates and pace come from the clock that never jumps",
-        "lib/runfolder.py",
+        "lib/train/folder.py",
         "        now = time.monotonic()\n        due",
         "        now = time.time()\n        due",
         f"{CLOCK}test_checkpoints_keep_their_pace_when_the_clock_goes_back",
@@ -176,14 +176,14 @@ PROTECTIONS = [
     ),
     Protection(
         "one process trains a run",
-        "lib/runfolder.py",
+        "lib/train/folder.py",
         "            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         f"{TWO}test_a_stage_waits_for_no_other_stage_of_its_name",
     ),
     Protection(
         "an edited text refuses to resume",
-        "lib/runfolder.py",
+        "lib/train/folder.py",
         'matters = ("corpus", "fingerprint") if finished else tuple(fixed)',
         'matters = ("params",)',
         f"{CORPUS}test_an_edited_text_refuses_to_resume",

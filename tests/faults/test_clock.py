@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.records import read_record
+from lib.train.records import read_record
 from tests.faults.tools import RUN, execute, library, make, pilot, results, write_study
 
 YEARS = 10 * 365 * 86400

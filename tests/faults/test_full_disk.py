@@ -57,7 +57,7 @@ def make_room(disk, ballast):
 
 
 def test_a_training_goes_on_after_it(small_disk, tmp_path):
-    from lib.train import train
+    from lib.train.loop import train
 
     corpora = tmp_path / "corpora"
     train(params(), tmp_path / "other" / "run", corpora)

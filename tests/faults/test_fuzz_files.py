@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import torch
 
-from lib.checkpoint import full_state, load_checkpoint, save_checkpoint
+from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.base.files import CURRENT, PREVIOUS, snapshot_path
 from lib.geometry import gram
 from lib.geometry.gram import load_digest

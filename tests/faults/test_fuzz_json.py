@@ -8,7 +8,7 @@ import pytest
 
 from lib.tasks.stories.corpus import open_corpus
 from lib.base.files import fingerprint, json_text
-from lib.records import lost_file, metrics_agree, read_evaluations, read_record
+from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.results import collect
 from lib.rules import reasons, targets
 from lib.rundata import load_runs, numbers

@@ -13,9 +13,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from lib import checkpoint
+from lib.train import checkpoint
 from lib.base.errors import BadInput
-from lib.train import train
+from lib.train.loop import train
 from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 
 
@@ -82,7 +82,7 @@ def test_the_comparison_can_fail(tmp_path, uninterrupted, monkeypatch):
 
 def interrupt_at(run: Path, corpora: Path, monkeypatch, step: int) -> None:
     """Ask a training run to stop, by the signal a terminal sends, once it reached `step`."""
-    from lib import train as module
+    from lib.train import loop as module
 
     original = module.look
 
@@ -160,7 +160,7 @@ def test_other_code_versions_or_corpus_are_refused_by_name(tmp_path, uninterrupt
 
 
 def test_two_trainings_of_one_folder_name_the_holder(tmp_path, uninterrupted, monkeypatch):
-    from lib import runfolder
+    from lib.train import folder as runfolder
 
     corpora, _ = uninterrupted
     run = tmp_path / "study" / "run"
@@ -184,8 +184,8 @@ def test_checkpoint_holds_everything(uninterrupted):
     ("p_ood", "stops"), [([0.9] * 5, True), ([0.9] * 4, False), ([0.9, 0.9, 0.79, 0.9, 0.9], False)]
 )
 def test_early_stop_is_off_and_is_the_references_when_on(tmp_path, p_ood, stops):
-    from lib.runfolder import RunFolder
-    from lib.train import State
+    from lib.train.folder import RunFolder
+    from lib.train.loop import State
 
     state = State(evaluations=[{"probe_ood_acc": value} for value in p_ood])
     run = RunFolder(tmp_path, params(), {})

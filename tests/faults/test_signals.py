@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lib.params.study import load_study
-from lib.train import train
+from lib.train.loop import train
 from tests.faults.tools import RUN, execute, make, processes_with, results, start_make, wait_for, write_study
 
 STEPS = 200

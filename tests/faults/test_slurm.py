@@ -20,7 +20,7 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.launch import job_count
-from lib.runfolder import hold
+from lib.train.folder import hold
 from tests.faults.tools import ROOT, RUN, make, results, start_make
 
 SCRIPTS = ROOT / "tests" / "slurm"

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from lib import train as module
+from lib.train import loop as module
 from lib.base.errors import BadInput
 from lib.base.files import json_text
 from lib.finish import Step, finish
@@ -17,7 +17,7 @@ from lib.rules import reasons, targets, write_rules
 from lib.runner import execute_stage, read_done
 from lib.params.study import load_study
 from lib.summary import write_summary
-from lib.train import train
+from lib.train.loop import train
 from lib.trajectory import run_digest
 from tests.faults.damage import power_losses
 from tests.faults.tiny_run import STEPS, results, tiny_params

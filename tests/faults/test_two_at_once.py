@@ -4,7 +4,7 @@ import re
 import shutil
 
 from lib.tasks.stories.corpus import build_corpus
-from lib.train import train
+from lib.train.loop import train
 from tests.faults.test_signals import LONGER
 from tests.faults.tools import (
     PILOT,

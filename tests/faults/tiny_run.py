@@ -1,7 +1,7 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
 from lib.params.study import load_study
-from lib.train import train
+from lib.train.loop import train
 from lib.trajectory import geometry
 
 STEPS = (

@@ -56,7 +56,7 @@ def copied_tree(home: Path) -> Path:
 def trained_run(study: Path, outputs: Path) -> Path:
     """The one run of a study, trained here, with the files by which make's stages know it."""
     from lib.rules import targets, write_rules
-    from lib.train import train
+    from lib.train.loop import train
 
     loaded = load_study(str(study), "smoke")
     folder = outputs / loaded.folder_name
@@ -192,7 +192,7 @@ def faulty_python(home: Path) -> Path:
 def forked_pilot(out: Path, log: Path, **fault: str) -> int:
     """The exit code of the pilot command in a process forked after the imports, with a fault."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lib.train", "lib.cli", "lib.params.study"])
+    context.set_forkserver_preload(["lib.train.loop.loop", "lib.cli", "lib.params.study"])
     process = context.Process(target=_pilot_with, args=(out, log, fault))
     process.start()
     process.join(120)

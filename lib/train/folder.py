@@ -29,7 +29,7 @@ from lib.params.run import (
     reheat_name,
     run_hash,
 )
-from lib.records import lost_file, read_record
+from lib.train.records import lost_file, read_record
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal
 # The reference's early stop: p_ood of at least this in so many evaluations in a row.
