@@ -11,7 +11,7 @@ import torch
 from bench.geometry import SIZES, our_way, plain_way
 from bench.measure import Clock, peak_memory
 from bench.training import OurRun, setting
-from lib.trajectory import plain as as_json
+from lib.measure.trajectory import plain as as_json
 
 
 def geometry(way: str, folder: str, size: str) -> None:

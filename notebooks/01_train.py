@@ -38,7 +38,7 @@ from lib.params.run import dump_params, load_params
 from lib.play import playground
 from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.train.records import read_evaluations
-from lib.stages import fillers
+from lib.measure.stages import fillers
 from lib.train.loop import train
 
 folder = Path(run_folder) if run_folder else playground()

@@ -39,7 +39,7 @@ from lib.geometry.null import fitted_null
 from lib.params.run import load_params
 from lib.play import trained
 from lib.status import quantities_table
-from lib.trajectory import geometry, run_digest, schedule
+from lib.measure.trajectory import geometry, run_digest, schedule
 
 folder = Path(run_folder) if run_folder else trained()
 result = geometry(folder, time_scale)

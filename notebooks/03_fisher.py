@@ -35,7 +35,7 @@ from pathlib import Path
 
 from lib import figures, run_figures
 from lib.play import trained
-from lib.stages import curvature
+from lib.measure.stages import curvature
 
 folder = Path(run_folder) if run_folder else trained()
 result = curvature(folder, time_scale, steps, batches)

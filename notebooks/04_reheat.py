@@ -32,7 +32,7 @@ from pathlib import Path
 
 from lib import figures, run_figures
 from lib.play import SHORT_REHEAT, trained
-from lib.reheat import reheat
+from lib.measure.reheat import reheat
 from lib.params.study import Reheat
 
 folder = Path(run_folder) if run_folder else trained()

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from lib import figures, run_figures
 from lib.play import trained
-from lib.stages import gradients
+from lib.measure.stages import gradients
 
 folder = Path(run_folder) if run_folder else trained()
 result = gradients(folder, time_scale, steps, batches)

@@ -20,7 +20,7 @@ from lib.geometry.presets import fit, measure
 from lib.params.run import dump_params, snapshot_steps
 from lib.optim.schedules import learning_rate
 from lib.params.study import load_study
-from lib.trajectory import plain
+from lib.measure.trajectory import plain
 
 MEASURED = ("G0", "G1", "U0", "U0in", "U1", "R0", "P0")
 DIVERGED_AT = 70

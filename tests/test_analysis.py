@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lib.analysis import (
+from lib.measure.analysis import (
     adam_direction,
     analysis_batches,
     load_model,

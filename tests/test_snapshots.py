@@ -11,7 +11,7 @@ import torch
 
 from lib.base.errors import BadInput
 from lib.base.files import json_text, snapshot_path, write_atomically
-from lib.foreign import open_checkpoints
+from lib.measure.foreign import open_checkpoints
 from lib.models.gpt import build_model
 from lib.base.provenance import ROOT
 from lib.base.snapshots import open_snapshots, snapshot_digest

@@ -12,12 +12,12 @@ from lib.explore import explore
 from lib.base.files import snapshot_path
 from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.params.run import load_params
-from lib.reheat import reheat
-from lib.stages import curvature, fillers, gradients
+from lib.measure.reheat import reheat
+from lib.measure.stages import curvature, fillers, gradients
 from lib.params.study import Reheat, load_study
 from lib.base.tensors import load_tensors
 from lib.train.loop import train
-from lib.trajectory import geometry, run_digest
+from lib.measure.trajectory import geometry, run_digest
 from lib.models.trunk import trunk_names
 
 SCALE = "50"
@@ -117,7 +117,7 @@ def test_reheat_and_its_summary(runs):
 
 
 def test_one_process_protocol_has_half_the_batch_and_fewer_probes(runs):
-    from lib.reheat import condition
+    from lib.measure.reheat import condition
 
     made = condition(runs[0.95], load_params(runs[0.95] / "params.yaml"), short_reheat("one_process"), 40, 1e-3)
     assert (made.batch.accumulate, made.probe.p, made.schedule.lambda_probe) == (1, 0.10, 4.0)

@@ -94,14 +94,14 @@ PROTECTIONS = [
     ),
     Protection(
         "checkpoints of other code without pickles",
-        "lib/foreign.py",
+        "lib/measure/foreign.py",
         "weights_only=True, mmap",
         "weights_only=False, mmap",
         f"{PICKLE}test_a_malicious_checkpoint_runs_nothing",
     ),
     Protection(
         "torch's advice is not repeated",
-        "lib/foreign.py",
+        "lib/measure/foreign.py",
         "if isinstance(error, pickle.UnpicklingError):",
         "if False:",
         f"{PICKLE}test_a_malicious_checkpoint_runs_nothing",
@@ -241,7 +241,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a damaged digest is made again",
-        "lib/trajectory.py",
+        "lib/measure/trajectory.py",
         "        except BadInput:\n            pass",
         "        except ZeroDivisionError:\n            pass",
         f"{POWER}test_a_digest_after_a_power_loss",

@@ -43,7 +43,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a digest is read back before it is used",
-        "lib/trajectory.py",
+        "lib/measure/trajectory.py",
         "    save_digest(path, digest(snapshots), run)\n",
         "    save_digest(path, made := digest(snapshots), run)\n    return made\n",
         f"{CLOCK}test_a_stage_on_a_jumping_clock_measures_the_same",

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
-from lib.foreign import foreign_model, open_checkpoints
+from lib.measure.foreign import foreign_model, open_checkpoints
 from lib.geometry.gram import load_digest
 from lib.models.gpt import build_model
 from lib.base.tensors import load_tensors

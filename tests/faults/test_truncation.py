@@ -18,7 +18,7 @@ from lib.runner import execute_stage, read_done
 from lib.params.study import load_study
 from lib.summary import write_summary
 from lib.train.loop import train
-from lib.trajectory import run_digest
+from lib.measure.trajectory import run_digest
 from tests.faults.damage import power_losses
 from tests.faults.tiny_run import STEPS, results, tiny_params
 from tests.study_folder import smoke_study, write_reheat, write_study

@@ -2,7 +2,7 @@
 
 from lib.params.study import load_study
 from lib.train.loop import train
-from lib.trajectory import geometry
+from lib.measure.trajectory import geometry
 
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "

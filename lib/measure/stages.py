@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lib.analysis import (
+from lib.measure.analysis import (
     adam_direction,
     analysis_batches,
     load_model,
@@ -36,7 +36,7 @@ from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.models.products import fast_products
 from lib.optim.schedules import probe_weight
 from lib.base.snapshots import Snapshots
-from lib.trajectory import run_digest, run_snapshots, write_analysis
+from lib.measure.trajectory import run_digest, run_snapshots, write_analysis
 from lib.models.trunk import trunk_names
 
 # ---------------------------------------------------------------------------------------------------- the probe

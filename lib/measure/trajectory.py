@@ -51,7 +51,7 @@ def run_snapshots(folder: Path) -> Snapshots:
             raise BadInput(
                 f"{folder / FOREIGN}: this file does not say where the checkpoints are; explore them again"
             )
-        from lib.foreign import open_checkpoints  # and with it torch
+        from lib.measure.foreign import open_checkpoints  # and with it torch
 
         return open_checkpoints(Path(found["checkpoints"]))
     p = load_params(folder / "params.yaml")

@@ -15,7 +15,7 @@ from lib.train.records import read_evaluations, read_record
 from lib.base.snapshots import Snapshots, snapshot_digest
 from lib.params.study import Reheat, reheat_params
 from lib.train.loop import train
-from lib.trajectory import run_digest, run_snapshots, schedule, write_analysis
+from lib.measure.trajectory import run_digest, run_snapshots, schedule, write_analysis
 
 
 def reheat(folder: Path, protocol: Reheat, time_scale: str) -> list[dict[str, Any]]:
