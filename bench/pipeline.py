@@ -18,10 +18,10 @@ from bench.measure import Pair, seconds
 from lib.base.errors import BadInput
 from lib.finish import FIGURES
 from lib.kernels import KERNEL
-from lib.paper import compile_paper, prepare
+from lib.report.paper import compile_paper, prepare
 from lib.base.provenance import ROOT
 from lib.train.records import read_record
-from lib.report import build_report
+from lib.report.site import build_report
 from lib.rules import STAGES, targets, write_rules
 from lib.runner import execute_notebook, notebook_path
 from lib.params.study import PARAMS_FOLDER, Study, load_study

@@ -197,7 +197,7 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
     if what == "claims" and not failed:
         print(claims_table(folder))
     if what == "arxiv" and not failed:
-        from lib.paper import arxiv_tarball
+        from lib.report.paper import arxiv_tarball
 
         print(arxiv_tarball(BUILD))
     return 1 if failed else 0

@@ -72,14 +72,14 @@ def steps(
     sources = sorted(path for path in BUILD.parent.iterdir() if path.is_file())
     paper = {
         "figures": content_hash(figures),
-        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "paper.py", presentation=True)),
+        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "report" / "paper.py", presentation=True)),
         "text": content_hash([path.read_text(encoding="utf-8") for path in sources]),
         # Studies and profiles share one build folder: another one's paper there is not this one's.
         "build folder": _built_for(),
     }
     report = {
         "figures": content_hash(figures),
-        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "report.py", presentation=True)),
+        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "report" / "site.py", presentation=True)),
     }
 
     def make_figures() -> list[Path]:
@@ -88,14 +88,14 @@ def steps(
         return [folder / "notebooks" / f"{FIGURES}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
 
     def make_paper() -> list[Path]:
-        from lib.paper import build_paper
+        from lib.report.paper import build_paper
 
         pdf = build_paper(study, folder, BUILD)
         write_atomically(BUILD / "built_for", folder.name)
         return [pdf]
 
     def make_report() -> list[Path]:
-        from lib.report import build_report
+        from lib.report.site import build_report
 
         index = build_report(study, folder)
         return sorted(path for path in index.parent.rglob("*") if path.is_file())

@@ -31,7 +31,8 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from lib import figures, run_figures
+from lib.report import figures
+from lib.report import run_figures
 from lib.tasks.stories.batches import batch, show
 from lib.tasks.stories.corpus import build_corpus, corpora_folder
 from lib.params.run import dump_params, load_params

@@ -33,7 +33,8 @@ time_scale: str = "50"  # published steps per step of this run
 # %%
 from pathlib import Path
 
-from lib import figures, run_figures
+from lib.report import figures
+from lib.report import run_figures
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.params.run import load_params

@@ -33,7 +33,8 @@ batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher,
 # %%
 from pathlib import Path
 
-from lib import figures, run_figures
+from lib.report import figures
+from lib.report import run_figures
 from lib.play import trained
 from lib.measure.stages import curvature
 

@@ -30,7 +30,8 @@ protocol: dict = {}  # the study's reheat section; empty: one short condition
 # %%
 from pathlib import Path
 
-from lib import figures, run_figures
+from lib.report import figures
+from lib.report import run_figures
 from lib.play import SHORT_REHEAT, trained
 from lib.measure.reheat import reheat
 from lib.params.study import Reheat

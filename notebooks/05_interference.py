@@ -26,7 +26,8 @@ batches: int = 4  # the published values come from 8
 # %%
 from pathlib import Path
 
-from lib import figures, run_figures
+from lib.report import figures
+from lib.report import run_figures
 from lib.play import trained
 from lib.measure.stages import gradients
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from lib.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
+from lib.report.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
 from lib.base.errors import BadInput
 from lib.params.run import validate
-from lib.results import collect
+from lib.report.results import collect
 from lib.params.study import load_study
-from lib.summary import write_summary
+from lib.report.summary import write_summary
 from tests.study_folder import smoke_study, write, write_reheat, write_study
 
 FALLING = {0.99: 72.0, 0.95: 71.0, 0.90: 68.0, 0.80: 64.0}

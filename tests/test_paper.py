@@ -4,11 +4,11 @@ import tarfile
 
 import pytest
 
-from lib.claims import load_claims
+from lib.report.claims import load_claims
 from lib.base.errors import BadInput
-from lib.numbers import notebook_link, repository
-from lib.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
-from lib.tex import check_used, macros, number, tex
+from lib.report.numbers import notebook_link, repository
+from lib.report.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
+from lib.report.tex import check_used, macros, number, tex
 from tests.study_folder import smoke_study, write_reheat, write_study
 
 LATEX = (shutil.which("latexmk") and shutil.which("pdflatex")) or shutil.which("tectonic")

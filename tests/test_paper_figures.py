@@ -9,13 +9,13 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 
-from lib.figures import ordered_palette, save
+from lib.report.figures import ordered_palette, save
 from lib.geometry.backbone import decompose
 from lib.geometry.null import noise_adam
 from lib.geometry.presets import PRESETS, fit, preset_steps
-from lib.panels import curve, envelope
-from lib.paper_figures import FIGURES, comparable, make_figures
-from lib.rundata import groups, load_analysis, load_runs, source
+from lib.report.panels import curve, envelope
+from lib.report.paper_figures import FIGURES, comparable, make_figures
+from lib.report.rundata import groups, load_analysis, load_runs, source
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
 
 GEOMETRY = {"backbone", "spectrum", "beta2_summary", "alignment", "phases"}

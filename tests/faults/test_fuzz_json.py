@@ -9,9 +9,9 @@ import pytest
 from lib.tasks.stories.corpus import open_corpus
 from lib.base.files import fingerprint, json_text
 from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
-from lib.results import collect
+from lib.report.results import collect
 from lib.rules import reasons, targets
-from lib.rundata import load_runs, numbers
+from lib.report.rundata import load_runs, numbers
 from lib.runner import lost_outputs, read_done
 from lib.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused

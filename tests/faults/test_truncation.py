@@ -12,11 +12,11 @@ from lib.base.errors import BadInput
 from lib.base.files import json_text
 from lib.finish import Step, finish
 from lib.params.run import load_params
-from lib.results import collect
+from lib.report.results import collect
 from lib.rules import reasons, targets, write_rules
 from lib.runner import execute_stage, read_done
 from lib.params.study import load_study
-from lib.summary import write_summary
+from lib.report.summary import write_summary
 from lib.train.loop import train
 from lib.measure.trajectory import run_digest
 from tests.faults.damage import power_losses

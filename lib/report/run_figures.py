@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED
+from lib.report.figures import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED
 from lib.geometry.backbone import Window, decompose, pca
 from lib.geometry.gram import Digest
 

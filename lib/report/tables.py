@@ -1,11 +1,11 @@
 """The paper's tables: published | ours | null | excess wherever the four exist."""
 
-from lib.claims import Verdict
+from lib.report.claims import Verdict
 from lib.params.dotted import flatten
 from lib.params.run import format_beta2
-from lib.published import Published, Quantity
-from lib.results import OBSERVED_ONLY, Results, RunResult
-from lib.tex import escaped, long_table, number, table, tex
+from lib.report.published import Published, Quantity
+from lib.report.results import OBSERVED_ONLY, Results, RunResult
+from lib.report.tex import escaped, long_table, number, table, tex
 
 MARKS = {"sound": "", "conflict": r"\textsuperscript{c}", "void": r"\textsuperscript{v}"}
 LABELS = {"published": "publ.", "observed": "ours", "null": "null", "simulated": "sim.", "excess": "exc."}

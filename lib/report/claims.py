@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput
 from lib.params.run import Strict, format_beta2, validate
-from lib.results import OBSERVED_ONLY, Estimate, Results
+from lib.report.results import OBSERVED_ONLY, Estimate, Results
 from lib.base.yaml_text import read_yaml
 
 CLAIMS_FILE = Path(__file__).resolve().parents[1] / "params" / "claims.yaml"

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures import BLUE, GREY, MARKERS, NULL, PAGE, missing, note, null_band, ordered_palette, published_points
-from lib.panels import Curve, curve, draw, envelope, legend, mark_diverged
-from lib.rundata import RunData, groups, numbers
+from lib.report.figures import BLUE, GREY, MARKERS, NULL, PAGE, missing, note, null_band, ordered_palette, published_points
+from lib.report.panels import Curve, curve, draw, envelope, legend, mark_diverged
+from lib.report.rundata import RunData, groups, numbers
 
 Published = Mapping[str, Mapping[float, float]]  # preset.quantity -> beta2 -> value
 

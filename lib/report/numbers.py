@@ -4,10 +4,10 @@ import re
 import subprocess
 
 from lib.base import provenance
-from lib.claims import FAILS, HOLDS, OPEN, Verdict
+from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.params.run import Params, format_beta2
-from lib.results import ANALYSES, Results
-from lib.tex import escaped, macro_name, number, power, short, tex
+from lib.report.results import ANALYSES, Results
+from lib.report.tex import escaped, macro_name, number, power, short, tex
 
 BASELINE = 0.95
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one

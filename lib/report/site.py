@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lib.base.files import read_json, write_atomically
-from lib.report_page import markdown, notebook_page, page
-from lib.rundata import RunData, label, load_runs
+from lib.report.page import markdown, notebook_page, page
+from lib.report.rundata import RunData, label, load_runs
 from lib.train.folder import clock
 from lib.params.study import Study
 

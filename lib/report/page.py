@@ -17,7 +17,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
-from lib.mathml import mathml
+from lib.report.mathml import mathml
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

@@ -9,15 +9,15 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from lib.claims import judge, load_claims
+from lib.report.claims import judge, load_claims
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.numbers import numbers
+from lib.report.numbers import numbers
 from lib.base.provenance import ROOT
-from lib.results import collect
+from lib.report.results import collect
 from lib.params.study import Study
-from lib.tables import tables
-from lib.tex import check_used, macros
+from lib.report.tables import tables
+from lib.report.tex import check_used, macros
 
 PAPER = ROOT / "paper"
 SOURCES = ("paper.tex", "references.bib", "latexmkrc")

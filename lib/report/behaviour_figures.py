@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures import (
+from lib.report.figures import (
     BLUE,
     GREEN,
     GREY,
@@ -22,8 +22,8 @@ from lib.figures import (
     null_band,
     ordered_palette,
 )
-from lib.panels import Curve, diverged_handles, draw, legend, mark_diverged
-from lib.rundata import RunData, groups, numbers
+from lib.report.panels import Curve, diverged_handles, draw, legend, mark_diverged
+from lib.report.rundata import RunData, groups, numbers
 
 DIRECTIONS = {"v_b": BLUE, "PC2": GREEN, "update": RED, "-theta_0": ORANGE, "random": GREY}
 NAMES = {"v_b": "$v_b$", "PC2": "PC2", "update": "update", "-theta_0": "−θ₀", "random": "random"}
