@@ -16,14 +16,14 @@ import yaml
 
 from bench.measure import Pair, seconds
 from lib.base.errors import BadInput
-from lib.finish import FIGURES
-from lib.kernels import KERNEL
+from lib.workflow.finish import FIGURES
+from lib.workflow.kernels import KERNEL
 from lib.report.paper import compile_paper, prepare
 from lib.base.provenance import ROOT
 from lib.train.records import read_record
 from lib.report.site import build_report
-from lib.rules import STAGES, targets, write_rules
-from lib.runner import execute_notebook, notebook_path
+from lib.workflow.rules import STAGES, targets, write_rules
+from lib.workflow.runner import execute_notebook, notebook_path
 from lib.params.study import PARAMS_FOLDER, Study, load_study
 
 RUN = 0.95  # the run whose stages are timed: it has all of them
@@ -195,7 +195,7 @@ def _kernel(code: str) -> tuple[float, float]:
 
 def process_start(count: int) -> list[float]:
     """Seconds of what a stage's command imports before a kernel starts."""
-    code = "import lib.runner, jupytext, nbformat, papermill"
+    code = "import lib.workflow.runner, jupytext, nbformat, papermill"
     return [
         seconds(lambda: subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True))[0] for _ in range(count)
     ]

@@ -36,7 +36,7 @@ from lib.report import run_figures
 from lib.tasks.stories.batches import batch, show
 from lib.tasks.stories.corpus import build_corpus, corpora_folder
 from lib.params.run import dump_params, load_params
-from lib.play import playground
+from lib.workflow.play import playground
 from lib.tasks.stories.probe import build_probes, eval_sets
 from lib.train.records import read_evaluations
 from lib.measure.stages import fillers

@@ -38,8 +38,8 @@ from lib.report import run_figures
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.params.run import load_params
-from lib.play import trained
-from lib.status import quantities_table
+from lib.workflow.play import trained
+from lib.workflow.status import quantities_table
 from lib.measure.trajectory import geometry, run_digest, schedule
 
 folder = Path(run_folder) if run_folder else trained()

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from lib.report import figures
 from lib.report import run_figures
-from lib.play import SHORT_REHEAT, trained
+from lib.workflow.play import SHORT_REHEAT, trained
 from lib.measure.reheat import reheat
 from lib.params.study import Reheat
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from lib.report import figures
 from lib.report import run_figures
-from lib.play import trained
+from lib.workflow.play import trained
 from lib.measure.stages import gradients
 
 folder = Path(run_folder) if run_folder else trained()

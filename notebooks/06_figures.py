@@ -29,7 +29,7 @@ from lib.report.claims import judge, load_claims
 from lib.report.paper_figures import make_figures
 from lib.base.provenance import ROOT
 from lib.report.results import collect
-from lib.status import runs_table
+from lib.workflow.status import runs_table
 from lib.params.study import load_study
 from lib.report.summary import table_beta2, write_summary
 

@@ -26,8 +26,8 @@ from lib.train.parallel import Ranks
 from lib.params.run import snapshot_steps
 from lib.tasks.stories.probe import eval_sets
 from lib.base.provenance import ROOT
-from lib.rules import STAGES
-from lib.runner import notebook_path
+from lib.workflow.rules import STAGES
+from lib.workflow.runner import notebook_path
 from lib.params.study import load_study
 from lib.train.loop import objective
 

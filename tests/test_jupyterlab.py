@@ -12,8 +12,8 @@ import urllib.request
 
 import pytest
 
-from lib.cli import find_run
-from lib.runner import filled_notebook
+from lib.workflow.cli import find_run
+from lib.workflow.runner import filled_notebook
 from lib.params.study import load_study
 from lib.train.loop import train
 from tests.browser import Browser

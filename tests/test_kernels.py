@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from lib import kernels
-from lib.kernels import kernel_manager, scratch_folder
+from lib.workflow import kernels
+from lib.workflow.kernels import kernel_manager, scratch_folder
 from lib.base.provenance import ROOT
 
 
 @pytest.mark.parametrize("left", ["", "connection.json", "profile_default/history.sqlite"])
 def test_what_a_killed_process_left_is_removed_by_the_next(left):
     code = (
-        "import os, signal; from pathlib import Path; from lib.kernels import scratch_folder; "
+        "import os, signal; from pathlib import Path; from lib.workflow.kernels import scratch_folder; "
         "folder, _ = scratch_folder(); print(folder, flush=True); "
         f"file = folder / {left!r}; file.parent.mkdir(exist_ok=True); file == folder or file.touch(); "
         "os.kill(os.getpid(), signal.SIGKILL)"

@@ -7,7 +7,7 @@ import pytest
 
 from lib.report.claims import judge, load_claims
 from lib.base.errors import BadInput
-from lib.pack import MANIFEST, pack, packed_arguments, unpack
+from lib.workflow.pack import MANIFEST, pack, packed_arguments, unpack
 from lib.report.results import collect
 from tests.study_folder import smoke_study, write_reheat, write_study
 

@@ -63,7 +63,7 @@ def test_pilot_mistakes_get_one_sentence(tmp_path, words, sentence):
 
 def test_the_authors_command_word_for_word(tmp_path):
     """Every flag of the published command, underscores or dashes, means what the author meant."""
-    from lib.pilot import parse_pilot
+    from lib.workflow.pilot import parse_pilot
     from lib.params.study import load_study
 
     flags = (

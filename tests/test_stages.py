@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.explore import explore
+from lib.workflow.explore import explore
 from lib.base.files import snapshot_path
 from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.params.run import load_params

@@ -150,14 +150,14 @@ PROTECTIONS = [
     ),
     Protection(
         "a done marker of another form is read",
-        "lib/rules.py",
+        "lib/workflow/rules.py",
         "code if isinstance(code, dict) else {} for code in",
         "code for code in",
         f"{JSON}test_a_done_marker_with_anything_in_it_is_read",
     ),
     Protection(
         "outputs are known by their content",
-        "lib/runner.py",
+        "lib/workflow/runner.py",
         "elif fingerprint(path) != was:",
         "elif False:",
         f"{JSON}test_json_of_a_study",
@@ -227,14 +227,14 @@ PROTECTIONS = [
     ),
     Protection(
         "inputs of a stage have their form",
-        "lib/runner.py",
+        "lib/workflow/runner.py",
         'if not isinstance(inputs, dict) or not isinstance(inputs.get("parameters"), dict):',
         "if False:",
         f"{POWER}test_files_of_make_are_written_anew",
     ),
     Protection(
         "files of make are compared as bytes",
-        "lib/rules.py",
+        "lib/workflow/rules.py",
         "path.read_bytes() == text.encode()",
         "path.read_text() == text",
         f"{POWER}test_files_of_make_are_written_anew",
@@ -248,7 +248,7 @@ PROTECTIONS = [
     ),
     Protection(
         "summary files are known by their content",
-        "lib/finish.py",
+        "lib/workflow/finish.py",
         "if lost:\n",
         "if False:\n",
         f"{POWER}test_summary_files_are_made_again",

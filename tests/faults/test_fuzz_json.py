@@ -10,10 +10,10 @@ from lib.tasks.stories.corpus import open_corpus
 from lib.base.files import fingerprint, json_text
 from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.report.results import collect
-from lib.rules import reasons, targets
+from lib.workflow.rules import reasons, targets
 from lib.report.rundata import load_runs, numbers
-from lib.runner import lost_outputs, read_done
-from lib.status import runs_table, status_table, why_text
+from lib.workflow.runner import lost_outputs, read_done
+from lib.workflow.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import tiny_params
 from tests.study_folder import smoke_study, write_study

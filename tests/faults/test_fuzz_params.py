@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from lib.cli import main
+from lib.workflow.cli import main
 from lib.params.dotted import flatten
 from lib.base.errors import BadInput
 from lib.base.files import json_text

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from lib.runner import filled_notebook
+from lib.workflow.runner import filled_notebook
 from tests.faults.tools import ROOT, clean_environment, execute
 
 ASK = "print('seen', len(result['steps']), round(result['observed']['G2.pc1'], 6))"

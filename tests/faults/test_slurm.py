@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from lib.base.errors import BadInput
-from lib.launch import job_count
+from lib.workflow.launch import job_count
 from lib.train.folder import hold
 from tests.faults.tools import ROOT, RUN, make, results, start_make
 

@@ -10,11 +10,11 @@ import pytest
 from lib.train import loop as module
 from lib.base.errors import BadInput
 from lib.base.files import json_text
-from lib.finish import Step, finish
+from lib.workflow.finish import Step, finish
 from lib.params.run import load_params
 from lib.report.results import collect
-from lib.rules import reasons, targets, write_rules
-from lib.runner import execute_stage, read_done
+from lib.workflow.rules import reasons, targets, write_rules
+from lib.workflow.runner import execute_stage, read_done
 from lib.params.study import load_study
 from lib.report.summary import write_summary
 from lib.train.loop import train

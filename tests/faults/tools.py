@@ -55,7 +55,7 @@ def copied_tree(home: Path) -> Path:
 
 def trained_run(study: Path, outputs: Path) -> Path:
     """The one run of a study, trained here, with the files by which make's stages know it."""
-    from lib.rules import targets, write_rules
+    from lib.workflow.rules import targets, write_rules
     from lib.train.loop import train
 
     loaded = load_study(str(study), "smoke")
@@ -192,7 +192,7 @@ def faulty_python(home: Path) -> Path:
 def forked_pilot(out: Path, log: Path, **fault: str) -> int:
     """The exit code of the pilot command in a process forked after the imports, with a fault."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lib.train.loop.loop", "lib.cli", "lib.params.study"])
+    context.set_forkserver_preload(["lib.train.loop.loop", "lib.workflow.cli", "lib.params.study"])
     process = context.Process(target=_pilot_with, args=(out, log, fault))
     process.start()
     process.join(120)
@@ -201,7 +201,7 @@ def forked_pilot(out: Path, log: Path, **fault: str) -> int:
 
 
 def _pilot_with(out: Path, log: Path, fault: dict[str, str]) -> None:
-    from lib.cli import main
+    from lib.workflow.cli import main
 
     handle = os.open(log.with_suffix(".said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)

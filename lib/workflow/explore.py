@@ -11,7 +11,7 @@ from lib.base.files import json_text, write_atomically
 from lib.measure.foreign import foreign_model, open_checkpoints
 from lib.models.gpt import build_model
 from lib.params.run import Params, dump_params, run_hash
-from lib.runner import StageFailed, execute_notebook
+from lib.workflow.runner import StageFailed, execute_notebook
 from lib.params.study import complete, load_study, parse_overrides
 from lib.base.tensors import write_snapshot
 from lib.measure.trajectory import FOREIGN

@@ -12,10 +12,10 @@ from lib.base import memory
 from lib.base.errors import BadInput, nearest
 from lib.base.files import disk_trouble
 from lib.params.run import load_params
-from lib.processes import signals_as_one_interrupt
+from lib.workflow.processes import signals_as_one_interrupt
 
 if TYPE_CHECKING:
-    from lib.rules import Target
+    from lib.workflow.rules import Target
     from lib.params.study import Study
 
 OUTPUTS = Path("outputs")
@@ -89,7 +89,7 @@ def run_command(arguments: list[str]) -> int:
     commands.add_parser("pilot", help="train one run; the author's command, word for word", add_help=False)
 
     if arguments[:1] == ["pilot"]:
-        from lib.pilot import pilot
+        from lib.workflow.pilot import pilot
 
         return pilot(arguments[1:])
     options = parser.parse_args(arguments)
@@ -101,7 +101,7 @@ def run_command(arguments: list[str]) -> int:
         train(load_params(options.params), options.run, options.corpora)
         return 0
     if options.command == "explore":
-        from lib.explore import explore
+        from lib.workflow.explore import explore
 
         folder, failed = explore(options.checkpoints, options.outputs, options.set)
         print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.pdf')))} figures")
@@ -112,10 +112,10 @@ def run_command(arguments: list[str]) -> int:
 
 
 def study_command(options: argparse.Namespace) -> int:
-    from lib.finish import steps
-    from lib.pack import packed_arguments, unpack
-    from lib.rules import reasons, targets
-    from lib.status import status_table, why_text
+    from lib.workflow.finish import steps
+    from lib.workflow.pack import packed_arguments, unpack
+    from lib.workflow.rules import reasons, targets
+    from lib.workflow.status import status_table, why_text
     from lib.params.study import load_study
 
     arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
@@ -144,11 +144,11 @@ def study_command(options: argparse.Namespace) -> int:
 
 def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
-    from lib.finish import finish, steps
-    from lib.launch import job_count, launch_command, run_rules
-    from lib.rules import discard, reasons, write_rules
+    from lib.workflow.finish import finish, steps
+    from lib.workflow.launch import job_count, launch_command, run_rules
+    from lib.workflow.rules import discard, reasons, write_rules
     from lib.train.folder import hold
-    from lib.status import runs_table
+    from lib.workflow.status import runs_table
 
     launch = launch_command()
     folder.mkdir(parents=True, exist_ok=True)
@@ -182,10 +182,10 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
 
 def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
-    from lib.finish import BUILD, FIGURES, finish, steps
-    from lib.rules import reasons
+    from lib.workflow.finish import BUILD, FIGURES, finish, steps
+    from lib.workflow.rules import reasons
     from lib.train.folder import hold
-    from lib.status import claims_table
+    from lib.workflow.status import claims_table
 
     if not folder.is_dir():
         raise BadInput(f"{folder}: this study has no results yet; make all makes them")
@@ -207,8 +207,8 @@ def pack_command(
     study: "Study", folder: Path, every: list["Target"], target: Path, arguments: dict[str, str]
 ) -> int:
     """Pack a finished study: what is stale would be a paper about something else."""
-    from lib.pack import pack
-    from lib.rules import reasons
+    from lib.workflow.pack import pack
+    from lib.workflow.rules import reasons
 
     for stage in every:
         if why := reasons(stage):
@@ -231,7 +231,7 @@ def clean(folder: Path) -> int:
 
 
 def execute_command(stage: str, run: Path) -> int:
-    from lib.runner import StageFailed, execute_stage
+    from lib.workflow.runner import StageFailed, execute_stage
 
     kept = run.parent / ".make" / run.name
     try:
@@ -250,7 +250,7 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     """Write the notebook, filled in with the run's parameters, beside the run and open it."""
     import nbformat
 
-    from lib.runner import filled_notebook, read_inputs
+    from lib.workflow.runner import filled_notebook, read_inputs
 
     folder = find_run(run, outputs)
     page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lib.base.provenance import ROOT
-from lib.runner import prepare_run
+from lib.workflow.runner import prepare_run
 from lib.params.study import load_study
 
 PLAYGROUND = ROOT / "outputs" / "playground"

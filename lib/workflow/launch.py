@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lib.base import provenance
 from lib.base.errors import BadInput, nearest
-from lib.processes import run_to_its_end
+from lib.workflow.processes import run_to_its_end
 
 SBATCH = "cluster/sbatch-wait.sh"
 

@@ -18,7 +18,7 @@ from lib.tasks.stories.corpus import corpus_key
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.params.run import content_hash, differences, dump_params, identity
-from lib.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
+from lib.workflow.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
 from lib.params.study import Run, Study
 
 

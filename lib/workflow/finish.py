@@ -17,9 +17,9 @@ from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.files import fingerprint, json_text, write_atomically
 from lib.params.run import content_hash
-from lib.rules import Target
+from lib.workflow.rules import Target
 from lib.train.folder import clock, now_text
-from lib.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
+from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 from lib.params.study import Study
 
 FIGURES = "06_figures"

@@ -17,9 +17,9 @@ from lib.base import provenance
 from lib.tasks.stories.corpus import corpus_key
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
-from lib.kernels import kernel_manager, scratch_folder
+from lib.workflow.kernels import kernel_manager, scratch_folder
 from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
-from lib.processes import signals_as_one_interrupt
+from lib.workflow.processes import signals_as_one_interrupt
 from lib.train.records import read_record, training_files
 from lib.train.folder import clock, hold, now_text, record_failure
 
