@@ -3,10 +3,10 @@
 from bench.measure import Clock, Differs, Pair, agree, interleaved
 from bench.plain_train import PlainRun
 from bench.training import CPU, Bench, OurRun
+from lib.models.products import fast_products
 from lib.tasks.stories.batches import validation_batch
 from lib.tasks.stories.evaluate import evaluate_all
 from lib.tasks.stories.probe import eval_sets
-from lib.models.products import fast_products
 
 TOLERANCE = 1e-5  # relative, of the losses
 

@@ -16,13 +16,13 @@ import torch
 
 from bench.measure import Pair, agree, interleaved
 from bench.plain_geometry import SINGLE, Trajectory, common, measure_plainly
+from lib.base.provenance import ROOT
+from lib.base.snapshots import open_snapshots
+from lib.base.tensors import write_snapshot
 from lib.geometry.gram import digest
 from lib.geometry.presets import measure
 from lib.params.run import snapshot_steps
-from lib.base.provenance import ROOT
-from lib.base.snapshots import open_snapshots
 from lib.params.study import load_study
-from lib.base.tensors import write_snapshot
 
 TOLERANCE = 1e-6
 BETA2_TABLE = ("G1", "R1", "U1")

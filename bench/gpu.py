@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.tasks.stories.batches import Batch
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
-from lib.tasks.stories.loss import ROWS, loss_terms
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
-from lib.train.parallel import Ranks
 from lib.params.run import Params
-from lib.train.size import flops_per_token, training_memory
 from lib.params.study import load_study
+from lib.tasks.stories.batches import Batch
+from lib.tasks.stories.loss import ROWS, loss_terms
 from lib.train.loop import objective, train
+from lib.train.parallel import Ranks
+from lib.train.size import flops_per_token, training_memory
 
 # Dense bfloat16 matrix rates as their makers give them, FLOP/s, by a part of the device's name.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}

@@ -14,9 +14,9 @@ import threading
 import time
 from pathlib import Path
 
+from lib.params.study import load_study
 from lib.workflow.rules import targets, write_rules
 from lib.workflow.runner import TRAINING
-from lib.params.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\

@@ -16,15 +16,15 @@ import yaml
 
 from bench.measure import Pair, seconds
 from lib.base.errors import BadInput
+from lib.base.provenance import ROOT
+from lib.params.study import PARAMS_FOLDER, Study, load_study
+from lib.report.paper import compile_paper, prepare
+from lib.report.site import build_report
+from lib.train.records import read_record
 from lib.workflow.finish import FIGURES
 from lib.workflow.kernels import KERNEL
-from lib.report.paper import compile_paper, prepare
-from lib.base.provenance import ROOT
-from lib.train.records import read_record
-from lib.report.site import build_report
 from lib.workflow.rules import STAGES, targets, write_rules
 from lib.workflow.runner import execute_notebook, notebook_path
-from lib.params.study import PARAMS_FOLDER, Study, load_study
 
 RUN = 0.95  # the run whose stages are timed: it has all of them
 SHORT = 50  # published steps per step of the timed run: every later stage still finds all it looks for

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 import storyworld
+from lib.params.run import Params
 from lib.tasks.stories.batches import CROPS, EXAMPLES, batch, uniforms
 from lib.tasks.stories.corpus import Corpus, Split
-from lib.params.run import Params
 from lib.tasks.stories.probe import EvalSet, Probes
 from lib.tasks.stories.templates import TEMPLATES
 

@@ -11,12 +11,12 @@ from bench.measure import Clock
 from bench.plain_data import Item, ProbeDataset, StoryDataset, texts, training_loader, validation_loader
 from bench.plain_eval import SIZE, evaluate_plainly
 from bench.plain_model import PlainGPT, plain_loss, plain_optimizer, plain_twin
+from lib.models.gpt import build_model
+from lib.optim.schedules import learning_rate, probe_weight
+from lib.params.run import Params, is_evaluation, snapshot_steps
 from lib.tasks.stories.batches import batch
 from lib.tasks.stories.corpus import Corpus
-from lib.models.gpt import build_model
-from lib.params.run import Params, is_evaluation, snapshot_steps
 from lib.tasks.stories.probe import Probes, eval_sets
-from lib.optim.schedules import learning_rate, probe_weight
 
 
 class PlainRun:

@@ -13,20 +13,20 @@ import torch
 from bench.measure import Clock, Pair, agree, seconds
 from bench.plain_data import Item, training_loader
 from bench.plain_train import PlainRun, plain_step, save_plainly, weights
-from lib.tasks.stories.batches import batch
-from lib.train.checkpoint import full_state, save_checkpoint
-from lib.tasks.stories.corpus import Corpus, build_corpus
-from lib.models.gpt import GPT, build_model
-from lib.optim.adamw import build_optimizer
-from lib.train.parallel import Ranks
-from lib.params.run import Params, dump_params, snapshot_steps, validate
-from lib.tasks.stories.probe import Probes, build_probes
-from lib.models.products import fast_products
-from lib.train.records import read_evaluations
-from lib.optim.schedules import learning_rate, probe_weight
-from lib.params.study import flatten, load_study, unflatten
 from lib.base.tensors import load_tensors, write_snapshot
+from lib.models.gpt import GPT, build_model
+from lib.models.products import fast_products
+from lib.optim.adamw import build_optimizer
+from lib.optim.schedules import learning_rate, probe_weight
+from lib.params.run import Params, dump_params, snapshot_steps, validate
+from lib.params.study import flatten, load_study, unflatten
+from lib.tasks.stories.batches import batch
+from lib.tasks.stories.corpus import Corpus, build_corpus
+from lib.tasks.stories.probe import Probes, build_probes
+from lib.train.checkpoint import full_state, save_checkpoint
 from lib.train.loop import objective, train
+from lib.train.parallel import Ranks
+from lib.train.records import read_evaluations
 
 LOSSES = 1e-4  # relative, of the losses of one run computed in two ways
 WEIGHTS = 1e-4  # of the final weights: AdamW enlarges the rounding of the smallest gradients

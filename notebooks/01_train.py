@@ -31,16 +31,15 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from lib.report import figures
-from lib.report import run_figures
+from lib.measure.stages import fillers
+from lib.params.run import dump_params, load_params
+from lib.report import figures, run_figures
 from lib.tasks.stories.batches import batch, show
 from lib.tasks.stories.corpus import build_corpus, corpora_folder
-from lib.params.run import dump_params, load_params
-from lib.workflow.play import playground
 from lib.tasks.stories.probe import build_probes, eval_sets
-from lib.train.records import read_evaluations
-from lib.measure.stages import fillers
 from lib.train.loop import train
+from lib.train.records import read_evaluations
+from lib.workflow.play import playground
 
 folder = Path(run_folder) if run_folder else playground()
 params = load_params(folder / "params.yaml")

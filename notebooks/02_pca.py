@@ -33,14 +33,13 @@ time_scale: str = "50"  # published steps per step of this run
 # %%
 from pathlib import Path
 
-from lib.report import figures
-from lib.report import run_figures
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
+from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.params.run import load_params
+from lib.report import figures, run_figures
 from lib.workflow.play import trained
 from lib.workflow.status import quantities_table
-from lib.measure.trajectory import geometry, run_digest, schedule
 
 folder = Path(run_folder) if run_folder else trained()
 result = geometry(folder, time_scale)

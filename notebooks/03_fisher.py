@@ -33,10 +33,9 @@ batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher,
 # %%
 from pathlib import Path
 
-from lib.report import figures
-from lib.report import run_figures
-from lib.workflow.play import trained
 from lib.measure.stages import curvature
+from lib.report import figures, run_figures
+from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
 result = curvature(folder, time_scale, steps, batches)

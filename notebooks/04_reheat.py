@@ -30,11 +30,10 @@ protocol: dict = {}  # the study's reheat section; empty: one short condition
 # %%
 from pathlib import Path
 
-from lib.report import figures
-from lib.report import run_figures
-from lib.workflow.play import SHORT_REHEAT, trained
 from lib.measure.reheat import reheat
 from lib.params.study import Reheat
+from lib.report import figures, run_figures
+from lib.workflow.play import SHORT_REHEAT, trained
 
 folder = Path(run_folder) if run_folder else trained()
 result = reheat(folder, Reheat(**(protocol or SHORT_REHEAT)), time_scale)

@@ -26,10 +26,9 @@ batches: int = 4  # the published values come from 8
 # %%
 from pathlib import Path
 
-from lib.report import figures
-from lib.report import run_figures
-from lib.workflow.play import trained
 from lib.measure.stages import gradients
+from lib.report import figures, run_figures
+from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
 result = gradients(folder, time_scale, steps, batches)

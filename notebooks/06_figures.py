@@ -25,13 +25,13 @@ from pathlib import Path
 
 from IPython.display import Image, Markdown, display
 
+from lib.base.provenance import ROOT
+from lib.params.study import load_study
 from lib.report.claims import judge, load_claims
 from lib.report.paper_figures import make_figures
-from lib.base.provenance import ROOT
 from lib.report.results import collect
-from lib.workflow.status import runs_table
-from lib.params.study import load_study
 from lib.report.summary import table_beta2, write_summary
+from lib.workflow.status import runs_table
 
 resolved = load_study(study, profile, overrides)
 place = Path(folder) if folder else ROOT / "outputs" / resolved.folder_name

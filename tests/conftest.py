@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lib.tasks.stories.corpus import build_corpus
 from lib.params.run import Params, validate
-from lib.tasks.stories.probe import build_probes
 from lib.params.study import flatten, load_study, unflatten
+from lib.tasks.stories.corpus import build_corpus
+from lib.tasks.stories.probe import build_probes
 
 
 def _changed(p, **values):

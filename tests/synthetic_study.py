@@ -17,10 +17,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from lib.base.files import json_text
 from lib.geometry.null import compare, fitted_null, noise_adam
 from lib.geometry.presets import fit, measure
-from lib.params.run import dump_params, snapshot_steps
-from lib.optim.schedules import learning_rate
-from lib.params.study import load_study
 from lib.measure.trajectory import plain
+from lib.optim.schedules import learning_rate
+from lib.params.run import dump_params, snapshot_steps
+from lib.params.study import load_study
 
 MEASURED = ("G0", "G1", "U0", "U0in", "U1", "R0", "P0")
 DIVERGED_AT = 70

@@ -6,6 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lib.base.errors import BadInput
+from lib.base.files import snapshot_path
+from lib.base.snapshots import open_snapshots
+from lib.base.tensors import write_snapshot
+from lib.geometry.backbone import pca
+from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
+from lib.geometry.gradients import alignment, gradient_gram, interference
+from lib.geometry.gram import digest
 from lib.measure.analysis import (
     adam_direction,
     analysis_batches,
@@ -18,21 +26,13 @@ from lib.measure.analysis import (
     weighted,
     whole_steps,
 )
-from lib.tasks.stories.batches import batch
-from lib.train.checkpoint import CURRENT, full_state, save_checkpoint
-from lib.base.errors import BadInput
-from lib.base.files import snapshot_path
-from lib.geometry.backbone import pca
-from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
-from lib.geometry.gradients import alignment, gradient_gram, interference
-from lib.geometry.gram import digest
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
-from lib.train.parallel import Ranks
 from lib.params.run import dump_params, run_hash
-from lib.base.snapshots import open_snapshots
-from lib.base.tensors import write_snapshot
+from lib.tasks.stories.batches import batch
+from lib.train.checkpoint import CURRENT, full_state, save_checkpoint
 from lib.train.loop import objective
+from lib.train.parallel import Ranks
 from tests.geometry.toy_model import flat
 
 CPU = torch.device("cpu")

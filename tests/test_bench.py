@@ -18,18 +18,18 @@ from bench.plain_model import plain_loss, plain_twin
 from bench.plain_train import PlainRun
 from bench.table import render
 from bench.training import Bench, OurRun, same_items
-from lib.tasks.stories.batches import batch, validation_batch
 from lib.base.errors import BadInput
-from lib.tasks.stories.evaluate import evaluate_all
-from lib.models.gpt import build_model
-from lib.train.parallel import Ranks
-from lib.params.run import snapshot_steps
-from lib.tasks.stories.probe import eval_sets
 from lib.base.provenance import ROOT
+from lib.models.gpt import build_model
+from lib.params.run import snapshot_steps
+from lib.params.study import load_study
+from lib.tasks.stories.batches import batch, validation_batch
+from lib.tasks.stories.evaluate import evaluate_all
+from lib.tasks.stories.probe import eval_sets
+from lib.train.loop import objective
+from lib.train.parallel import Ranks
 from lib.workflow.rules import STAGES
 from lib.workflow.runner import notebook_path
-from lib.params.study import load_study
-from lib.train.loop import objective
 
 EXECUTED = {
     "variant": "executed",

@@ -6,10 +6,10 @@ import os
 import pytest
 import torch
 
-from lib.train.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 from lib.base.errors import BadInput
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
+from lib.train.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 
 
 class State:

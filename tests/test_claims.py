@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from lib.report.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
 from lib.base.errors import BadInput
 from lib.params.run import validate
-from lib.report.results import collect
 from lib.params.study import load_study
+from lib.report.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
+from lib.report.results import collect
 from lib.report.summary import write_summary
 from tests.study_folder import smoke_study, write, write_reheat, write_study
 

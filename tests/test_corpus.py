@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import storyworld
-from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 from lib.base.errors import BadInput
-from lib.params.run import dump_params
 from lib.base.provenance import ROOT
+from lib.params.run import dump_params
+from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 
 # A process that waits for the others, builds, and says how often it began to build.
 BUILDER = """

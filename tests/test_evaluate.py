@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.models.gpt import build_model
 from lib.tasks.stories.batches import validation_batch
 from lib.tasks.stories.evaluate import evaluate, evaluate_all, unpack_correct
-from lib.models.gpt import build_model
 from lib.tasks.stories.probe import eval_sets
 
 VOCAB = 60

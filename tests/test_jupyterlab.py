@@ -12,10 +12,10 @@ import urllib.request
 
 import pytest
 
-from lib.workflow.cli import find_run
-from lib.workflow.runner import filled_notebook
 from lib.params.study import load_study
 from lib.train.loop import train
+from lib.workflow.cli import find_run
+from lib.workflow.runner import filled_notebook
 from tests.browser import Browser
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.base.provenance import ROOT
 from lib.workflow import kernels
 from lib.workflow.kernels import kernel_manager, scratch_folder
-from lib.base.provenance import ROOT
 
 
 @pytest.mark.parametrize("left", ["", "connection.json", "profile_default/history.sqlite"])

@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lib.models.gpt import build_model
 from lib.tasks.stories import loss
 from lib.tasks.stories.batches import Batch
 from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
-from lib.models.gpt import build_model
 
 
 @pytest.fixture

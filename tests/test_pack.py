@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from lib.report.claims import judge, load_claims
 from lib.base.errors import BadInput
-from lib.workflow.pack import MANIFEST, pack, packed_arguments, unpack
+from lib.report.claims import judge, load_claims
 from lib.report.results import collect
+from lib.workflow.pack import MANIFEST, pack, packed_arguments, unpack
 from tests.study_folder import smoke_study, write_reheat, write_study
 
 ARGUMENTS = {"study": "beta2", "profile": "smoke", "overrides": ""}

@@ -4,8 +4,8 @@ import tarfile
 
 import pytest
 
-from lib.report.claims import load_claims
 from lib.base.errors import BadInput
+from lib.report.claims import load_claims
 from lib.report.numbers import notebook_link, repository
 from lib.report.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
 from lib.report.tex import check_used, macros, number, tex

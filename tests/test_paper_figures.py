@@ -9,10 +9,10 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 
-from lib.report.figures import ordered_palette, save
 from lib.geometry.backbone import decompose
 from lib.geometry.null import noise_adam
 from lib.geometry.presets import PRESETS, fit, preset_steps
+from lib.report.figures import ordered_palette, save
 from lib.report.panels import curve, envelope
 from lib.report.paper_figures import FIGURES, comparable, make_figures
 from lib.report.rundata import groups, load_analysis, load_runs, source

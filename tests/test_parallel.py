@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
-from lib.train.parallel import Ranks
-from lib.params.run import dump_params
-from lib.train.records import read_evaluations
-from lib.params.study import load_study
 from lib.base.tensors import load_tensors
+from lib.params.run import dump_params
+from lib.params.study import load_study
 from lib.train.loop import train
+from lib.train.parallel import Ranks
+from lib.train.records import read_evaluations
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = "schedule.steps=24 schedule.warmup=6 schedule.lambda_step=24 eval.every=4 snapshots.whole=[8,20]"

@@ -5,9 +5,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lib.base.errors import BadInput, nearest
+from lib.base.files import content_hash
+from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.run import (
     Params,
-    content_hash,
     differences,
     dotted_names,
     dump_params,
@@ -21,7 +22,6 @@ from lib.params.run import (
     snapshot_steps,
     validate,
 )
-from lib.base.yaml_text import parse_yaml, read_yaml
 
 
 def message(function, *arguments, **named):

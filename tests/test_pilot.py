@@ -63,8 +63,8 @@ def test_pilot_mistakes_get_one_sentence(tmp_path, words, sentence):
 
 def test_the_authors_command_word_for_word(tmp_path):
     """Every flag of the published command, underscores or dashes, means what the author meant."""
-    from lib.workflow.pilot import parse_pilot
     from lib.params.study import load_study
+    from lib.workflow.pilot import parse_pilot
 
     flags = (
         "--seed 42 --wd 0.5 --lr 0.001 --beta2 0.80 --steps 4000 --warmup 1500 --min_lr_ratio 0.1 --grad-clip 1.0 "

@@ -8,13 +8,13 @@ from urllib.parse import unquote
 
 import pytest
 
+from lib.base.provenance import ROOT
 from lib.report.figures import save
 from lib.report.mathml import mathml, styled_letter
-from lib.report.paper_figures import FIGURES
-from lib.base.provenance import ROOT
-from lib.report.site import build_report
 from lib.report.page import markdown
+from lib.report.paper_figures import FIGURES
 from lib.report.rundata import load_runs
+from lib.report.site import build_report
 from tests.browser import Browser
 from tests.synthetic_study import build_study
 

@@ -6,9 +6,9 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.params.run import format_beta2
+from lib.params.study import load_study
 from lib.report.published import load_published
 from lib.report.results import OBSERVED_ONLY, collect, preset_steps
-from lib.params.study import load_study
 from lib.report.summary import reheat_summary, table_beta2, write_summary
 from lib.report.tables import tables
 from tests.study_folder import smoke_study, write, write_reheat, write_study

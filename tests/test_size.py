@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lib.models.gpt import build_model
-from lib.train.size import flops_per_token, parameters, training_memory, trunk
 from lib.params.study import load_study
+from lib.train.size import flops_per_token, parameters, training_memory, trunk
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,11 +11,11 @@ import torch
 
 from lib.base.errors import BadInput
 from lib.base.files import json_text, snapshot_path, write_atomically
-from lib.measure.foreign import open_checkpoints
-from lib.models.gpt import build_model
 from lib.base.provenance import ROOT
 from lib.base.snapshots import open_snapshots, snapshot_digest
 from lib.base.tensors import load_tensors, save_tensors, tensors_digest, write_snapshot
+from lib.measure.foreign import open_checkpoints
+from lib.models.gpt import build_model
 
 
 def some_tensors(seed=0):

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from lib.workflow.explore import explore
 from lib.base.files import snapshot_path
+from lib.base.tensors import load_tensors
 from lib.geometry.presets import PRESETS, Backbone, measure
-from lib.params.run import load_params
 from lib.measure.reheat import reheat
 from lib.measure.stages import curvature, fillers, gradients
-from lib.params.study import Reheat, load_study
-from lib.base.tensors import load_tensors
-from lib.train.loop import train
 from lib.measure.trajectory import geometry, run_digest
 from lib.models.trunk import trunk_names
+from lib.params.run import load_params
+from lib.params.study import Reheat, load_study
+from lib.train.loop import train
+from lib.workflow.explore import explore
 
 SCALE = "50"
 

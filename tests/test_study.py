@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from lib.params import study
 from lib.base.errors import BadInput
+from lib.params import study
 from lib.params.run import run_hash, run_name, snapshot_steps
 from lib.params.study import (
     VARIANTS,

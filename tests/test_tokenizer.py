@@ -6,9 +6,9 @@ import pytest
 from tokenizers import Tokenizer, models
 
 import storyworld
-from lib.tasks.stories.corpus import build_corpus
 from lib.base.errors import BadInput
 from lib.params.run import TokenizerParams
+from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.templates import TEMPLATES
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer, train_bpe
 

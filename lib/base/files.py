@@ -133,3 +133,8 @@ def fingerprint(path: Path) -> str:
         file.seek(max(ENDS, size - ENDS))
         found.update(file.read())
     return f"{size} {found.hexdigest()}"
+
+
+def content_hash(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.tasks.stories.batches import Batch, batch
-from lib.tasks.stories.corpus import Corpus
 from lib.base.errors import BadInput
 from lib.base.files import CURRENT, snapshot_path
+from lib.base.tensors import load_snapshot, load_tensors
 from lib.geometry.backbone import Pca
 from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.geometry.sequences import Sequences
-from lib.tasks.stories.loss import head_loss, position_weights
 from lib.models.gpt import GPT, build_model
 from lib.params.run import Params, load_params, run_hash
+from lib.tasks.stories.batches import Batch, batch
+from lib.tasks.stories.corpus import Corpus
+from lib.tasks.stories.loss import head_loss, position_weights
 from lib.tasks.stories.probe import Probes
-from lib.base.tensors import load_snapshot, load_tensors
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from lib.base.files import snapshot_path
+from lib.base.snapshots import Snapshots, snapshot_digest
 from lib.geometry.gram import Digest, materialise
 from lib.geometry.null import fitted_null
 from lib.geometry.presets import fit
+from lib.measure.trajectory import run_digest, run_snapshots, schedule, write_analysis
 from lib.params.run import Params, load_params, reheat_name
-from lib.train.records import read_evaluations, read_record
-from lib.base.snapshots import Snapshots, snapshot_digest
 from lib.params.study import Reheat, reheat_params
 from lib.train.loop import train
-from lib.measure.trajectory import run_digest, run_snapshots, schedule, write_analysis
+from lib.train.records import read_evaluations, read_record
 
 
 def reheat(folder: Path, protocol: Reheat, time_scale: str) -> list[dict[str, Any]]:

@@ -11,6 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from lib.base.snapshots import Snapshots
+from lib.geometry.directions import random_direction
+from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
+from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
+from lib.geometry.gram import Digest
+from lib.geometry.presets import fit
+from lib.geometry.spectrum import batch_spectrum
 from lib.measure.analysis import (
     adam_direction,
     analysis_batches,
@@ -23,21 +30,14 @@ from lib.measure.analysis import (
     weighted,
     whole_steps,
 )
+from lib.measure.trajectory import run_digest, run_snapshots, write_analysis
+from lib.models.products import fast_products
+from lib.models.trunk import trunk_names
+from lib.optim.schedules import probe_weight
+from lib.params.run import Params, load_params
 from lib.tasks.stories.corpus import build_corpus, corpora_folder
 from lib.tasks.stories.evaluate import evaluate
-from lib.geometry.directions import random_direction
-from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
-from lib.geometry.gradients import alignment, gradient_gram, interference, squared_batch
-from lib.geometry.gram import Digest
-from lib.geometry.presets import fit
-from lib.geometry.spectrum import batch_spectrum
-from lib.params.run import Params, load_params
 from lib.tasks.stories.probe import build_probes, eval_sets
-from lib.models.products import fast_products
-from lib.optim.schedules import probe_weight
-from lib.base.snapshots import Snapshots
-from lib.measure.trajectory import run_digest, run_snapshots, write_analysis
-from lib.models.trunk import trunk_names
 
 # ---------------------------------------------------------------------------------------------------- the probe
 

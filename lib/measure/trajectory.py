@@ -12,14 +12,14 @@ import numpy as np
 
 from lib.base.errors import BadInput
 from lib.base.files import json_text, read_json, write_atomically
+from lib.base.snapshots import Snapshots, open_snapshots
 from lib.geometry.gram import Digest, digest, load_digest, save_digest
 from lib.geometry.null import compare, decay_share, fit_scale, fitted_null, isotropic_scale, noise_adam
 from lib.geometry.presets import PRESETS, fit, measure
+from lib.models.trunk import trunk_names
+from lib.optim.schedules import learning_rate
 from lib.params.run import Params, load_params, run_hash
 from lib.train.records import read_evaluations
-from lib.optim.schedules import learning_rate
-from lib.base.snapshots import Snapshots, open_snapshots
-from lib.models.trunk import trunk_names
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point

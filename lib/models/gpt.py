@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.params.run import ModelParams
 from lib.models.trunk import trunk_names
+from lib.params.run import ModelParams
 
 INIT_STD = 0.02
 

@@ -5,14 +5,13 @@ and `lib.params.study` resolves them. Fields marked `Steps` shrink with a profil
 `Tokens` with its context scale.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.base.files import content_hash
 from lib.base.yaml_text import dump_yaml, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
@@ -229,11 +228,6 @@ def identity(p: Params) -> dict[str, Any]:
 
 def run_hash(p: Params) -> str:
     return content_hash(identity(p))
-
-
-def content_hash(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:

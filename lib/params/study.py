@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lib.params.dotted import flatten, unflatten
 from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.base.yaml_text import parse_yaml, read_yaml
+from lib.params.dotted import flatten, unflatten
 from lib.params.run import (
     Count,
     NonNegative,
@@ -32,9 +33,8 @@ from lib.params.run import (
     validate,
 )
 from lib.params.scaling import scale, scaled
-from lib.base.yaml_text import parse_yaml, read_yaml
 
-PARAMS_FOLDER = Path(__file__).resolve().parents[1] / "params"
+PARAMS_FOLDER = Path(__file__).resolve().parents[2] / "params"
 BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput
+from lib.base.yaml_text import read_yaml
 from lib.params.run import Strict, format_beta2, validate
 from lib.report.results import OBSERVED_ONLY, Estimate, Results
-from lib.base.yaml_text import read_yaml
 
-CLAIMS_FILE = Path(__file__).resolve().parents[1] / "params" / "claims.yaml"
+CLAIMS_FILE = Path(__file__).resolve().parents[2] / "params" / "claims.yaml"
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
 
 Part = Literal["observed", "null", "excess", "simulated"]

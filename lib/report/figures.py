@@ -15,8 +15,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.base.files import write_atomically
-from lib.params.run import Params
 from lib.optim.schedules import learning_rate, probe_weight
+from lib.params.run import Params
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
 NULL = "#B5B5B5"  # every null, and nothing else

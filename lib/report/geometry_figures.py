@@ -12,7 +12,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.figures import BLUE, GREY, MARKERS, NULL, PAGE, missing, note, null_band, ordered_palette, published_points
+from lib.report.figures import (
+    BLUE,
+    GREY,
+    MARKERS,
+    NULL,
+    PAGE,
+    missing,
+    note,
+    null_band,
+    ordered_palette,
+    published_points,
+)
 from lib.report.panels import Curve, curve, draw, envelope, legend, mark_diverged
 from lib.report.rundata import RunData, groups, numbers
 

@@ -4,8 +4,8 @@ import re
 import subprocess
 
 from lib.base import provenance
-from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.params.run import Params, format_beta2
+from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.report.results import ANALYSES, Results
 from lib.report.tex import escaped, macro_name, number, power, short, tex
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lib.report.figures import MARKERS, RED, missing, null_band, ordered_palette
 from lib.geometry.presets import preset_steps
+from lib.report.figures import MARKERS, RED, missing, null_band, ordered_palette
 from lib.report.rundata import RunData, groups, numbers
 
 Curve = tuple[np.ndarray, np.ndarray]

@@ -9,13 +9,13 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from lib.report.claims import judge, load_claims
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.report.numbers import numbers
 from lib.base.provenance import ROOT
-from lib.report.results import collect
 from lib.params.study import Study
+from lib.report.claims import judge, load_claims
+from lib.report.numbers import numbers
+from lib.report.results import collect
 from lib.report.tables import tables
 from lib.report.tex import check_used, macros
 

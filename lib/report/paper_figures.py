@@ -7,12 +7,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from lib.params.study import Study
 from lib.report.behaviour_figures import fisher, interference, probe, reheat
 from lib.report.figures import save
 from lib.report.geometry_figures import Published, alignment, backbone, beta2_summary, phases, spectrum
 from lib.report.published import load_published
 from lib.report.rundata import RunData, load_runs, source
-from lib.params.study import Study
 
 Draw = Callable[[Sequence[RunData], Fraction, Published], Figure]
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lib.params.run import Strict, validate
 from lib.base.yaml_text import read_yaml
+from lib.params.run import Strict, validate
 
-PUBLISHED_FILE = Path(__file__).resolve().parents[1] / "params" / "published.yaml"
+PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "params" / "published.yaml"
 
 Status = Literal["sound", "conflict", "void"]
 Text = Annotated[str, Field(min_length=1)]

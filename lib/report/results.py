@@ -27,9 +27,9 @@ import numpy as np
 from lib.base.files import read_json
 from lib.geometry import presets
 from lib.params.run import Params
+from lib.params.study import Study
 from lib.report.published import Published, load_published
 from lib.train.records import read_evaluations, read_record
-from lib.params.study import Study
 
 PARTS = ("observed", "null", "excess", "simulated")
 ANALYSES = ("backbone", "fillers", "fisher", "interference_metrics", "reheat")

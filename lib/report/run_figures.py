@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.report.figures import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED
 from lib.geometry.backbone import Window, decompose, pca
 from lib.geometry.gram import Digest
+from lib.report.figures import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED
 
 COLOURS = {"v_b": BLUE, "PC2": GREEN, "update": RED, "-theta_0": ORANGE, "random": GREY}
 NAMES = {"-theta_0": "−θ₀", "-theta": "−θ", "v_b": "v_b", "adam": "Adam"}

@@ -10,8 +10,8 @@ import numpy as np
 
 from lib.base.files import read_json
 from lib.params.run import Params
-from lib.train.records import read_evaluations, read_record
 from lib.params.study import Study
+from lib.train.records import read_evaluations, read_record
 
 
 @dataclass(frozen=True)

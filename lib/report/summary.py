@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lib.report.claims import judge, load_claims
 from lib.base.files import json_text, write_atomically
 from lib.params.run import format_beta2
+from lib.report.claims import judge, load_claims
 from lib.report.results import OBSERVED_ONLY, Results
 
 REFERENCE_COLUMNS = {

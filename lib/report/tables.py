@@ -1,8 +1,8 @@
 """The paper's tables: published | ours | null | excess wherever the four exist."""
 
-from lib.report.claims import Verdict
 from lib.params.dotted import flatten
 from lib.params.run import format_beta2
+from lib.report.claims import Verdict
 from lib.report.published import Published, Quantity
 from lib.report.results import OBSERVED_ONLY, Results, RunResult
 from lib.report.tex import escaped, long_table, number, table, tex

@@ -18,17 +18,8 @@ from tqdm import tqdm
 
 from lib.base import provenance
 from lib.base.errors import BadInput
-from lib.base.files import CURRENT, PREVIOUS, json_text, write_atomically
-from lib.params.run import (
-    Params,
-    content_hash,
-    differences,
-    dump_params,
-    identity,
-    load_params,
-    reheat_name,
-    run_hash,
-)
+from lib.base.files import CURRENT, PREVIOUS, content_hash, json_text, write_atomically
+from lib.params.run import Params, differences, dump_params, identity, load_params, reheat_name, run_hash
 from lib.train.records import lost_file, read_record
 
 LINE_SECONDS = 5.0  # between progress lines where there is no terminal

@@ -16,26 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.train import parallel
 from lib.base import provenance
-from lib.tasks.stories.batches import Batch, batch, validation_batch
-from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
-from lib.tasks.stories.corpus import Corpus, build_corpus, corpora_folder, corpus_key
-from lib.train.divergence import State, judge, look
 from lib.base.errors import BadInput
-from lib.tasks.stories.evaluate import evaluate_all
 from lib.base.interrupts import Interrupts
-from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
-from lib.models.gpt import GPT, build_model
-from lib.optim.adamw import build_optimizer
-from lib.train.parallel import Ranks
-from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
-from lib.tasks.stories.probe import build_probes, eval_sets
-from lib.models.products import fast_products
-from lib.train.records import lost_before, read_record
-from lib.train.folder import Progress, RunFolder
-from lib.optim.schedules import learning_rate, probe_weight
 from lib.base.tensors import load_tensors, write_snapshot
+from lib.models.gpt import GPT, build_model
+from lib.models.products import fast_products
+from lib.optim.adamw import build_optimizer
+from lib.optim.schedules import learning_rate, probe_weight
+from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
+from lib.tasks.stories.batches import Batch, batch, validation_batch
+from lib.tasks.stories.corpus import Corpus, build_corpus, corpora_folder, corpus_key
+from lib.tasks.stories.evaluate import evaluate_all
+from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
+from lib.tasks.stories.probe import build_probes, eval_sets
+from lib.train import parallel
+from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
+from lib.train.divergence import State, judge, look
+from lib.train.folder import Progress, RunFolder
+from lib.train.parallel import Ranks
+from lib.train.records import lost_before, read_record
 from lib.train.writer import Writer, frozen
 
 # Steps between looks at the losses. On a GPU a look waits for the device; the steps are fixed, so that
@@ -46,8 +46,8 @@ LOOK_EVERY = {"cpu": 1, "cuda": 10}
 def train(params: Params, folder: Path, corpora: Path | None = None) -> dict[str, Any]:
     """Train `params` in `folder`, resuming whatever is there; returns the final run.json.
 
-    With machine.processes above 1 that many processes share every batch (`lib.train.loop.parallel`); only the first of
-    them returns a record.
+    With machine.processes above 1 that many processes share every batch (`lib.train.parallel`); only the first
+    of them returns a record.
 
     Raises BadInput when the folder holds a run of other parameters, code, corpus or versions (saying which),
     when another process is training in it, or when something on disk cannot be read.

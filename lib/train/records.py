@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput
-from lib.base.files import CURRENT, json_text, read_json, snapshot_path
-from lib.params.run import Params, content_hash, run_hash, snapshot_steps
+from lib.base.files import CURRENT, content_hash, json_text, read_json, snapshot_path
+from lib.params.run import Params, run_hash, snapshot_steps
 
 STATES = ("training", "done", "diverged", "failed")
 

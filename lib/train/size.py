@@ -41,7 +41,8 @@ class Memory:
 
 
 def training_memory(p: Params, vocab: int, rows: int, bf16: bool) -> Memory:
-    """Memory of a run's arrays; `rows` is `lib.tasks.stories.loss.ROWS` of the device, bf16 whether it multiplies in bfloat16.
+    """Memory of a run's arrays; `rows` is `lib.tasks.stories.loss.ROWS` of the device,
+    bf16 whether it multiplies in bfloat16.
 
     A block keeps, for each token: the inputs of both norms (2 d, float32), and in the precision of the
     products the norms' outputs (2 d), q, k, v (3 d), what attention made of them (d, and once more where the

@@ -15,8 +15,8 @@ from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
 
 if TYPE_CHECKING:
-    from lib.workflow.rules import Target
     from lib.params.study import Study
+    from lib.workflow.rules import Target
 
 OUTPUTS = Path("outputs")
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
@@ -112,11 +112,11 @@ def run_command(arguments: list[str]) -> int:
 
 
 def study_command(options: argparse.Namespace) -> int:
+    from lib.params.study import load_study
     from lib.workflow.finish import steps
     from lib.workflow.pack import packed_arguments, unpack
     from lib.workflow.rules import reasons, targets
     from lib.workflow.status import status_table, why_text
-    from lib.params.study import load_study
 
     arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
     packed = getattr(options, "source", None)
@@ -144,10 +144,10 @@ def study_command(options: argparse.Namespace) -> int:
 
 def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
+    from lib.train.folder import hold
     from lib.workflow.finish import finish, steps
     from lib.workflow.launch import job_count, launch_command, run_rules
     from lib.workflow.rules import discard, reasons, write_rules
-    from lib.train.folder import hold
     from lib.workflow.status import runs_table
 
     launch = launch_command()
@@ -182,9 +182,9 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
 
 def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
+    from lib.train.folder import hold
     from lib.workflow.finish import BUILD, FIGURES, finish, steps
     from lib.workflow.rules import reasons
-    from lib.train.folder import hold
     from lib.workflow.status import claims_table
 
     if not folder.is_dir():
@@ -260,7 +260,7 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
         parameters = read_inputs(inputs)["parameters"] if inputs.is_file() else {}
         nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())} | parameters), page)
     print(f"{page} opens on {folder.name}")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     command = [sys.executable, "-m", "jupyter", "lab", page.name]
     if os.geteuid() == 0:  # in a container; Jupyter wants to hear it said
         command.append("--allow-root")

@@ -5,16 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lib.params.dotted import flatten
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
-from lib.measure.foreign import foreign_model, open_checkpoints
-from lib.models.gpt import build_model
-from lib.params.run import Params, dump_params, run_hash
-from lib.workflow.runner import StageFailed, execute_notebook
-from lib.params.study import complete, load_study, parse_overrides
 from lib.base.tensors import write_snapshot
+from lib.measure.foreign import foreign_model, open_checkpoints
 from lib.measure.trajectory import FOREIGN
+from lib.models.gpt import build_model
+from lib.params.dotted import flatten
+from lib.params.run import Params, dump_params, run_hash
+from lib.params.study import complete, load_study, parse_overrides
+from lib.workflow.runner import StageFailed, execute_notebook
 
 
 def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, list[str]]:

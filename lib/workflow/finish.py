@@ -15,12 +15,11 @@ from typing import Any
 
 from lib.base import provenance
 from lib.base.errors import BadInput
-from lib.base.files import fingerprint, json_text, write_atomically
-from lib.params.run import content_hash
-from lib.workflow.rules import Target
-from lib.train.folder import clock, now_text
-from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
+from lib.base.files import content_hash, fingerprint, json_text, write_atomically
 from lib.params.study import Study
+from lib.train.folder import clock, now_text
+from lib.workflow.rules import Target
+from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 
 FIGURES = "06_figures"
 BUILD = provenance.ROOT / "paper" / "build"
@@ -72,14 +71,18 @@ def steps(
     sources = sorted(path for path in BUILD.parent.iterdir() if path.is_file())
     paper = {
         "figures": content_hash(figures),
-        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "report" / "paper.py", presentation=True)),
+        "code": content_hash(
+            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "paper.py", presentation=True)
+        ),
         "text": content_hash([path.read_text(encoding="utf-8") for path in sources]),
         # Studies and profiles share one build folder: another one's paper there is not this one's.
         "build folder": _built_for(),
     }
     report = {
         "figures": content_hash(figures),
-        "code": content_hash(provenance.code_hashes(provenance.ROOT / "lib" / "report" / "site.py", presentation=True)),
+        "code": content_hash(
+            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "site.py", presentation=True)
+        ),
     }
 
     def make_figures() -> list[Path]:

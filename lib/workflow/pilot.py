@@ -3,12 +3,12 @@
 import shlex
 from pathlib import Path
 
-from lib.params.dotted import flatten
 from lib.base.errors import BadInput, nearest
 from lib.base.files import snapshot_path
+from lib.base.yaml_text import parse_yaml
+from lib.params.dotted import flatten
 from lib.params.run import Params, dotted_names, load_params, reheat_name, run_name
 from lib.params.study import complete, load_reheat, load_study, reheat_params
-from lib.base.yaml_text import parse_yaml
 
 # The author's flags and what they are called here.
 PILOT_FLAGS = {

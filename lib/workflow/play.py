@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lib.base.provenance import ROOT
-from lib.workflow.runner import prepare_run
 from lib.params.study import load_study
+from lib.workflow.runner import prepare_run
 
 PLAYGROUND = ROOT / "outputs" / "playground"
 SHORT_REHEAT = {

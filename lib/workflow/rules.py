@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from lib.base import provenance
-from lib.tasks.stories.corpus import corpus_key
 from lib.base.errors import BadInput
-from lib.base.files import json_text, write_atomically
-from lib.params.run import content_hash, differences, dump_params, identity
-from lib.workflow.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
+from lib.base.files import content_hash, json_text, write_atomically
+from lib.params.run import differences, dump_params, identity
 from lib.params.study import Run, Study
+from lib.tasks.stories.corpus import corpus_key
+from lib.workflow.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,15 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from lib.base import memory
-from lib.base import provenance
-from lib.tasks.stories.corpus import corpus_key
+from lib.base import memory, provenance
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
-from lib.workflow.kernels import kernel_manager, scratch_folder
 from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
-from lib.workflow.processes import signals_as_one_interrupt
-from lib.train.records import read_record, training_files
+from lib.tasks.stories.corpus import corpus_key
 from lib.train.folder import clock, hold, now_text, record_failure
+from lib.train.records import read_record, training_files
+from lib.workflow.kernels import kernel_manager, scratch_folder
+from lib.workflow.processes import signals_as_one_interrupt
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"

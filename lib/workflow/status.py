@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib.workflow.finish import Step
 from lib.params.run import format_beta2
-from lib.train.records import read_evaluations, read_record
-from lib.workflow.rules import Target
-from lib.train.folder import clock
-from lib.workflow.runner import TRAINING
 from lib.params.study import Run
+from lib.train.folder import clock
+from lib.train.records import read_evaluations, read_record
+from lib.workflow.finish import Step
+from lib.workflow.rules import Target
+from lib.workflow.runner import TRAINING
 
 SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
 

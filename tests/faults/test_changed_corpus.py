@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from lib.params.study import load_study
 from lib.tasks.stories.corpus import build_corpus
 from storyworld import stories
-from lib.params.study import load_study
 from tests.faults.tools import (
     PILOT,
     RUN,

@@ -8,14 +8,14 @@ import zipfile
 import numpy as np
 import torch
 
-from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.base.files import CURRENT, PREVIOUS, snapshot_path
-from lib.geometry import gram
-from lib.geometry.gram import load_digest
-from lib.params.run import run_hash
 from lib.base.snapshots import check_snapshot, open_snapshots, snapshot_digest
 from lib.base.tensors import load_snapshot
+from lib.geometry import gram
+from lib.geometry.gram import load_digest
 from lib.models.trunk import trunk_names
+from lib.params.run import run_hash
+from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import tiny_params
 

@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 
-from lib.tasks.stories.corpus import open_corpus
 from lib.base.files import fingerprint, json_text
-from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.report.results import collect
-from lib.workflow.rules import reasons, targets
 from lib.report.rundata import load_runs, numbers
+from lib.tasks.stories.corpus import open_corpus
+from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
+from lib.workflow.rules import reasons, targets
 from lib.workflow.runner import lost_outputs, read_done
 from lib.workflow.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused

@@ -9,14 +9,14 @@ import sys
 import pytest
 import yaml
 
-from lib.workflow.cli import main
-from lib.params.dotted import flatten
 from lib.base.errors import BadInput
 from lib.base.files import json_text
-from lib.params.run import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
 from lib.base.provenance import ROOT
-from lib.params.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
 from lib.base.yaml_text import parse_yaml
+from lib.params.dotted import flatten
+from lib.params.run import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
+from lib.params.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
+from lib.workflow.cli import main
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 
 SECONDS = 3.0  # of a processor, for one file; the slowest that are read take a few tenths

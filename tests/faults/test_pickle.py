@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
-from lib.measure.foreign import foreign_model, open_checkpoints
-from lib.geometry.gram import load_digest
-from lib.models.gpt import build_model
 from lib.base.tensors import load_tensors
+from lib.geometry.gram import load_digest
+from lib.measure.foreign import foreign_model, open_checkpoints
+from lib.models.gpt import build_model
 
 
 def _numpy(path):

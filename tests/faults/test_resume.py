@@ -13,8 +13,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from lib.train import checkpoint
 from lib.base.errors import BadInput
+from lib.train import checkpoint
 from lib.train.loop import train
 from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from lib.base.errors import BadInput
-from lib.workflow.launch import job_count
 from lib.train.folder import hold
+from lib.workflow.launch import job_count
 from tests.faults.tools import ROOT, RUN, make, results, start_make
 
 SCRIPTS = ROOT / "tests" / "slurm"

@@ -7,18 +7,18 @@ import signal
 
 import pytest
 
-from lib.train import loop as module
 from lib.base.errors import BadInput
 from lib.base.files import json_text
-from lib.workflow.finish import Step, finish
+from lib.measure.trajectory import run_digest
 from lib.params.run import load_params
+from lib.params.study import load_study
 from lib.report.results import collect
+from lib.report.summary import write_summary
+from lib.train import loop as module
+from lib.train.loop import train
+from lib.workflow.finish import Step, finish
 from lib.workflow.rules import reasons, targets, write_rules
 from lib.workflow.runner import execute_stage, read_done
-from lib.params.study import load_study
-from lib.report.summary import write_summary
-from lib.train.loop import train
-from lib.measure.trajectory import run_digest
 from tests.faults.damage import power_losses
 from tests.faults.tiny_run import STEPS, results, tiny_params
 from tests.study_folder import smoke_study, write_reheat, write_study

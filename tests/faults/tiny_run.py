@@ -1,8 +1,8 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
+from lib.measure.trajectory import geometry
 from lib.params.study import load_study
 from lib.train.loop import train
-from lib.measure.trajectory import geometry
 
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "

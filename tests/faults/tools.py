@@ -55,8 +55,8 @@ def copied_tree(home: Path) -> Path:
 
 def trained_run(study: Path, outputs: Path) -> Path:
     """The one run of a study, trained here, with the files by which make's stages know it."""
-    from lib.workflow.rules import targets, write_rules
     from lib.train.loop import train
+    from lib.workflow.rules import targets, write_rules
 
     loaded = load_study(str(study), "smoke")
     folder = outputs / loaded.folder_name

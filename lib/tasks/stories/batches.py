@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from lib.tasks.stories.corpus import Corpus, Split
 from lib.params.run import Params
+from lib.tasks.stories.corpus import Corpus, Split
 from lib.tasks.stories.probe import Probes
 from lib.tasks.stories.templates import TEMPLATES
 

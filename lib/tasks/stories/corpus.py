@@ -22,9 +22,9 @@ from tokenizers import Tokenizer
 
 import storyworld
 from lib.base.errors import BadInput
-from lib.base.files import write_atomically
-from lib.params.run import CorpusParams, Params, content_hash
+from lib.base.files import content_hash, write_atomically
 from lib.base.provenance import ROOT, code_hashes, module_hash
+from lib.params.run import CorpusParams, Params
 from lib.tasks.stories.sources import file_stories, hub_stories
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lib.models.gpt import GPT
 from lib.tasks.stories.batches import Batch
 from lib.tasks.stories.loss import head_logits, position_losses
-from lib.models.gpt import GPT
 from lib.tasks.stories.probe import EvalSet
 
 CHUNK = 64  # sequences in one forward pass

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lib.tasks.stories.batches import Batch
 from lib.models.products import product
+from lib.tasks.stories.batches import Batch
 
 # Rows of logits that exist at once: on a CPU they stay in its cache, on a GPU they fill it with work.
 ROWS = {"cpu": 256, "cuda": 4096}

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer
 
-from lib.tasks.stories.corpus import Corpus
 from lib.base.errors import BadInput
 from lib.params.run import Params, ProbeParams
+from lib.tasks.stories.corpus import Corpus
 from lib.tasks.stories.templates import TEMPLATES
 
 # Ordinary words that fill up the list when the vocabulary has too few upper-case words of its own: those of
