@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
 study: haul
 axes: {{seed: [{seeds}]}}
-set: {{schedule.steps: 20, schedule.warmup: 8, schedule.lambda_step: 20, snapshots.whole: [8, 20]}}
+set: {{schedule.steps: 20, schedule.warmup: 8, task.lambda_step: 20, snapshots.whole: [8, 20]}}
 analysis: {{interference_steps: [400],
            interference_batches: 4, fisher_steps: [400, 1000], fisher_batches: [1, 1, 4]}}
 """

@@ -30,8 +30,8 @@ run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small r
 from pathlib import Path
 
 from IPython.display import Markdown, display
-
 from lib.measure.stages import fillers
+
 from lib.params.run import dump_params, load_params
 from lib.report import figures, run_figures
 from lib.tasks.stories.batches import batch, show
@@ -64,7 +64,7 @@ display(Markdown("\n\n---\n\n".join(corpus.tokenizer.decode(corpus.train.story(i
 #
 # Batch $k$ is a pure function of the seed and $k$. Below are examples of the first batch as the model sees
 # them. The scored answer stands in [[ ]]: the model must copy the codeword from the key it read before.
-# Gaps between key and question lie in `probe.gap_in` here; the question after a longer gap (`probe.gap_ood`)
+# Gaps between key and question lie in `task.probe.gap_in` here; the question after a longer gap (`task.probe.gap_ood`)
 # is only ever asked in evaluation. That accuracy, **p_ood**, is the quantity whose rise and fall the paper is
 # about.
 

@@ -24,13 +24,13 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-time_scale: str = "50"  # published steps per step of this run
 protocol: dict = {}  # the study's reheat section; empty: one short condition
 
 # %%
 from pathlib import Path
 
 from lib.measure.reheat import reheat
+
 from lib.params.study import Reheat
 from lib.report import figures, run_figures
 from lib.workflow.play import SHORT_REHEAT, trained

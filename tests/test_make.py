@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
 study: tiny
 axes: {optim.beta2: [0.95, 0.0]}
-set: {schedule.steps: 40, schedule.warmup: 15, schedule.lambda_step: 40, snapshots.whole: [8, 20, 32, 40],
+set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40],
       machine.checkpoint_seconds: 0.01}
 analysis: {interference_steps: [1600],
            interference_batches: 4, fisher_steps: [400, 1000, 1600, 2000], fisher_batches: [1, 1, 4]}
@@ -151,7 +151,7 @@ def test_deleted_files_come_back(built, tmp_path):
 
 
 def test_two_makes_name_the_holder(built):
-    from lib.train.folder import hold
+    from lib.base.locks import hold
 
     study, outputs, _ = built
     held = hold(outputs / "tiny-smoke" / ".lock", outputs, patience=0)
@@ -167,11 +167,11 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(
         STUDY.replace("tiny", "own").replace(
-            "{optim.beta2: [0.95, 0.0]}", "{corpus.source: [storyworld, file], optim.beta2: [0.95]}"
+            "{optim.beta2: [0.95, 0.0]}", "{task.corpus.source: [storyworld, file], optim.beta2: [0.95]}"
         )
         + "\n"
     )
-    text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"corpus.path: '{stories}'")
+    text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"task.corpus.path: '{stories}'")
     own.write_text(text)
     said = make("grid", study=own, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0

@@ -12,9 +12,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from lib.base.files import content_hash
+from lib.base.files import ROOT, content_hash
 
-ROOT = Path(__file__).resolve().parents[2]
 # How runs are named, checked, launched and reported. What they are told is hashed as parameters instead.
 PLUMBING = {
     "cli",

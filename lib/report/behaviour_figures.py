@@ -48,7 +48,7 @@ def probe(runs: Sequence[RunData]) -> Figure:
     for ax in axes[:2]:
         ax.set_ylim(-0.03, 1.03)
         if runs:
-            ax.axhline(1 / runs[0].params.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance")
+            ax.axhline(1 / runs[0].params.task.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance")
     legend(figure, runs)
     return figure
 

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput
 from lib.base.yaml_text import read_yaml
-from lib.params.run import Strict, format_beta2, validate
+from lib.params.fields import Strict
+from lib.params.run import format_beta2, validate
 from lib.report.results import OBSERVED_ONLY, Estimate, Results
 
 CLAIMS_FILE = Path(__file__).resolve().parents[2] / "params" / "claims.yaml"

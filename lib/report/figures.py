@@ -123,12 +123,12 @@ def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[st
     losses.set(title="loss", ylabel="nats per token")
     _cut(losses, s["val_loss"], s["train_loss"])
 
-    accuracies.plot(steps, s["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.probe.gap_in)}")
-    ood = f"p_ood, gaps {_range(p.probe.gap_ood)}"
+    accuracies.plot(steps, s["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.task.probe.gap_in)}")
+    ood = f"p_ood, gaps {_range(p.task.probe.gap_ood)}"
     accuracies.plot(steps, s["probe_ood_acc"], color=RED, marker="o", ms=2.5, label=ood)
     # The legend has the room above one: below, a rise and a fall leave it no place on some runs.
     accuracies.set(title="probes answered right", ylim=(-0.03, 1.22), yticks=np.linspace(0, 1, 6))
-    _level(accuracies, 1 / p.probe.codewords, "chance")
+    _level(accuracies, 1 / p.task.probe.codewords, "chance")
 
     nlls.plot(steps, s["nll_in"], color=GREY, label="in distribution")
     nlls.plot(steps, s["nll_ood"], color=RED, label="longer gaps")

@@ -38,8 +38,8 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
     trunk = m.layers * (4 * m.width**2 + 2 * m.width * m.ff)
     stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
     padding = {"count": "counted as a target", "ignore": "ignored"}[b.pad_targets]
-    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.probe.answer_mask]
-    filler = {"random": "random tokens", "story": "story text"}[p.probe.filler]
+    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
+    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
     seeds = results.seeds
     reheat = results.study.reheat
     return {
@@ -49,7 +49,7 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
         "Width": str(m.width),
         "Heads": str(m.heads),
         "Context": str(m.context),
-        "Vocabulary": f"{p.tokenizer.vocab:,}".replace(",", r"\,"),
+        "Vocabulary": f"{p.task.tokenizer.vocab:,}".replace(",", r"\,"),
         "Trunk": short(trunk / 1e6),
         "Steps": str(s.steps),
         "Warmup": str(s.warmup),
@@ -61,18 +61,18 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
         "Epsilon": power(p.optim.eps),
         "Clip": f"{p.optim.clip:g}",
         "MinRatio": f"{p.schedule.min_lr_ratio:g}",
-        "Lambda": f"{p.schedule.lambda_probe:g}",
-        "Corpus": stories.get(p.corpus.source, tex(p.corpus.source)),
-        "Stories": f"{p.corpus.train_stories:,}".replace(",", r"\,"),
-        "Variant": tex(p.variant),
+        "Lambda": f"{p.task.lambda_probe:g}",
+        "Corpus": stories.get(p.task.corpus.source, tex(p.task.corpus.source)),
+        "Stories": f"{p.task.corpus.train_stories:,}".replace(",", r"\,"),
+        "Variant": tex(p.task.variant),
         "Padding": padding,
         "Mask": mask,
         "Filler": filler,
-        "ProbeShare": number(p.probe.p, 2),
-        "Codewords": str(p.probe.codewords),
-        "GapIn": "--".join(map(str, p.probe.gap_in)),
-        "GapOod": "--".join(map(str, p.probe.gap_ood)),
-        "Examples": str(p.probe.eval_examples),
+        "ProbeShare": number(p.task.probe.p, 2),
+        "Codewords": str(p.task.probe.codewords),
+        "GapIn": "--".join(map(str, p.task.probe.gap_in)),
+        "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
+        "Examples": str(p.task.probe.eval_examples),
         "Trained": ", ".join(format_beta2(beta2) for beta2 in results.trained()) or "no value",
         "Grid": ", ".join(format_beta2(beta2) for beta2 in results.beta2),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lib.base.yaml_text import read_yaml
-from lib.params.run import Strict, validate
+from lib.params.fields import Strict
+from lib.params.run import validate
 
 PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "params" / "published.yaml"
 

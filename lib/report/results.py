@@ -167,7 +167,7 @@ class RunResult:
         raise KeyError(name)
 
     def _binomial(self, p: float | None) -> float:
-        return math.sqrt(p * (1 - p) / self.params.probe.eval_examples) if p is not None else math.nan
+        return math.sqrt(p * (1 - p) / self.params.task.probe.eval_examples) if p is not None else math.nan
 
     def _point(self, points: list[dict[str, Any]] | None, step: str) -> dict[str, Any] | None:
         """What was measured at a published step; "last" is the last there is."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
 from lib.params.study import Study
 from lib.report.page import markdown, notebook_page, page
 from lib.report.rundata import RunData, label, load_runs
-from lib.train.folder import clock
 
 HEADLINE = "beta2_summary"
 CAPTIONS = {

@@ -144,7 +144,7 @@ def study_command(options: argparse.Namespace) -> int:
 
 def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
-    from lib.train.folder import hold
+    from lib.base.locks import hold
     from lib.workflow.finish import finish, steps
     from lib.workflow.launch import job_count, launch_command, run_rules
     from lib.workflow.rules import discard, reasons, write_rules
@@ -182,7 +182,7 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
 
 def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
-    from lib.train.folder import hold
+    from lib.base.locks import hold
     from lib.workflow.finish import BUILD, FIGURES, finish, steps
     from lib.workflow.rules import reasons
     from lib.workflow.status import claims_table

@@ -60,7 +60,7 @@ def foreign_params(checkpoints: Path, steps: list[int], overrides: str) -> Param
     sizes = {"layers": layers, "width": width, "ff": len(model["blocks.0.mlp.w_up.weight"]), "context": context}
     values = flatten(base.model_dump(mode="json"))
     values |= {f"model.{name}": value for name, value in sizes.items()}
-    values |= {"schedule.steps": steps[-1], "snapshots.whole": [], "schedule.lambda_step": steps[-1]}
+    values |= {"schedule.steps": steps[-1], "snapshots.whole": [], "task.lambda_step": steps[-1]}
     where = f"{checkpoints} with SET"
     given = parse_overrides(overrides)
     for name in given:

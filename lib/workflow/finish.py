@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from lib.base import provenance
+from lib.base.clock import clock, now_text
 from lib.base.errors import BadInput
 from lib.base.files import content_hash, fingerprint, json_text, write_atomically
 from lib.params.study import Study
-from lib.train.folder import clock, now_text
 from lib.workflow.rules import Target
 from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 

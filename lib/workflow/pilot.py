@@ -26,10 +26,10 @@ PILOT_FLAGS = {
     "save_ckpt_dense_to": "snapshots.dense_to",
     "save_ckpt_sparse_every": "snapshots.sparse_every",
     "save_ckpt_sparse_from": "snapshots.sparse_from",
-    "lambda_probe": "schedule.lambda_probe",
-    "lambda_probe2": "schedule.lambda_probe2",
-    "lambda_step": "schedule.lambda_step",
-    "p_probe": "probe.p",
+    "lambda_probe": "task.lambda_probe",
+    "lambda_probe2": "task.lambda_probe2",
+    "lambda_step": "task.lambda_step",
+    "p_probe": "task.probe.p",
     "batch_size": "batch.size",
 }
 PILOT_PLACES = ("study", "profile", "out_dir", "resume_from")

@@ -20,7 +20,7 @@ SHORT_REHEAT = {
 
 
 def playground(overrides: str = "") -> Path:
-    """The folder of a smoke-sized run with `overrides` ('optim.beta2=0.8 probe.p=0.5'), ready to train."""
+    """The folder of a smoke-sized run with `overrides` ('optim.beta2=0.8 task.probe.p=0.5'), ready to train."""
     study = load_study("beta2", "smoke", overrides, axes={})
     folder = PLAYGROUND / study.runs[0].name
     prepare_run(folder, study.runs[0].params)

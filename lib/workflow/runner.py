@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lib.base import memory, provenance
+from lib.base.clock import clock, now_text
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
-from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
+from lib.base.locks import hold
+from lib.params.run import Params, load_params, run_hash
 from lib.tasks.stories.corpus import corpus_key
-from lib.train.folder import clock, hold, now_text, record_failure
+from lib.train.folder import record_failure
 from lib.train.records import read_record, training_files
 from lib.workflow.kernels import kernel_manager, scratch_folder
 from lib.workflow.processes import signals_as_one_interrupt
@@ -82,63 +84,13 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
 # --------------------------------------------------------------------------------------------- before training
 
 
-def prepare_run(run: Path, params: Params) -> None:
-    """Give the folder this run's params.yaml; what another run left there is set aside, whole."""
-    reason = changed_since(run, params)
-    if reason:
-        aside = set_aside(run)
-        print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
-    if not (run / "params.yaml").exists():
-        write_atomically(run / "params.yaml", dump_params(params))
-
-
-def changed_since(run: Path, params: Params) -> str:
-    """Why the run in this folder cannot be gone on with; empty when it can, or when there is none."""
-    if not (run / "params.yaml").exists():
-        return "run.json without params.yaml" if (run / "run.json").exists() else ""
-    try:
-        theirs = load_params(run / "params.yaml")
-    except BadInput as error:
-        return str(error)
-    changed = differences(identity(theirs), identity(params))
-    if changed:
-        return f"{', '.join(changed)} changed"
-    record = read_record(run)
-    if not record or "identity" not in record:
-        return ""
-    was = record["identity"]
-    if was["code"] != provenance.training_code():
-        return "the training code changed"
-    if was["corpus"] != corpus_key(params):
-        return "the corpus changed"
-    if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
-        return "an unfinished run, and library versions changed"
-    if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
-        return "an unfinished run, and machine.processes changed"
-    return ""
-
-
 def refuse_other_corpus(p: Params, found: str, expected: str) -> None:
     """All runs of one make train on one corpus, also when its files are edited meanwhile."""
     if found != expected and not expected.startswith("unreadable"):
         raise BadInput(
-            f"{p.corpus.path or p.corpus.source} (corpus.path): the corpus changed since this make began, and its "
+            f"{p.task.corpus.path or p.task.corpus.source} (task.corpus.path): the corpus changed since this make began, and its "
             "other runs have the earlier text; put that back, or run make again to train all of them on the new one"
         )
-
-
-def set_aside(run: Path) -> Path:
-    """Move a run's folder to `superseded/`, beside the study's runs."""
-    home = run.parent / "superseded"
-    home.mkdir(exist_ok=True)
-    number = 1 + sum(1 for _ in home.glob(f"{run.name}.*"))
-    target = home / f"{run.name}.{number}"
-    # The lock files stay: this process holds them.
-    target.mkdir()
-    for item in sorted(run.iterdir()):
-        if not item.name.endswith(".lock"):
-            shutil.move(item, target / item.name)
-    return target
 
 
 # -------------------------------------------------------------------------------------------- done and outputs

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.base.clock import clock
 from lib.params.run import format_beta2
 from lib.params.study import Run
-from lib.train.folder import clock
 from lib.train.records import read_evaluations, read_record
 from lib.workflow.finish import Step
 from lib.workflow.rules import Target
