@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.base import memory
 from lib.base.errors import BadInput, nearest
-from lib.base.files import disk_trouble
+from lib.base.sentence import sentence
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
 
@@ -27,20 +26,16 @@ def main(arguments: list[str]) -> int:
     try:
         with signals_as_one_interrupt():
             return run_command(arguments)
-    except BadInput as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = open(os.devnull, "w")
         return 0
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
-    except (OSError, MemoryError, RuntimeError) as error:
-        sentence = disk_trouble(error) or memory.ran_out(type(error).__name__, str(error))
-        if not sentence:
+    except Exception as error:
+        if not (told := sentence(error)):
             raise
-        print(f"error: {sentence}", file=sys.stderr)
+        print(told, file=sys.stderr)
         return 2
 
 
@@ -71,8 +66,8 @@ def run_command(arguments: list[str]) -> int:
             )
         if name == "pack":
             study_parser.add_argument("--to", type=Path, help="default: results/<study>-<profile>")
-    execute = commands.add_parser("execute", help="one stage of one run (make calls this)")
-    execute.add_argument("stage")
+    execute = commands.add_parser("execute", help="stages of one run, in this order (make calls this)")
+    execute.add_argument("stages", nargs="+", metavar="stage")
     execute.add_argument("run", type=Path)
     foreign = commands.add_parser("explore", help="notebooks 02, 03 and 05 on a folder of ckpt_XXXXXX.pt files")
     foreign.add_argument("checkpoints", type=Path)
@@ -94,7 +89,7 @@ def run_command(arguments: list[str]) -> int:
         return pilot(arguments[1:])
     options = parser.parse_args(arguments)
     if options.command == "execute":
-        return execute_command(options.stage, options.run)
+        return execute_command(options.stages, options.run)
     if options.command == "train":
         from lib.train.loop import train
 
@@ -230,20 +225,15 @@ def clean(folder: Path) -> int:
     return 0
 
 
-def execute_command(stage: str, run: Path) -> int:
-    from lib.workflow.runner import StageFailed, execute_stage
+def execute_command(stages: list[str], run: Path) -> int:
+    from lib.workflow.runner import execute_stages
 
-    kept = run.parent / ".make" / run.name
     try:
-        execute_stage(stage, run, kept / f"{stage}.inputs", load_params(kept / "params.yaml"))
-    except StageFailed as failure:
-        print(failure, file=sys.stderr)
-        return 1
+        return 1 if execute_stages(stages, run) else 0
     except KeyboardInterrupt:
         if os.environ.get("LAUNCH"):  # it may be this job alone that was asked to stop
             raise
         return 130  # the make above says it once for all stages
-    return 0
 
 
 def open_lab(run: str, notebook: str, outputs: Path) -> int:

@@ -2,7 +2,8 @@
 
 For every stage a small file of everything that goes in (parameters, code, notebook, corpus) is written only
 when it changed, so make's clock means content: a `touch`, a checkout or a comment rebuilds nothing. The rules
-run one command a stage, behind LAUNCH, so make is the scheduler and a cluster is one word.
+run one command a run, and one for each stage that wants its own, behind LAUNCH, so make is the scheduler and a
+cluster is one word.
 """
 
 import re
@@ -19,7 +20,7 @@ from lib.base.files import content_hash, json_text, write_atomically
 from lib.params.run import differences, dump_params, identity
 from lib.params.study import Run, Study
 from lib.tasks.stories.corpus import corpus_key
-from lib.workflow.runner import RESULTS, TRAINING, lost_outputs, notebook_path, read_done
+from lib.workflow.runner import NEEDS, RESULTS, TRAINING, lost_outputs, notebook_path, read_done
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Stage:
     needs: tuple[str, ...]
     # The notebook's parameters for a run of a study; None where the stage does not apply to it.
     parameters: Callable[[Study, Run], dict[str, Any] | None]
+    # A command of its own, which make may run beside other runs': for a stage as long as a training.
+    own_job: bool = False
 
 
 def _reheat_parameters(study: Study, run: Run) -> dict[str, Any] | None:
@@ -50,7 +53,7 @@ STAGES = (
             "batches": s.analysis.fisher_batches,
         },
     ),
-    Stage("04_reheat", ("02_pca",), _reheat_parameters),
+    Stage("04_reheat", ("02_pca",), _reheat_parameters, own_job=True),
     Stage(
         "05_interference",
         ("02_pca",),
@@ -69,6 +72,7 @@ class Target:
 
     stage: str
     needs: tuple[str, ...]
+    own_job: bool
     run: Run
     folder: Path  # the run's
     inputs: dict[str, Any]  # everything that goes in
@@ -95,7 +99,7 @@ def targets(study: Study, folder: Path) -> list[Target]:
             parameters = stage.parameters(study, run)
             if parameters is not None:
                 inputs = of_run | stage_inputs(stage.name, parameters)
-                found.append(Target(stage.name, stage.needs, run, folder / run.name, inputs))
+                found.append(Target(stage.name, stage.needs, stage.own_job, run, folder / run.name, inputs))
     return found
 
 
@@ -126,21 +130,55 @@ def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
             target.done.unlink()
         write_if_changed(target.inputs_file, json_text(target.inputs))
         write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
+    runs: dict[Path, list[Target]] = {}
+    for target in every:
+        runs.setdefault(target.kept, []).append(target)
+    for kept, stages in runs.items():
+        write_if_changed(kept / NEEDS, json_text({t.stage: list(t.needs) for t in stages}))
+    dones = [make_word(target.done) for target in every]
     lines = [
         f"# The grid of {study.folder_name} as make rules; written anew by every make.",
         ".PHONY: all",
-        f"all: {' '.join(make_word(t.done) for t in every)}",
+        f"all: {' '.join(dones)}",
+        f".PRECIOUS: {' '.join(dones)}",  # written last, whole: an interrupt of a later stage deletes none
     ]
-    for target in every:
-        words = [sys.executable, "-m", "lib", "execute", target.stage, str(target.folder)]
-        needed = [target.inputs_file, *(target.folder / f"{name}.done" for name in target.needs)]
-        lines += [
-            f"{make_word(target.done)}: {' '.join(map(make_word, needed))}",
-            f"\t@$(LAUNCH) {shlex.join(words).replace('$', '$$')}",
-        ]
+    for stages in runs.values():
+        for job in jobs(stages):
+            lines += job_rule(job, stages)
     path = folder / ".make" / "rules.mk"
     write_if_changed(path, "\n".join(lines) + "\n")
     return path
+
+
+def jobs(stages: list[Target]) -> list[list[Target]]:
+    """The stages of a run by the command that executes them: each that wants its own alone, the others together."""
+    together = [target for target in stages if not target.own_job]
+    return [job for job in (together, *([target] for target in stages if target.own_job)) if job]
+
+
+def job_rule(job: list[Target], stages: list[Target]) -> list[str]:
+    """The lines of the rule for some of the stages of a run.
+
+    What another command has to make first is waited for and not compared by age: whether a stage is stale is a
+    question of its inputs. A job that fails has failed for make where nothing of it is needed elsewhere;
+    otherwise the markers that are needed say whether the others may go on.
+    """
+    own = {target.stage for target in job}
+    needed = {name for target in job for name in target.needs} - own
+    awaited = {name for target in stages if target.stage not in own for name in target.needs} & own
+    for target in reversed(job):
+        awaited |= set(target.needs) & own if target.stage in awaited else set()
+    folder = job[0].folder
+    before = [make_word(folder / f"{name}.done") for name in sorted(needed)]
+    words = [sys.executable, "-m", "lib", "execute", *(target.stage for target in job), str(folder)]
+    lines = [
+        f"{' '.join(make_word(t.done) for t in job)} &: {' '.join(make_word(t.inputs_file) for t in job)}"
+        + (f" | {' '.join(before)}" if before else ""),
+        f"\t{'-' if awaited else ''}@$(LAUNCH) {shlex.join(words).replace('$', '$$')}",
+    ]
+    for name in sorted(awaited):
+        lines.append(f"\t@test -f {shlex.quote(str(folder / f'{name}.done')).replace('$', '$$')}")
+    return lines
 
 
 def discard(target: Target) -> None:

@@ -4,26 +4,30 @@ The notebook is a jupytext `.py`; papermill executes a copy in a private kernel.
 final name before it is whole, and `<stage>.done`, which holds everything that went in, is written last.
 """
 
+import ast
 import contextlib
 import os
 import shutil
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
 from lib.base import memory, provenance
 from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
+from lib.base.sentence import sentence
 from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
 from lib.tasks.stories.corpus import corpus_key
 from lib.train.folder import clock, hold, now_text, record_failure
 from lib.train.records import read_record, training_files
-from lib.workflow.kernels import kernel_manager, scratch_folder
+from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
 
 NOTEBOOKS = provenance.ROOT / "notebooks"
 TRAINING = "01_train"
+NEEDS = "needs.json"  # among make's own files of a run
 # Files that each later stage is answerable for, besides its notebook and its figures.
 RESULTS = {
     TRAINING: ["analysis/fillers.json"],
@@ -47,12 +51,48 @@ class StageFailed(Exception):
         self.cause = cause
 
 
-def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> None:
+def execute_stages(stages: list[str], run: Path) -> list[str]:
+    """Make `<run>/<stage>.done` of each stage current, in this order; returns what failed or was not tried.
+
+    What fails is told at once, and stops the stages that need it. The notebooks that will run have kernels
+    waiting for them, in which everything is imported: see `waiting_kernels`.
+    """
+    kept = run.parent / ".make" / run.name
+    params, needs = load_params(kept / "params.yaml"), read_needs(kept / NEEDS)
+    for stage in stages:
+        if stage not in needs:
+            raise BadInput(f"{stage}: {run.name} has no such stage; there are {', '.join(needs)}{nearest(stage, needs)}")
+    stale = [stage for stage in stages if not is_current(stage, run, read_inputs(kept / f"{stage}.inputs"))]
+    imports = dict.fromkeys(line for stage in stale for line in notebook_imports(notebook_path(stage)))
+    failed: list[str] = []
+    with waiting_kernels(len(stale), imports) as kernels:
+        for stage in stages:
+            if any(need in failed for need in needs[stage]):
+                failed.append(stage)
+                continue
+            try:
+                execute_stage(stage, run, read_inputs(kept / f"{stage}.inputs"), params, kernels)
+            except StageFailed as failure:
+                print(failure, file=sys.stderr, flush=True)
+                failed.append(stage)
+            except Exception as error:
+                print(sentence(error) or traceback.format_exc(), file=sys.stderr, flush=True)
+                failed.append(stage)
+    return failed
+
+
+def is_current(stage: str, run: Path, inputs: dict[str, Any]) -> bool:
+    """Whether the stage's result is on disk, whole, and made from these inputs."""
+    done = read_done(run / f"{stage}.done")
+    return bool(done) and done["inputs"] == inputs and not lost_outputs(run, done)
+
+
+def execute_stage(
+    stage: str, run: Path, inputs: dict[str, Any], params: Params, kernels: list[Waiting] | None = None
+) -> None:
     """Make `<run>/<stage>.done` current: nothing to do, or execute the notebook and publish its results."""
-    inputs = read_inputs(inputs_file)
     done = run / f"{stage}.done"
-    before = read_done(done)
-    if before and before["inputs"] == inputs and not lost_outputs(run, before):
+    if is_current(stage, run, inputs):
         os.utime(done)  # other inputs came and went again; the result on disk is of these
         return
     run.mkdir(parents=True, exist_ok=True)
@@ -62,7 +102,7 @@ def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> N
         if stage == TRAINING:
             prepare_run(run, params)
         started = time.monotonic()
-        execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
+        execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"], kernels)
         if stage == TRAINING:
             refuse_other_corpus(params, read_record(run)["identity"]["corpus"], inputs["corpus"])
         outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, run, params)}
@@ -159,6 +199,14 @@ def read_inputs(path: Path) -> dict[str, Any]:
     return inputs
 
 
+def read_needs(path: Path) -> dict[str, list[str]]:
+    """What make wrote down of a run's stages: which of the others each of them needs."""
+    needs = read_json(path)
+    if not isinstance(needs, dict) or not all(isinstance(names, list) for names in needs.values()):
+        raise BadInput(f"{path}: this file is damaged, or make has not written it; run make again")
+    return needs
+
+
 def lost_outputs(run: Path, done: dict[str, Any]) -> list[str]:
     """What became of files that a stage left: one phrase for each that is gone or is not what it was."""
     found = []
@@ -191,6 +239,12 @@ def notebook_path(stage: str) -> Path:
     return path
 
 
+def notebook_imports(path: Path) -> list[str]:
+    """The import statements of a notebook, in order."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
     """The notebook as papermill will run it: parameters checked by name, then written in."""
     import jupytext
@@ -210,10 +264,14 @@ def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
     return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
 
 
-def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
+def execute_notebook(
+    stage: str, run: Path, parameters: dict[str, Any], kernels: list[Waiting] | None = None
+) -> None:
     """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`.
 
-    `run` is the folder of a run, or of a study for a notebook about all of it.
+    Args:
+        run: the folder of a run, or of a study for a notebook about all of it.
+        kernels: those that wait for a notebook; without one left, a kernel starts cold.
     """
     import nbformat
     import papermill
@@ -226,14 +284,11 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
     notebook = filled_notebook(stage, parameters)
     notebook.metadata["provenance"] = stage_provenance(stage, run)
     scratch, held = scratch_folder()
-    manager, kills = kernel_manager(scratch), memory.out_of_memory_kills()
-    environment = {
-        # One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+    manager = kernel_manager(scratch, kernels.pop() if kernels else None)
+    kills = memory.out_of_memory_kills()
+    environment = ENVIRONMENT | {
         "BACKBONE_PROGRESS": "lines",
         "IPYTHONDIR": str(scratch),  # nobody's start-up files
-        "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(provenance.ROOT),
     }
     echo = _ProgressOnly(sys.stdout, run.name)
