@@ -16,13 +16,15 @@ from lib.geometry.presets import PRESETS, fit, measure
 from lib.optim.schedules import learning_rate
 from lib.params.members import member
 from lib.params.run import Params, load_params, run_hash
+from lib.train.places import results_place
 from lib.train.records import read_evaluations
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 
 
 def write_analysis(folder: Path, name: str, data: Any) -> Any:
-    write_atomically(folder / "analysis" / f"{name}.json", json_text(plain(data)))
+    """Write analysis/<name>.json of a run; what a notebook measures that make did not execute goes beside it."""
+    write_atomically(results_place(folder) / "analysis" / f"{name}.json", json_text(plain(data)))
     return data
 
 

@@ -1,4 +1,4 @@
-"""SGD with momentum, dampening and Nesterov's look ahead; weight decay in the gradient, as torch has it, or beside it.
+"""SGD with momentum, dampening and Nesterov's look ahead; decay in the gradient, as torch has it, or beside it.
 
     g <- g + w theta                    (coupled alone)
     b <- momentum b + (1 - dampening) g (the first b is g itself)

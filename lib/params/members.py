@@ -79,8 +79,8 @@ def _parameters(file: Path) -> type[Strict] | None:
         exec(compile(ast.Module([tree.body[places[0]]], []), str(file), "exec"), names)
     except NameError as error:
         raise BadInput(
-            f"{file}: the class {CLASS} uses {error.name}; it may use constants and classes of parameters before it "
-            f"in the file, and what {', '.join(SOURCES)} have"
+            f"{file}: the class {CLASS} uses {error.name}; it may use constants and classes of parameters before "
+            f"it in the file, and what {', '.join(SOURCES)} have"
         ) from None
     return names[CLASS]
 

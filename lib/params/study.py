@@ -24,6 +24,7 @@ from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
 from lib.params.fields import Steps, Strict
 from lib.params.members import ROOMS, members
+from lib.params.names import axis_suffix, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
 
@@ -32,7 +33,6 @@ DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
 LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
-FIELD = re.compile(r"\{([^{}:]+)(:2)?\}")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 StageName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$", max_length=50)]
@@ -344,32 +344,6 @@ def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[di
     return {name: values for name, values in axes.items() if name not in left_out}, left_out
 
 
-def name_of(p: Params, pattern: str, **more: Any) -> str:
-    """A run's name by the study's pattern; parts whose parameter the run does not have are left out.
-
-    `{optim.beta2:2}` has at least two decimals, but for zero.
-    """
-    values = flatten(p.model_dump(mode="json")) | more
-    parts = []
-    for part in re.split(r"_(?![^{}]*\})", pattern):
-        if all(found[1] in values for found in FIELD.finditer(part)):
-            parts.append(FIELD.sub(lambda found: _text(values[found[1]], bool(found[2])), part))
-    return "_".join(parts)
-
-
-def _text(value: Any, two_decimals: bool) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return f"{value:.2f}" if two_decimals and value and len(text) <= 3 else text
-
-
-def axis_suffix(point: dict[str, Any], pattern: str) -> str:
-    """The parts of a run's name that the study's pattern has no place for."""
-    named = {found[1] for found in FIELD.finditer(pattern)}
-    parts = [f"{key}{value}" for key, value in point.items() if key not in named]
-    # Make takes `=` in a target for an assignment, and shells take brackets and spaces for something else.
-    return "".join("_" + re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
-
-
 def has(p: Params, where: dict[str, list[Any]]) -> bool:
     """Whether a run has one of the values at every name."""
     values = flatten(p.model_dump(mode="json")) if where else {}
@@ -452,10 +426,13 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
     return found
 
 
-def scaled_branches(study: str, name: str, time: Fraction) -> Branches:
-    """The branches of a study's file for runs whose steps are `time` published ones."""
+def scaled_branches(study: str, time: Fraction) -> Branches:
+    """The first branches of a study's file, for runs whose steps are `time` published ones."""
     path = study_path(study)
-    return resolved_branches(path, read_study_file(path), time, {})[name]
+    found = resolved_branches(path, read_study_file(path), time, {})
+    if not found:
+        raise BadInput(f"{path}: this study names no branches")
+    return next(iter(found.values()))
 
 
 def check_study(study: Study, where: str) -> None:

@@ -57,7 +57,7 @@ def save(figure: Figure, folder: Path, name: str, source: str = "") -> Figure:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata[kind])
         figure.set_layout_engine("none")  # the first found the layout, which takes longer than drawing
-        write_atomically(folder / "figures" / f"{name}.{kind}", buffer.getvalue())
+        write_atomically(results_place(folder) / "figures" / f"{name}.{kind}", buffer.getvalue())
     plt.close(figure)  # the notebook shows what the cell returns, once
     return figure
 

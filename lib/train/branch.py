@@ -8,9 +8,10 @@ from lib.base.files import snapshot_path
 from lib.base.snapshots import snapshot_digest
 from lib.params.dotted import flatten, unflatten
 from lib.params.run import Params, load_params, validate
-from lib.params.study import Branches, name_of
+from lib.params.names import name_of
+from lib.params.study import Branches
 from lib.train.loop import train
-from lib.train.places import BRANCHES
+from lib.train.places import BRANCHES, results_place
 from lib.train.prepare import prepare_run
 
 
@@ -65,7 +66,7 @@ def branches(parent: Path, b: Branches) -> list[Path]:
             continue
         for point in b.points():
             changes = branch_changes(b, point)
-            place = parent / BRANCHES / branch_name(parent, step, changes, b.name)
+            place = results_place(parent) / BRANCHES / branch_name(parent, step, changes, b.name)
             branch(parent, step, changes, place)
             places.append(place)
     return places

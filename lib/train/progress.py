@@ -39,11 +39,10 @@ class Progress:
             self.lined = now
             rate = self._rate(step, now)
             left = (self.total - step) * self.per_step / rate
-            self.run.heartbeat(step, self.before + now - self.start, rate, left)
+            self.run.heartbeat(step, self.before + now - self.start, rate, self.unit, left)
             if self.bar is None:
-                self.run.say(
-                    f"step {step}/{self.total}  loss {loss:.3f}  {rate:,.0f} {self.unit}/s  {clock(left)} left"
-                )
+                pace = f"{rate:,.0f} {self.unit}/s"
+                self.run.say(f"step {step}/{self.total}  loss {loss:.3f}  {pace}  {clock(left)} left")
 
     def _rate(self, step: int, now: float) -> float:
         return (step - self.done) * self.per_step / max(now - self.start, 1e-9)

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.base import provenance
 from lib.base.clock import clock, now_text
+from lib.base.code import EVERYTHING, reached
 from lib.base.errors import BadInput
-from lib.base.files import content_hash, fingerprint, json_text, write_atomically
-from lib.params.study import Study
-from lib.workflow.rules import Target
-from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
+from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
+from lib.params.study import Stage, Study
+from lib.workflow.done import lost_outputs, read_done
+from lib.workflow.plan import Pending, Target, notebook_hash
+from lib.workflow.runner import StageFailed, execute_notebook
 
-FIGURES = "06_figures"
-BUILD = provenance.ROOT / "paper" / "build"
-FOUNDATION = [provenance.ROOT / "params" / name for name in ("published.yaml", "claims.yaml")]
+BUILD = ROOT / "paper" / "build"
 
 
 @dataclass(frozen=True)
@@ -51,44 +50,41 @@ class Step:
 
 
 def steps(
-    study: Study, folder: Path, every: list[Target], why: list[list[str]], arguments: dict[str, str]
+    study: Study, folder: Path, every: list[Target], waiting: list[Pending], arguments: dict[str, str]
 ) -> list[Step]:
-    """The figures, the paper and the report, in the order in which they need each other.
+    """The stages of the study, its paper and its report, in the order in which they need each other.
 
     Args:
-        why: of each target, the reasons for which it is stale.
+        waiting: the stages of runs that are stale.
         arguments: study, profile and overrides as given on the command line, for the notebook.
     """
     # What is on disk now: a stage that failed or is stale counts as missing, and its return is a change.
-    current = {f"{t.run.name}/{t.stage}": None if w else t.inputs for t, w in zip(every, why, strict=True)}
-    notebook = notebook_path(FIGURES)
-    figures = {
-        "runs": content_hash(current),
-        "notebook": content_hash(notebook.read_text(encoding="utf-8")),
-        "code": content_hash(provenance.code_hashes(notebook, presentation=True)),
-        "claims and published numbers": content_hash([path.read_text(encoding="utf-8") for path in FOUNDATION]),
-    }
-    sources = sorted(path for path in BUILD.parent.iterdir() if path.is_file())
+    stale = {p.target.done for p in waiting}
+    current = {f"{t.run.name}/{t.name}": None if t.done in stale else t.inputs for t in every}
+    own = sorted(study.paper.glob("*.py")) if study.paper else []
+    texts = sorted(p for p in study.paper.iterdir() if p.suffix in (".yaml", ".tex", ".bib")) if study.paper else []
+    said = content_hash([path.read_text(encoding="utf-8") for path in texts])
+    found = []
+    for stage in (s for s in study.stages if s.of_study):
+        inputs = {
+            "runs": content_hash(current),
+            "notebook": notebook_hash(stage.notebook),
+            "code": content_hash(reached([(path, EVERYTHING) for path in (stage.notebook, *own)])),
+            "claims and published numbers": said,
+        }
+        found.append(Step(stage.name, folder, inputs, _notebook_maker(stage, folder, arguments)))
+    figures = content_hash([step.inputs for step in found])
     paper = {
-        "figures": content_hash(figures),
-        "code": content_hash(
-            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "paper.py", presentation=True)
-        ),
-        "text": content_hash([path.read_text(encoding="utf-8") for path in sources]),
-        # Studies and profiles share one build folder: another one's paper there is not this one's.
+        "figures": figures,
+        "code": content_hash(reached([(ROOT / "lib" / "report" / "paper.py", EVERYTHING)])),
+        "text": said,
+        # Profiles share one build folder: another one's paper there is not this one's.
         "build folder": _built_for(),
     }
     report = {
-        "figures": content_hash(figures),
-        "code": content_hash(
-            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "site.py", presentation=True)
-        ),
+        "figures": figures,
+        "code": content_hash(reached([(ROOT / "lib" / "report" / "site.py", EVERYTHING)])),
     }
-
-    def make_figures() -> list[Path]:
-        shutil.rmtree(folder / "summary", ignore_errors=True)  # a failure leaves nothing old for the paper
-        execute_notebook(FIGURES, folder, {"folder": str(folder), **arguments})
-        return [folder / "notebooks" / f"{FIGURES}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
 
     def make_paper() -> list[Path]:
         from lib.report.paper import build_paper
@@ -103,11 +99,18 @@ def steps(
         index = build_report(study, folder)
         return sorted(path for path in index.parent.rglob("*") if path.is_file())
 
-    return [
-        Step(FIGURES, folder, figures, make_figures),
-        Step("paper", folder, paper, make_paper),
-        Step("report", folder, report, make_report),
-    ]
+    if study.paper:
+        found.append(Step("paper", folder, paper, make_paper))
+    return [*found, Step("report", folder, report, make_report)]
+
+
+def _notebook_maker(stage: Stage, folder: Path, arguments: dict[str, str]) -> Callable[[], list[Path]]:
+    def make() -> list[Path]:
+        shutil.rmtree(folder / "summary", ignore_errors=True)  # a failure leaves nothing old for the paper
+        execute_notebook(stage.name, stage.notebook, folder, {"folder": str(folder), **arguments})
+        return [folder / "notebooks" / f"{stage.name}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
+
+    return make
 
 
 def _built_for() -> str:
@@ -122,7 +125,7 @@ def finish(todo: list[Step]) -> list[str]:
         if not step.reasons():
             continue
         # Whatever shows the figures shows these, and whether they failed.
-        for name in (step.name, *(("paper", "report") if step.name == FIGURES else ())):
+        for name in {step.name, *(later.name for later in todo[todo.index(step) :])}:
             (step.folder / f"{name}.done").unlink(missing_ok=True)
         started = time.monotonic()
         try:

@@ -101,15 +101,6 @@ def _pack(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarra
 # ---------------------------------------------------------------------------------------- the packed folder
 
 
-def corpora_folder(run: Path) -> Path:
-    """The corpora of the study that `run` is in, be it a run, a superseded one or a reheat of either."""
-    run = run.resolve()
-    if run.parent.name == "reheat":
-        run = run.parents[1]
-    study = run.parents[1] if run.parent.name == "superseded" else run.parent
-    return study.parent / "corpora"
-
-
 def corpus_key(t: Parameters) -> str:
     """The hash of everything the packed arrays depend on."""
     key = {
