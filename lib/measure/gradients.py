@@ -1,4 +1,4 @@
-"""Gradients of the objectives at the whole snapshots, and what they align with: `analysis/interference_metrics.json`."""
+"""Gradients of the objectives at whole snapshots, and what they align with: `interference_metrics.json`."""
 
 from collections.abc import Callable
 from pathlib import Path

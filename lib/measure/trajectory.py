@@ -130,7 +130,7 @@ def geometry(folder: Path) -> dict[str, Any]:
         },
     }
     write_analysis(folder, "backbone", result)
-    write_reference_files(folder, result, scale)
+    write_reference_files(folder, found, result, scale)
     return result
 
 
@@ -151,13 +151,21 @@ def blocks(found: Digest, lr: np.ndarray, wd: float, scale: Fraction) -> list[di
     return rows
 
 
+def distance(found: Digest, start: int, end: int) -> float:
+    """||theta_end - theta_start||."""
+    a, b = np.searchsorted(found.steps, [start, end])
+    row = np.zeros(len(found.total))
+    row[a], row[b] = -1.0, 1.0
+    return float(np.sqrt(max(0.0, row @ found.total @ row)))
+
+
 def block_names(found: Digest) -> list[str]:
     """`blocks.0`, `blocks.1`, ... of the trunk, in registered order; none for a model without blocks."""
     heads = (".".join(name.split(".")[:2]) for name in found.tensors if name.split(".")[0] == "blocks")
     return list(dict.fromkeys(heads))
 
 
-def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction) -> None:
+def write_reference_files(folder: Path, found: Digest, result: dict[str, Any], scale: Fraction) -> None:
     """The files of the reference pipeline, with its keys and its definitions (G1, R1, U1)."""
     seen = result["observed"]
     steps = [int(s) for s in result["steps"] if 600 * scale < s <= 2000 * scale]
@@ -189,7 +197,13 @@ def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction)
         folder,
         "update_alignment",
         [
-            {"window_start": s, "window_end": s + lag, "abs_cos": abs(c), "signed_cos": c}
+            {
+                "window_start": s,
+                "window_end": s + lag,
+                "abs_cos": abs(c),
+                "signed_cos": c,
+                "update_norm": distance(found, s, s + lag),
+            }
             for s, c in zip(starts, np.asarray(seen["U1.cosines"]).tolist(), strict=False)
         ],
     )

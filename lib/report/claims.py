@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from lib.base.errors import BadInput
 from lib.base.yaml_text import read_yaml
 from lib.params.fields import Strict
-from lib.params.run import format_beta2, validate
+from lib.params.names import two_decimals
+from lib.params.run import validate
 from lib.report.results import OBSERVED_ONLY, Estimate, Results
 
 CLAIMS_FILE = Path(__file__).resolve().parents[2] / "params" / "claims.yaml"
@@ -258,8 +259,8 @@ def _compare(test: Compare, tolerance: Tolerance, results: Results) -> Finding:
 def _diverges(test: Diverges, results: Results) -> Finding:
     states = {b: {run.state for run in results.runs if run.beta2 == b} for b in results.beta2}
     if test.at not in states:
-        return Finding(OPEN, f"{format_beta2(test.at)} is not in the grid", tested=False)
-    told = [f"at {format_beta2(r.beta2)} the run {r.said}" for r in results.runs if r.state == "diverged"]
+        return Finding(OPEN, f"{two_decimals(test.at)} is not in the grid", tested=False)
+    told = [f"at {two_decimals(r.beta2)} the run {r.said}" for r in results.runs if r.state == "diverged"]
     why = ", ".join(told) or "no run diverged"
     others = [s for b, s in states.items() if b != test.at]
     if any("diverged" in s for s in others) or "done" in states[test.at]:
@@ -308,14 +309,14 @@ def _missing(figures: list[Figure], results: Results) -> str:
     for f in figures:
         if f.value is None:
             why = results.at(f.beta2, f.quantity, f.part).why
-            return f"no data: {f.quantity} at beta2 = {format_beta2(f.beta2)}, {why}"
+            return f"no data: {f.quantity} at beta2 = {two_decimals(f.beta2)}, {why}"
     return ""
 
 
 def _series(figures: list[Figure], at: Iterable[float] | None = None) -> str:
     """The values from the largest beta2 to the smallest; where only some were asked for, with their beta2."""
     told = [(f, _decimal(f.value, f.quantity)) for f in figures if f.value is not None]
-    return ", ".join(f"{value} at {format_beta2(f.beta2)}" if at else value for f, value in told)
+    return ", ".join(f"{value} at {two_decimals(f.beta2)}" if at else value for f, value in told)
 
 
 def _decimal(value: float, quantity: str) -> str:

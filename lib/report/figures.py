@@ -15,8 +15,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.base.files import write_atomically
-from lib.optim.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate
+from lib.tasks.stories.task import probe_weight
 from lib.params.run import Params
+from lib.train.places import results_place
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
 NULL = "#B5B5B5"  # every null, and nothing else
@@ -106,7 +108,7 @@ def schedules(p: Params) -> Figure:
     )
     axes[0].set(title="learning rate", xlabel="step")
     axes[0].legend()
-    axes[1].step(steps, [probe_weight(t, p.schedule) for t in steps], color=ORANGE, where="mid")
+    axes[1].step(steps, [probe_weight(t, p) for t in steps], color=ORANGE, where="mid")
     axes[1].set(title="weight of the probe objective, λ", xlabel="step", ylim=(0, None))
     return figure
 

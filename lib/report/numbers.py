@@ -4,7 +4,8 @@ import re
 import subprocess
 
 from lib.base import provenance
-from lib.params.run import Params, format_beta2
+from lib.params.names import two_decimals
+from lib.params.run import Params
 from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
 from lib.report.results import ANALYSES, Results
 from lib.report.tex import escaped, macro_name, number, power, short, tex
@@ -73,8 +74,8 @@ def _setting(results: Results, p: Params) -> dict[str, str]:
         "GapIn": "--".join(map(str, p.task.probe.gap_in)),
         "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
         "Examples": str(p.task.probe.eval_examples),
-        "Trained": ", ".join(format_beta2(beta2) for beta2 in results.trained()) or "no value",
-        "Grid": ", ".join(format_beta2(beta2) for beta2 in results.beta2),
+        "Trained": ", ".join(two_decimals(beta2) for beta2 in results.trained()) or "no value",
+        "Grid": ", ".join(two_decimals(beta2) for beta2 in results.beta2),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
         "ReheatSteps": str(reheat.steps) if reheat else "no",
         "ReheatLambda": f"{reheat.lambda_probe:g}" if reheat else "--",
@@ -145,13 +146,13 @@ def _missing(results: Results) -> str:
     gaps = []
     for run in results.runs:
         if run.state not in ("done", "diverged"):
-            gaps.append(f"the run at beta2 = {format_beta2(run.beta2)} is {run.said}")
+            gaps.append(f"the run at beta2 = {two_decimals(run.beta2)} is {run.said}")
             continue
         reheated = results.study.reheat and run.beta2 in results.study.reheat.beta2
         wanted = [name for name in ANALYSES if name != "reheat" or reheated]
         absent = [ANALYSIS_NAMES[name] for name in wanted if run.analysis.get(name) is None]
         if absent:
-            gaps.append(f"{' and '.join(absent)} of the run at beta2 = {format_beta2(run.beta2)}")
+            gaps.append(f"{' and '.join(absent)} of the run at beta2 = {two_decimals(run.beta2)}")
     if not gaps:
         return "Every run and every analysis of the study is in it."
     return f"Missing from this version: {'; '.join(gaps)}."
@@ -161,7 +162,7 @@ def _diverged(results: Results) -> str:
     runs = [r for r in results.runs if r.state == "diverged"]
     if not runs:
         return "No run diverged." if all(run.record for run in results.runs) else ""
-    told = [f"the run at beta2 = {format_beta2(r.beta2)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
+    told = [f"the run at beta2 = {two_decimals(r.beta2)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
 

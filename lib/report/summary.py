@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.files import json_text, write_atomically
-from lib.params.run import format_beta2
+from lib.params.names import two_decimals
 from lib.report.claims import judge, load_claims
 from lib.report.results import OBSERVED_ONLY, Results
 
@@ -28,7 +28,7 @@ def table_beta2(results: Results) -> str:
     for run in sorted(results.runs, key=lambda r: (r.beta2, r.params.seed)):
         values = [run.quantity(*where).value for where in columns.values()]
         cells = ["" if v is None else f"{v:.10g}" for v in values]
-        lines.append(",".join([format_beta2(run.beta2), *cells, str(run.params.seed), run.state, run.name]))
+        lines.append(",".join([two_decimals(run.beta2), *cells, str(run.params.seed), run.state, run.name]))
     return "\n".join(lines) + "\n"
 
 
@@ -37,7 +37,7 @@ def reheat_summary(results: Results) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     for run in results.runs:
         for c in run.analysis.get("reheat") or []:
-            key = f"b2_{format_beta2(run.beta2)}_ckpt_{c['ckpt_step']}"
+            key = f"b2_{two_decimals(run.beta2)}_ckpt_{c['ckpt_step']}"
             entry = summary.setdefault(key, {"beta2": run.beta2, "ckpt_step": c["ckpt_step"], "lr_runs": []})
             names = {"final_p_ood": "final_p_ood", "final_val_loss": "final_val_loss", "best_p_ood": "peak_p_ood"}
             extra = ("n_steps", "state", "start_p_ood", "peak_step", "gain", "area", "displacement", "along")

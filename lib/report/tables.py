@@ -1,7 +1,7 @@
 """The paper's tables: published | ours | null | excess wherever the four exist."""
 
 from lib.params.dotted import flatten
-from lib.params.run import format_beta2
+from lib.params.names import two_decimals
 from lib.report.claims import Verdict
 from lib.report.published import Published, Quantity
 from lib.report.results import OBSERVED_ONLY, Results, RunResult
@@ -64,7 +64,7 @@ def _block(results: Results, names: tuple[str, ...]) -> str:
         at += len(shown)
     heads = [_head(*titles), rules, _head(r"$\beta_2$", *(LABELS[p] for ps in parts for p in ps))]
     rows = [
-        [format_beta2(b), *(_cell(results, b, q, p) for q, ps in zip(names, parts, strict=True) for p in ps)]
+        [two_decimals(b), *(_cell(results, b, q, p) for q, ps in zip(names, parts, strict=True) for p in ps)]
         for b in results.beta2
     ]
     return table("l" + "r" * (at - 2), heads, rows)
@@ -141,7 +141,7 @@ def _beta2_heads(results: Results, *left: str) -> list[str]:
     count, first = len(results.beta2), len(left) + 1
     over = ["" for _ in left] + [rf"\multicolumn{{{count}}}{{c}}{{$\beta_2$}}"]
     rule = rf"\cmidrule(lr){{{first}-{len(left) + count}}}"
-    return [_head(*over), rule, _head(*left, *(format_beta2(b) for b in results.beta2))]
+    return [_head(*over), rule, _head(*left, *(two_decimals(b) for b in results.beta2))]
 
 
 def _with_error(results: Results, beta2: float, name: str, digits: int = 3) -> str:
@@ -196,7 +196,7 @@ def _condition(results: Results, beta2: float, step: str, lr: float) -> list[str
     found = [c for r in results.runs if r.beta2 == beta2 for c in r.reheats(step) if c["lr"] == lr]
     entry = results.published.reheated(beta2, int(float(step)))
     published = number(entry.gain, 3) + MARKS[entry.status] if entry and entry.lr in (None, lr) else ""
-    row = [format_beta2(beta2), step, f"${lr * 1e4:g}$"]
+    row = [two_decimals(beta2), step, f"${lr * 1e4:g}$"]
     if not found:
         return [*row, "--", "--", "--", published, "--", "--", "--", "--"]
     c = found[0]
@@ -242,7 +242,7 @@ def faults(published: Published) -> str:
         if q.status != "sound"
     ]
     rows += [
-        [f"Reheating, {tex(f'beta2 = {format_beta2(r.beta2)}, step {r.step}')} ({r.status})", _capital(r.why)]
+        [f"Reheating, {tex(f'beta2 = {two_decimals(r.beta2)}, step {r.step}')} ({r.status})", _capital(r.why)]
         for r in published.reheat
         if r.status != "sound"
     ]

@@ -159,9 +159,7 @@ class RunFolder:
         self.say(f"interrupted; the state after step {step} is saved, the same command goes on from it")
 
     def heartbeat(self, step: int, seconds: float, rate: float, unit: str, left: float) -> None:
-        self._write(
-            step=step, seconds=seconds, tokens_per_second=round(rate), unit=unit, seconds_left=round(left)
-        )
+        self._write(step=step, seconds=seconds, tokens_per_second=round(rate), unit=unit, seconds_left=round(left))
 
     def stopping(self, state: State, solved: str) -> bool:
         """Divergence (where it is to stop the run, and wherever weights are lost) and early stop."""

@@ -53,7 +53,7 @@ def run_command(arguments: list[str]) -> int:
     ):
         study_parser = commands.add_parser(name, help=text)
         study_parser.add_argument("--study", default="", help="a name in params/ or a path; empty: the main study")
-        study_parser.add_argument("--profile", default="laptop", help="a profile of the study: smoke, laptop or paper")
+        study_parser.add_argument("--profile", default="laptop", help="a profile of the study, as smoke")
         study_parser.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
         if name == "make":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.clock import clock
-from lib.params.run import format_beta2
+from lib.params.names import two_decimals
 from lib.params.study import Study
 from lib.train.records import read_evaluations, read_record
 from lib.workflow.finish import Step
@@ -27,7 +27,11 @@ def stage_state(target: Target, waiting: Pending | None) -> str:
     reached = f"step {record.get('step', '?')}/{record.get('steps', '?')}"
     if state == "training" and not _silent(record):
         left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
-        rate = f", {record['tokens_per_second']:,} {record.get('unit', 'tok')}/s" if "tokens_per_second" in record else ""
+        rate = (
+            f", {record['tokens_per_second']:,} {record.get('unit', 'tok')}/s"
+            if "tokens_per_second" in record
+            else ""
+        )
         return f"{reached}{rate}{left}"
     if failed:
         return "failed"
@@ -89,7 +93,7 @@ def runs_table(study: Study, folder: Path) -> str:
         final = evaluations[-1] if evaluations else {}
         scored = [e for e in evaluations if e["probe_ood_acc"] is not None]
         best = max(scored, key=lambda e: e["probe_ood_acc"], default={})
-        point = [format_beta2(v) if k == "optim.beta2" else str(v) for k, v in run.point.items()]
+        point = [two_decimals(v) if k == "optim.beta2" else str(v) for k, v in run.point.items()]
         rows.append(
             [
                 *point,
