@@ -32,8 +32,9 @@ from pathlib import Path
 
 from lib.measure.reheat import reheat
 from lib.params.study import Reheat
-from lib.report import figures, run_figures
+from lib.report import style
 from lib.workflow.play import SHORT_REHEAT, trained
+from paper.beta2 import figures
 
 folder = Path(run_folder) if run_folder else trained()
 result = reheat(folder, Reheat(**(protocol or SHORT_REHEAT)), time_scale)
@@ -57,4 +58,4 @@ if not result:
 # at the two bars: how much of the movement is across the backbone, and how much of that noise alone would give.
 
 # %%
-figures.save(run_figures.reheats(result), folder, "04_reheat_curves")
+style.save(figures.reheats(result), folder, "04_reheat_curves")

@@ -37,7 +37,7 @@ PLUMBING = {
 
 
 # How results look. A colour redraws the paper's figures; it makes no run, and no measurement of one, stale.
-PRESENTATION = {"behaviour_figures", "figures", "geometry_figures", "paper_figures", "run_figures"}
+PRESENTATION = ROOT / "lib" / "report"
 
 
 @functools.cache  # of hundreds of runs, each asks for the same few
@@ -46,7 +46,6 @@ def imported_modules(path: Path, presentation: bool = False) -> list[Path]:
 
     Plumbing is left out, and how results look unless `presentation` asks for it.
     """
-    without = PLUMBING if presentation else PLUMBING | PRESENTATION
     seen: dict[Path, None] = {}
     todo = [path]
     while todo:
@@ -54,7 +53,7 @@ def imported_modules(path: Path, presentation: bool = False) -> list[Path]:
         if at in seen:
             continue
         seen[at] = None
-        todo += [p for p in _imports(at) if p.stem not in without]
+        todo += [p for p in _imports(at) if p.stem not in PLUMBING and (presentation or p.parent != PRESENTATION)]
     return sorted(seen)
 
 

@@ -139,13 +139,16 @@ def study_command(options: argparse.Namespace) -> int:
         return pack_command(study, folder, every, options.to or Path("results") / folder.name, arguments)
     if options.command in REMADE:
         return remake(options.command, study, folder, every, arguments)
-    return make(study, folder, every, None if options.runs_only else arguments)
+    return make(study, folder, every, arguments, runs_only=options.runs_only)
 
 
-def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str] | None) -> int:
+def make(
+    study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str], *, runs_only: bool = False
+) -> int:
     """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
+    from lib.params.arguments import keep_arguments
     from lib.train.folder import hold
-    from lib.workflow.finish import finish, steps
+    from lib.workflow.finish import finish, no_paper, steps
     from lib.workflow.launch import job_count, launch_command, run_rules
     from lib.workflow.rules import discard, reasons, write_rules
     from lib.workflow.status import runs_table
@@ -154,7 +157,8 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder / ".lock", folder, patience=1.0)
     rules = write_rules(study, folder, every)
-    if arguments is None:
+    keep_arguments(folder, arguments)
+    if runs_only:
         (folder / RUNS_ONLY).touch()
     else:
         (folder / RUNS_ONLY).unlink(missing_ok=True)
@@ -171,8 +175,10 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
         failed = [f"{t.run.name} {t.stage}" for t, found in zip(every, why, strict=True) if found]
     else:
         print(f"{study.folder_name}: all {len(every)} stages are up to date")
-    if arguments is not None:
+    if not runs_only:
         failed += finish(steps(study, folder, every, why, arguments))
+        if missing := no_paper(study):
+            print(missing)
     os.close(lock)
     print(runs_table(study.runs, folder))
     for name in failed:
@@ -182,14 +188,18 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
 
 def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
     """The figures and one thing that is made from them, from what the runs left; no stage is run."""
+    from lib.params.arguments import keep_arguments
     from lib.train.folder import hold
-    from lib.workflow.finish import BUILD, FIGURES, finish, steps
+    from lib.workflow.finish import FIGURES, finish, no_paper, steps
     from lib.workflow.rules import reasons
     from lib.workflow.status import claims_table
 
     if not folder.is_dir():
         raise BadInput(f"{folder}: this study has no results yet; make all makes them")
+    if what in ("paper", "arxiv") and (missing := no_paper(study)):
+        raise BadInput(missing)
     lock = hold(folder / ".lock", folder, patience=1.0)
+    keep_arguments(folder, arguments)
     wanted = (FIGURES, "paper" if what == "arxiv" else what)
     why = [reasons(target) for target in every]
     failed = finish([s for s in steps(study, folder, every, why, arguments) if s.name in wanted])
@@ -198,8 +208,10 @@ def remake(what: str, study: "Study", folder: Path, every: list["Target"], argum
         print(claims_table(folder))
     if what == "arxiv" and not failed:
         from lib.report.paper import arxiv_tarball
+        from lib.report.paper_folder import paper_folder
 
-        print(arxiv_tarball(BUILD))
+        own = paper_folder(study)
+        print(arxiv_tarball(own.build, own.arxiv))
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.files import content_hash, fingerprint, json_text, write_atomically
 from lib.params.study import Study
+from lib.report.paper_folder import SHARED, PaperFolder, paper_folder
 from lib.train.folder import clock, now_text
 from lib.workflow.rules import Target
 from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
 
 FIGURES = "06_figures"
-BUILD = provenance.ROOT / "paper" / "build"
-FOUNDATION = [provenance.ROOT / "params" / name for name in ("published.yaml", "claims.yaml")]
+REPORT = provenance.ROOT / "lib" / "report"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Step:
 def steps(
     study: Study, folder: Path, every: list[Target], why: list[list[str]], arguments: dict[str, str]
 ) -> list[Step]:
-    """The figures, the paper and the report, in the order in which they need each other.
+    """The figures, the paper where the study has one, and the report, in the order in which they need each other.
 
     Args:
         why: of each target, the reasons for which it is stale.
@@ -61,28 +61,24 @@ def steps(
     """
     # What is on disk now: a stage that failed or is stale counts as missing, and its return is a change.
     current = {f"{t.run.name}/{t.stage}": None if w else t.inputs for t, w in zip(every, why, strict=True)}
-    notebook = notebook_path(FIGURES)
+    notebook, own = notebook_path(FIGURES), paper_folder(study)
     figures = {
         "runs": content_hash(current),
-        "notebook": content_hash(notebook.read_text(encoding="utf-8")),
-        "code": content_hash(provenance.code_hashes(notebook, presentation=True)),
-        "claims and published numbers": content_hash([path.read_text(encoding="utf-8") for path in FOUNDATION]),
+        "notebook": _texts([notebook]),
+        "code": _code(notebook, *(path for path in own.files() if path.suffix == ".py")),
+        "claims and published numbers": _texts(path for path in own.files() if path.suffix == ".yaml"),
     }
-    sources = sorted(path for path in BUILD.parent.iterdir() if path.is_file())
     paper = {
         "figures": content_hash(figures),
-        "code": content_hash(
-            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "paper.py", presentation=True)
-        ),
-        "text": content_hash([path.read_text(encoding="utf-8") for path in sources]),
-        # Studies and profiles share one build folder: another one's paper there is not this one's.
-        "build folder": _built_for(),
+        "code": _code(REPORT / "paper.py"),
+        "text": _texts([*(path for path in own.files() if path.suffix in (".tex", ".bib")), *SHARED]),
+        # The profiles of a study share one build folder: another one's paper there is not this one's.
+        "build folder": _built_for(own),
     }
     report = {
         "figures": content_hash(figures),
-        "code": content_hash(
-            provenance.code_hashes(provenance.ROOT / "lib" / "report" / "site.py", presentation=True)
-        ),
+        "code": _code(REPORT / "site.py"),
+        "templates": _texts(sorted([*REPORT.glob("*.html"), *REPORT.glob("*.css")])),
     }
 
     def make_figures() -> list[Path]:
@@ -92,26 +88,45 @@ def steps(
 
     def make_paper() -> list[Path]:
         from lib.report.paper import build_paper
+        from lib.report.reader import collect
 
-        pdf = build_paper(study, folder, BUILD)
-        write_atomically(BUILD / "built_for", folder.name)
+        pdf = build_paper(collect(study, folder), own.build, own.pdf)
+        write_atomically(own.build / "built_for", folder.name)
         return [pdf]
 
     def make_report() -> list[Path]:
+        from lib.report.reader import collect
         from lib.report.site import build_report
 
-        index = build_report(study, folder)
+        index = build_report(collect(study, folder))
         return sorted(path for path in index.parent.rglob("*") if path.is_file())
 
     return [
         Step(FIGURES, folder, figures, make_figures),
-        Step("paper", folder, paper, make_paper),
+        *([Step("paper", folder, paper, make_paper)] if own.has_text else []),
         Step("report", folder, report, make_report),
     ]
 
 
-def _built_for() -> str:
-    path = BUILD / "built_for"
+def no_paper(study: Study) -> str:
+    """The sentence for a study that has figures and a report, and no paper; else nothing."""
+    own = paper_folder(study)
+    if own.has_text:
+        return ""
+    text = os.path.relpath(own.folder / "paper.tex")
+    return f"{study.folder_name}: no paper, since there is no {text}; figures and report are all that is made"
+
+
+def _texts(paths: Iterable[Path]) -> str:
+    return content_hash([path.read_text(encoding="utf-8") for path in paths])
+
+
+def _code(*modules: Path) -> str:
+    return content_hash([provenance.code_hashes(path, presentation=True) for path in modules])
+
+
+def _built_for(own: PaperFolder) -> str:
+    path = own.build / "built_for"
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
