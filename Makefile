@@ -33,7 +33,7 @@ export LAUNCH MAKE
 .PHONY: help all grid explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
 help:
-	@echo 'make all       everything: runs, measurements, paper/build/paper.pdf and the HTML report; resumes what was interrupted'
+	@echo 'make all       everything: runs, measurements, paper/build/$(STUDY).pdf and the HTML report; resumes what was interrupted'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
 	@echo 'make test      the test suite; make test-faults breaks things on purpose (ten minutes at most)'

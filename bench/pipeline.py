@@ -19,6 +19,7 @@ from lib.base.errors import BadInput
 from lib.base.provenance import ROOT
 from lib.params.study import PARAMS_FOLDER, Study, load_study
 from lib.report.paper import compile_paper, prepare
+from lib.report.reader import collect
 from lib.report.site import build_report
 from lib.train.records import read_record
 from lib.workflow.finish import FIGURES
@@ -215,10 +216,10 @@ def paper(study: Study, folder: Path) -> dict[str, float]:
     """Seconds of the paper's numbers and tables, of LaTeX, and of the report."""
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         build = Path(home) / "build"
-        found = {"paper's inputs": seconds(lambda: prepare(study, folder, build))[0]}
+        found = {"paper's inputs": seconds(lambda: prepare(collect(study, folder), build))[0]}
         with suppress(BadInput):  # no LaTeX here, which `make all` does without too
             found["LaTeX"] = seconds(lambda: compile_paper(build))[0]
         copy = Path(home) / folder.name  # the report is written into the study, and this one is not ours
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("snapshots", "*.safetensors", "superseded"))
-        found["report"] = seconds(lambda: build_report(study, copy))[0]
+        found["report"] = seconds(lambda: build_report(collect(study, copy)))[0]
     return found

@@ -32,13 +32,14 @@ from pathlib import Path
 from IPython.display import Markdown, display
 
 from lib.params.run import dump_params, load_params
-from lib.report import figures, run_figures
+from lib.report import style
 from lib.tasks.stories.batches import show
 from lib.tasks.stories.task import batch, prepare
 from lib.train.loop import train
 from lib.train.places import data_store
 from lib.train.records import read_evaluations
 from lib.workflow.play import playground
+from paper.beta2 import figures
 from paper.beta2.fillers import fillers
 
 folder = Path(run_folder) if run_folder else playground()
@@ -89,7 +90,7 @@ print(corpus.tokenizer.decode(ood.tokens[0]))
 # in the published sweep is the very last step.
 
 # %%
-figures.save(figures.schedules(params), folder, "01_train_schedules")
+style.save(figures.schedules(params), folder, "01_train_schedules")
 # %% [markdown]
 # ## Train
 #
@@ -111,7 +112,7 @@ print(f"{record['state']} after {record['step']} steps" + (f": {record['reason']
 
 # %%
 figure = figures.training_curves(params, record, read_evaluations(folder))
-figures.save(figure, folder, "01_train_curves")
+style.save(figure, folder, "01_train_curves")
 
 # %% [markdown]
 # ## Noise or gap?
@@ -121,4 +122,4 @@ figures.save(figure, folder, "01_train_curves")
 # fall of p_ood is about unfamiliar text, not about the distance.
 
 # %%
-figures.save(run_figures.fillers(fillers(folder)), folder, "01_train_fillers")
+style.save(figures.fillers(fillers(folder)), folder, "01_train_fillers")

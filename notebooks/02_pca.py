@@ -37,7 +37,7 @@ from lib.geometry.null import fitted_null
 from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.params.members import member
 from lib.params.run import load_params
-from lib.report import figures, run_figures
+from lib.report import run_figures, style
 from lib.workflow.play import trained
 from lib.workflow.status import quantities_table
 
@@ -103,7 +103,7 @@ for number, block in enumerate(result["blocks"]):
 # rate do that by themselves.
 
 # %%
-figures.save(run_figures.decomposition(result), folder, "02_pca_decomposition")
+style.save(run_figures.decomposition(result), folder, "02_pca_decomposition")
 
 # %% [markdown]
 # ## The spectrum
@@ -112,7 +112,7 @@ figures.save(run_figures.decomposition(result), folder, "02_pca_decomposition")
 # bookkeeping.
 
 # %%
-figures.save(run_figures.spectrum(result), folder, "02_pca_spectrum")
+style.save(run_figures.spectrum(result), folder, "02_pca_spectrum")
 
 # %% [markdown]
 # ## Play

@@ -33,7 +33,7 @@ batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher,
 from pathlib import Path
 
 from lib.measure.curvature import curvature
-from lib.report import figures, run_figures
+from lib.report import run_figures, style
 from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
@@ -58,4 +58,4 @@ if not result["points"]:
 # ordinary late.
 
 # %%
-figures.save(run_figures.anisotropy(result), folder, "03_fisher_anisotropy")
+style.save(run_figures.anisotropy(result), folder, "03_fisher_anisotropy")

@@ -30,8 +30,9 @@ protocol: dict = {}  # the study's branches; empty: one short condition
 from pathlib import Path
 
 from lib.params.study import Branches
-from lib.report import figures, run_figures
+from lib.report import style
 from lib.workflow.play import short_branch, trained
+from paper.beta2 import figures
 from paper.beta2.reheat import reheat
 
 folder = Path(run_folder) if run_folder else trained()
@@ -56,4 +57,4 @@ if not result:
 # at the two bars: how much of the movement is across the backbone, and how much of that noise alone would give.
 
 # %%
-figures.save(run_figures.reheats(result), folder, "04_reheat_curves")
+style.save(figures.reheats(result), folder, "04_reheat_curves")

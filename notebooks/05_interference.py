@@ -26,7 +26,7 @@ batches: int = 4  # the published values come from 8
 from pathlib import Path
 
 from lib.measure.gradients import gradients
-from lib.report import figures, run_figures
+from lib.report import run_figures, style
 from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
@@ -49,4 +49,4 @@ if not result:
 # optimizer's state is on disk) Adam's own direction. Grey is the size a random direction would have.
 
 # %%
-figures.save(run_figures.interference(result), folder, "05_interference_cosines")
+style.save(run_figures.interference(result), folder, "05_interference_cosines")

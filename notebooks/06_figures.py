@@ -21,22 +21,16 @@ profile: str = "laptop"
 overrides: str = ""  # parameters by dotted name, as make takes them
 
 # %%
-from pathlib import Path
-
 from IPython.display import Image, Markdown, display
 
-from lib.base.provenance import ROOT
-from lib.params.study import load_study
-from lib.report.claims import judge, load_claims
-from lib.report.paper_figures import make_figures
-from lib.report.results import collect
-from lib.report.summary import table_beta2, write_summary
+from lib import open_study
+from lib.report.figures import drawings, make_figures
+from lib.report.summary import csv_of_runs, verdicts_of, write_summary
 from lib.workflow.status import runs_table
+from paper.beta2.tables import REFERENCE_COLUMNS
 
-resolved = load_study(study, profile, overrides)
-place = Path(folder) if folder else ROOT / "outputs" / resolved.folder_name
-results = collect(resolved, place)
-print(runs_table(resolved.runs, place))
+results = open_study(study, profile, overrides, folder)
+print(runs_table(results.study, results.folder))
 
 # %% [markdown]
 # ## The table
@@ -45,7 +39,16 @@ print(runs_table(resolved.runs, place))
 # `_excess` the difference. Read the excess.
 
 # %%
-print(table_beta2(results))
+print(csv_of_runs(results, REFERENCE_COLUMNS))
+
+# %% [markdown]
+# ## Any other quantity
+#
+# `results.frame` has one row a run: the parameters that differ, the scores, and whatever is asked for by name. A
+# single run has its evaluations as `run.metrics()`, its Gram matrices as `run.digest`.
+
+# %%
+results.frame(["G0.pc1", "U0.mean_abs", "P0.cosine"], parts=["observed", "null", "excess"])
 
 # %% [markdown]
 # ## The claims
@@ -55,12 +58,12 @@ print(table_beta2(results))
 
 # %%
 write_summary(results)
-verdicts = judge(load_claims(), results)
+verdicts = verdicts_of(results)
 display(Markdown("\n".join(f"- **{v.verdict}**: {v.claim.claim} *({v.why})*" for v in verdicts)))
 
 # %% [markdown]
 # ## The figures
 
 # %%
-for path in make_figures(resolved, place):
-    display(Markdown(f"**{path.stem}**"), Image(path.with_suffix(".png"), width=800))
+for drawing, path in zip(drawings(results), make_figures(results), strict=True):
+    display(Markdown(f"**{drawing.name}**: {drawing.caption}"), Image(path.with_suffix(".png"), width=800))

@@ -19,7 +19,7 @@ from bench.plain_train import PlainRun
 from bench.table import render
 from bench.training import Bench, OurRun, same_items
 from lib.base.errors import BadInput
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.models.gpt import build_model
 from lib.params.cadence import snapshot_steps
 from lib.params.study import load_study

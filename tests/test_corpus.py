@@ -11,7 +11,7 @@ import pytest
 
 import storyworld
 from lib.base.errors import BadInput
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.params.run import dump_params
 from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 

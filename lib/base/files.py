@@ -114,6 +114,12 @@ def _finite(data: object) -> object:
     return data
 
 
+def finite(value: Any) -> float | None:
+    """A value from JSON as a number; None for anything else."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None when there is none, or it is not JSON as it is written here."""
     try:

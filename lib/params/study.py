@@ -28,7 +28,7 @@ from lib.params.names import axis_suffix, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
 
-PARAMS, NOTEBOOKS, PAPERS = (ROOT / name for name in ("params", "notebooks", "paper"))
+PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
 LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
@@ -143,7 +143,6 @@ class Study:
     """A question at a size: runs, stages and branches, all checked.
 
     file      the params file it was read from
-    paper     the folder of its paper; None when it has none
     left_out  axes that the chosen task, model or optimizer has no parameter for
     """
 
@@ -157,7 +156,6 @@ class Study:
     axes: dict[str, list[Any]]
     run_name: str
     time_scale: Fraction
-    paper: Path | None
     left_out: list[str]
 
     @property
@@ -218,7 +216,6 @@ def load_study(
     stages = resolved_stages(path, file, base, prof, time, beside["stages"])
     branches = {} if alone else resolved_branches(path, file, time, beside["branches"])
     stages = [s for s in stages if not s.branches or s.branches in branches]
-    paper = PAPERS / file.study
     found = Study(
         name=file.study,
         profile=profile,
@@ -230,7 +227,6 @@ def load_study(
         axes=axes,
         run_name=run_name,
         time_scale=time,
-        paper=paper if (paper / "paper.tex").is_file() else None,
         left_out=left_out,
     )
     check_study(found, where)
@@ -243,7 +239,7 @@ def load_study(
 def study_path(study: str) -> Path:
     if study.endswith((".yaml", ".yml")):
         return Path(study)
-    path = Path(os.path.relpath(PARAMS / f"{study}.yaml"))  # as a reader of messages knows it
+    path = Path(os.path.relpath(PARAMS_FOLDER / f"{study}.yaml"))  # as a reader of messages knows it
     if not path.is_file():
         raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, study_names())}")
     return path
@@ -251,7 +247,7 @@ def study_path(study: str) -> Path:
 
 def study_names() -> list[str]:
     """The studies of params/, the main one first."""
-    names = sorted(path.stem for path in PARAMS.glob("*.yaml"))
+    names = sorted(path.stem for path in PARAMS_FOLDER.glob("*.yaml"))
     return sorted(names, key=lambda name: name != main_study())
 
 
@@ -260,11 +256,11 @@ def main_study() -> str:
     """The study whose file says `main: true`."""
     found = [
         path.stem
-        for path in sorted(PARAMS.glob("*.yaml"))
+        for path in sorted(PARAMS_FOLDER.glob("*.yaml"))
         if re.search(r"^main: *true\b", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     if len(found) != 1:
-        raise BadInput(f"{PARAMS}: exactly one study must say main: true, here {len(found)} do")
+        raise BadInput(f"{PARAMS_FOLDER}: exactly one study must say main: true, here {len(found)} do")
     return found[0]
 
 
@@ -313,7 +309,7 @@ def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours
         if name in axes:
             raise BadInput(
                 f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
+                "a grid of your own (make grid PARAMS_FOLDER=my.yaml) chooses other values"
             )
     size = math.prod(map(len, axes.values()))
     if size > MOST_RUNS:

@@ -1,4 +1,4 @@
-"""The author's claims as tests on results: holds, fails, or cannot tell, with the figures and one sentence why.
+"""Claims as tests on results: holds, fails, or cannot tell, with the figures and one sentence why.
 
 An effect counts when it exceeds the claim's tolerance and twice its own standard error. Geometry of a single
 seed has no error of its own here: a jackknife over the snapshots of one path says nothing of another seed.
@@ -6,113 +6,30 @@ seed has no error of its own here: a jackknife over the snapshots of one path sa
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from lib.report.axis import Level, level_text
+from lib.report.claims_file import All, Claim, Compare, Contrast, Diverges, Monotone, Named, Test, Tolerance, Within
+from lib.report.reader import StudyResults
 
-from lib.base.errors import BadInput
-from lib.base.yaml_text import read_yaml
-from lib.params.fields import Strict
-from lib.params.names import two_decimals
-from lib.params.run import validate
-from lib.report.results import OBSERVED_ONLY, Estimate, Results
-
-CLAIMS_FILE = Path(__file__).resolve().parents[2] / "params" / "claims.yaml"
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
-
-Part = Literal["observed", "null", "excess", "simulated"]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Named(Strict):
-    quantity: Text
-    part: Part = "observed"
-
-
-class Monotone(Named):
-    kind: Literal["monotone"]
-    direction: Literal["falls", "rises"]  # as beta2 falls
-
-
-class Within(Named):
-    kind: Literal["within"]
-    low: float | None = None
-    high: float | None = None
-    at: list[float] | None = None
-
-
-class Contrast(Strict):
-    kind: Literal["contrast"]
-    larger: Named
-    smaller: Named
-    factor: float
-    at: list[float] | None = None
-
-
-class Compare(Named):
-    kind: Literal["compare"]
-    larger_at: float
-    smaller_at: float
-
-
-class Diverges(Strict):
-    kind: Literal["diverges"]
-    at: float
-
-
-class All(Strict):
-    kind: Literal["all"]
-    tests: Annotated[list["Test"], Field(min_length=2)]
-
-
-Test = Annotated[Monotone | Within | Contrast | Compare | Diverges | All, Field(discriminator="kind")]
-
-
-class Tolerance(Strict):
-    value: Annotated[float, Field(ge=0)]
-    relative: bool = False  # to the mean of the values compared
-    why: Text
-
-
-class Prose(Strict):
-    """The sentence that the paper uses, without its full stop."""
-
-    holds: Text
-    fails: Text
-    open: Text
-
-
-class Claim(Strict):
-    id: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
-    claim: Text
-    source: Text
-    test: Test
-    tolerance: Tolerance | None = None
-    also: list[Named] = []
-    headline: bool = False
-    prose: Prose
-
-    @model_validator(mode="after")
-    def _has_tolerance(self) -> "Claim":
-        if self.tolerance is None and self.test.kind != "diverges":
-            raise ValueError(f"claim {self.id}: a {self.test.kind} test needs a tolerance")
-        return self
-
-
-class ClaimsFile(Strict):
-    claims: Annotated[list[Claim], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class Figure:
     quantity: str
     part: str
-    beta2: float
+    level: Level
     value: float | None
     error: float | None
+    digits: int  # decimals at which values of this quantity are told apart
+
+    @property
+    def text(self) -> str:
+        """The value as a sentence has it; empty where there is none."""
+        return "" if self.value is None else decimal(self.value, self.digits)
 
 
 @dataclass(frozen=True)
@@ -145,7 +62,8 @@ class Verdict:
         """The same with the figures."""
         return f"{self.headline} ({self.why})."
 
-    def record(self) -> dict[str, Any]:
+    def record(self, axis: str) -> dict[str, Any]:
+        """As summary/claims.json has it, each figure with its level under the name of the axis."""
         tolerance = self.claim.tolerance
         return {
             "id": self.claim.id,
@@ -154,24 +72,18 @@ class Verdict:
             "verdict": self.verdict,
             "why": self.why,
             "tolerance": tolerance.model_dump() if tolerance else None,
-            "figures": [asdict(f) for f in self.figures],
+            "figures": [self._figure(f, axis) for f in self.figures],
         }
 
-
-def load_claims(path: Path = CLAIMS_FILE) -> list[Claim]:
-    claims = validate(ClaimsFile, read_yaml(path, "claims file"), str(path)).claims
-    names = [claim.id for claim in claims]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInput(f"{path}: two claims have the id {name}")
-    return claims
+    def _figure(self, f: Figure, axis: str) -> dict[str, Any]:
+        return {"quantity": f.quantity, "part": f.part, axis: f.level, "value": f.value, "error": f.error}
 
 
-def judge(claims: Iterable[Claim], results: Results) -> list[Verdict]:
+def judge(claims: Iterable[Claim], results: StudyResults) -> list[Verdict]:
     return [_judge(claim, results) for claim in claims]
 
 
-def _judge(claim: Claim, results: Results) -> Verdict:
+def _judge(claim: Claim, results: StudyResults) -> Verdict:
     found = _test(claim.test, claim.tolerance, results)
     tested = {f.quantity for f in found.figures}
     beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
@@ -180,7 +92,7 @@ def _judge(claim: Claim, results: Results) -> Verdict:
     return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested)
 
 
-def _test(test: Test, tolerance: Tolerance | None, results: Results) -> Finding:
+def _test(test: Test, tolerance: Tolerance | None, results: StudyResults) -> Finding:
     match test:
         case Monotone():
             return _monotone(test, tolerance, results)
@@ -199,19 +111,20 @@ def _test(test: Test, tolerance: Tolerance | None, results: Results) -> Finding:
 # ------------------------------------------------------------------------------------------------------- tests
 
 
-def _monotone(test: Monotone, tolerance: Tolerance, results: Results) -> Finding:
-    """From the largest beta2 to the smallest: far enough in all, and no clear step back on the way."""
-    betas = results.trained()
-    figures = [_figure(results, test.quantity, test.part, b) for b in betas]
-    if len(betas) < 3:
-        return Finding(OPEN, f"only {len(betas)} of {len(results.beta2)} values of beta2 finished", figures, False)
+def _monotone(test: Monotone, tolerance: Tolerance, results: StudyResults) -> Finding:
+    """From the first level to the last: far enough in all, and no clear step back on the way."""
+    levels = results.trained()
+    figures = [_figure(results, test.quantity, test.part, b) for b in levels]
+    if len(levels) < 3:
+        told = f"only {len(levels)} of {len(results.levels)} values of {results.axis.name} finished"
+        return Finding(OPEN, told, figures, False)
     if missing := _missing(figures, results):
         return Finding(OPEN, missing, figures, False)
     sign = 1 if test.direction == "rises" else -1
     change = figures[-1].value - figures[0].value
     needed = _needed(tolerance, figures[0], figures[-1])
     steps = [(b.value - a.value) * sign + _needed(tolerance, a, b) for a, b in pairwise(figures)]
-    why = f"{_series(figures)}: a change of {change:+.{_digits(test.quantity)}f}, {_short(needed)} needed"
+    why = f"{_series(figures)}: a change of {change:+.{figures[0].digits}f}, {_short(needed)} needed"
     if change * sign < -needed:
         return Finding(FAILS, why, figures)
     if min(steps) < 0:
@@ -219,7 +132,7 @@ def _monotone(test: Monotone, tolerance: Tolerance, results: Results) -> Finding
     return Finding(HOLDS if change * sign > needed else OPEN, why, figures)
 
 
-def _within(test: Within, tolerance: Tolerance, results: Results) -> Finding:
+def _within(test: Within, tolerance: Tolerance, results: StudyResults) -> Finding:
     figures = [_figure(results, test.quantity, test.part, b) for b in test.at or results.trained()]
     margins = []
     for f in figures:
@@ -234,7 +147,7 @@ def _within(test: Within, tolerance: Tolerance, results: Results) -> Finding:
     return _every(figures, margins, why, results)
 
 
-def _contrast(test: Contrast, tolerance: Tolerance, results: Results) -> Finding:
+def _contrast(test: Contrast, tolerance: Tolerance, results: StudyResults) -> Finding:
     figures, margins, told = [], [], []
     for b in test.at or results.trained():
         large, small = (_figure(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
@@ -246,21 +159,21 @@ def _contrast(test: Contrast, tolerance: Tolerance, results: Results) -> Finding
     return _every(figures, margins, f"{', '.join(told)}, a factor above {test.factor:g} needed", results)
 
 
-def _compare(test: Compare, tolerance: Tolerance, results: Results) -> Finding:
-    betas = (test.larger_at, test.smaller_at)
-    figures = [_figure(results, test.quantity, test.part, b) for b in betas]
+def _compare(test: Compare, tolerance: Tolerance, results: StudyResults) -> Finding:
+    levels = (test.larger_at, test.smaller_at)
+    figures = [_figure(results, test.quantity, test.part, b) for b in levels]
     if missing := _missing(figures, results):
         return Finding(OPEN, missing, figures, False)
     difference, needed = figures[0].value - figures[1].value, _needed(tolerance, *figures)
-    why = f"{_series(figures, betas)}: a difference of {_short(difference)}, {_short(needed)} needed"
+    why = f"{_series(figures, levels)}: a difference of {_short(difference)}, {_short(needed)} needed"
     return _every(figures, [(difference, needed)], why, results)
 
 
-def _diverges(test: Diverges, results: Results) -> Finding:
-    states = {b: {run.state for run in results.runs if run.beta2 == b} for b in results.beta2}
+def _diverges(test: Diverges, results: StudyResults) -> Finding:
+    states = {b: {run.state for run in results.runs if run.level == b} for b in results.levels}
     if test.at not in states:
-        return Finding(OPEN, f"{two_decimals(test.at)} is not in the grid", tested=False)
-    told = [f"at {two_decimals(r.beta2)} the run {r.said}" for r in results.runs if r.state == "diverged"]
+        return Finding(OPEN, f"{level_text(test.at)} is not in the grid", tested=False)
+    told = [f"at {level_text(r.level)} the run {r.said}" for r in results.runs if r.diverged]
     why = ", ".join(told) or "no run diverged"
     others = [s for b, s in states.items() if b != test.at]
     if any("diverged" in s for s in others) or "done" in states[test.at]:
@@ -280,7 +193,7 @@ def _all(findings: list[Finding]) -> Finding:
 # ------------------------------------------------------------------------------------------------------ helpers
 
 
-def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, results: Results) -> Finding:
+def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, results: StudyResults) -> Finding:
     """One clear exception refutes what is said of all; anything missing or close leaves it open."""
     missing = _missing(figures, results)
     if any(margin < -needed for margin, needed in margins):
@@ -290,14 +203,10 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
     return Finding(HOLDS if all(margin > needed for margin, needed in margins) else OPEN, why, figures)
 
 
-def _figure(results: Results, quantity: str, part: str, beta2: float) -> Figure:
-    found = results.at(beta2, quantity, part)
-    return Figure(quantity, part, beta2, found.value, _error(found, quantity))
-
-
-def _error(found: Estimate, quantity: str) -> float | None:
-    sampled = quantity.split(".")[0] in (*OBSERVED_ONLY, "reheat")
-    return found.error if sampled or found.count > 1 else None
+def _figure(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
+    kind, found = results.lookup(quantity), results.at(level, quantity, part)
+    error = found.error if kind.sampled or found.count > 1 else None
+    return Figure(quantity, part, level, found.value, error, kind.digits)
 
 
 def _needed(tolerance: Tolerance, *figures: Figure) -> float:
@@ -305,45 +214,37 @@ def _needed(tolerance: Tolerance, *figures: Figure) -> float:
     return max(tolerance.value * scale, 2 * math.hypot(*(f.error or 0.0 for f in figures)))
 
 
-def _missing(figures: list[Figure], results: Results) -> str:
+def _missing(figures: list[Figure], results: StudyResults) -> str:
     for f in figures:
         if f.value is None:
-            why = results.at(f.beta2, f.quantity, f.part).why
-            return f"no data: {f.quantity} at beta2 = {two_decimals(f.beta2)}, {why}"
+            why = results.at(f.level, f.quantity, f.part).why
+            return f"no data: {f.quantity} at {results.axis.name} = {level_text(f.level)}, {why}"
     return ""
 
 
-def _series(figures: list[Figure], at: Iterable[float] | None = None) -> str:
-    """The values from the largest beta2 to the smallest; where only some were asked for, with their beta2."""
-    told = [(f, _decimal(f.value, f.quantity)) for f in figures if f.value is not None]
-    return ", ".join(f"{value} at {two_decimals(f.beta2)}" if at else value for f, value in told)
+def _series(figures: list[Figure], at: Iterable[Level] | None = None) -> str:
+    """The values in the order of the levels; where only some were asked for, with their level."""
+    known = [f for f in figures if f.value is not None]
+    return ", ".join(f"{f.text} at {level_text(f.level)}" if at else f.text for f in known)
 
 
-def _decimal(value: float, quantity: str) -> str:
-    text = f"{value:.{_digits(quantity)}f}"
+def decimal(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
     return text if float(text) else text.lstrip("-")
 
 
-def _name(named: Named, results: Results) -> str:
+def _name(named: Named, results: StudyResults) -> str:
     entry = results.published.quantities.get(named.quantity)
     return entry.name if entry else named.quantity
 
 
 def _spread(figures: list[Figure], named: Named) -> str:
-    values = [f.value for f in figures if (f.quantity, f.part) == (named.quantity, named.part)]
-    known = [v for v in values if v is not None]
+    """From the smallest to the largest."""
+    known = [f for f in figures if (f.quantity, f.part) == (named.quantity, named.part) and f.value is not None]
     if not known:
         return ""
-    low, high = (_decimal(v, named.quantity) for v in (min(known), max(known)))
+    low, high = (found(known, key=lambda f: f.value).text for found in (min, max))
     return low if low == high else f"{low} to {high}"
-
-
-def _digits(quantity: str) -> int:
-    """Decimals at which the figures of a quantity are told apart."""
-    name = quantity.split(".")[1]
-    if name.startswith(("pc1", "pc2", "drift", "a_")):
-        return 1
-    return 0 if name.startswith("k9") else 3 if quantity.startswith(("U", "R", "I", "A")) else 2
 
 
 def _short(value: float) -> str:

@@ -1,84 +1,52 @@
-"""The macros of the paper: what it says in words and single numbers, all of it from the study's folder."""
+"""The macros of a paper: what it says in words and single numbers, all of it from the study's folder.
+
+Every paper has those of `common_numbers`; the study's own are made in paper/<study>/numbers.py.
+"""
 
 import re
 import subprocess
+from collections.abc import Callable
 
 from lib.base import provenance
-from lib.params.names import two_decimals
-from lib.params.run import Params
+from lib.report.axis import level_text
 from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
-from lib.report.results import ANALYSES, Results
-from lib.report.tex import escaped, macro_name, number, power, short, tex
+from lib.report.reader import RunResults, StudyResults
+from lib.report.tex import escaped, macro_name, number, tex
 
-BASELINE = 0.95
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one
-ANALYSIS_NAMES = {
-    "backbone": "the geometry",
-    "fillers": "the filler comparison",
-    "fisher": "the curvature",
-    "interference_metrics": "the gradients",
-    "reheat": "the reheating",
-}
+# The analyses that a run should have: the name of the file in analysis/, and what a sentence calls it.
+Wanted = Callable[[RunResults], dict[str, str]]
 
 
-def numbers(results: Results, verdicts: list[Verdict]) -> list[tuple[str, str]]:
-    """Every macro with its value, in order; what is missing is a dash, or a sentence that says so."""
-    p = next((r for r in results.runs if r.beta2 == BASELINE), results.runs[0]).params
+def macro_pairs(own: dict[str, str], verdicts: list[Verdict]) -> list[tuple[str, str]]:
+    """Every macro with its value, in order: numbers as \\res..., sentences of claims as \\claim... and \\said..."""
     return [
-        *[(f"res{name}", value) for name, value in _setting(results, p).items()],
-        *[(f"res{name}", value) for name, value in _provenance(results).items()],
-        *[(f"res{name}", value) for name, value in _baseline(results).items()],
-        *[(f"res{name}", value) for name, value in _counts(verdicts).items()],
+        *[(f"res{name}", value) for name, value in own.items()],
         *[(macro_name("claim", v.claim.id), tex(v.sentence)) for v in verdicts],
         *[(macro_name("said", v.claim.id), tex(v.headline)) for v in verdicts if v.claim.headline],
     ]
 
 
-def _setting(results: Results, p: Params) -> dict[str, str]:
-    m, s, b = p.model, p.schedule, p.batch
-    trunk = m.layers * (4 * m.width**2 + 2 * m.width * m.ff)
-    stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
-    padding = {"count": "counted as a target", "ignore": "ignored"}[b.pad_targets]
-    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
-    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
+def common_numbers(results: StudyResults, verdicts: list[Verdict], notebook: str, wanted: Wanted) -> dict[str, str]:
+    """What every paper says of its study; what is missing is a dash, or a sentence that says so.
+
+    Args:
+        notebook: where the figures were made, from the root of the checkout.
+        wanted: what a run should have been analysed for.
+    """
+    return {**_study(results), **_provenance(results, notebook, wanted), **_counts(verdicts)}
+
+
+def _study(results: StudyResults) -> dict[str, str]:
     seeds = results.seeds
-    reheat = results.study.reheat
     return {
         "Profile": tex(results.study.profile),
         "Study": escaped(results.study.name),
-        "Layers": str(m.layers),
-        "Width": str(m.width),
-        "Heads": str(m.heads),
-        "Context": str(m.context),
-        "Vocabulary": f"{p.task.tokenizer.vocab:,}".replace(",", r"\,"),
-        "Trunk": short(trunk / 1e6),
-        "Steps": str(s.steps),
-        "Warmup": str(s.warmup),
-        "Sequences": str(b.size * b.accumulate),
-        "TimeScale": _ratio(float(results.study.time_scale)),
-        "Peak": f"{p.optim.lr * 1e4:g}",
-        "Decay": number(p.optim.weight_decay, 1),
-        "BetaOne": f"{p.optim.beta1:g}",
-        "Epsilon": power(p.optim.eps),
-        "Clip": f"{p.optim.clip:g}",
-        "MinRatio": f"{p.schedule.min_lr_ratio:g}",
-        "Lambda": f"{p.task.lambda_probe:g}",
-        "Corpus": stories.get(p.task.corpus.source, tex(p.task.corpus.source)),
-        "Stories": f"{p.task.corpus.train_stories:,}".replace(",", r"\,"),
-        "Variant": tex(p.task.variant),
-        "Padding": padding,
-        "Mask": mask,
-        "Filler": filler,
-        "ProbeShare": number(p.task.probe.p, 2),
-        "Codewords": str(p.task.probe.codewords),
-        "GapIn": "--".join(map(str, p.task.probe.gap_in)),
-        "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
-        "Examples": str(p.task.probe.eval_examples),
-        "Trained": ", ".join(two_decimals(beta2) for beta2 in results.trained()) or "no value",
-        "Grid": ", ".join(two_decimals(beta2) for beta2 in results.beta2),
+        "Steps": str(results.baseline.params.schedule.steps),
+        "TimeScale": _ratio(results.time_scale),
+        "Trained": ", ".join(level_text(level) for level in results.trained()) or "no value",
+        "Grid": ", ".join(level_text(level) for level in results.levels),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
-        "ReheatSteps": str(reheat.steps) if reheat else "no",
-        "ReheatLambda": f"{reheat.lambda_probe:g}" if reheat else "--",
     }
 
 
@@ -90,7 +58,7 @@ def _caution(scale: float) -> str:
     return r"\textbf{Runs this short test the machinery, not the claims.}" if scale > SHORT else ""
 
 
-def _provenance(results: Results) -> dict[str, str]:
+def _provenance(results: StudyResults, notebook: str, wanted: Wanted) -> dict[str, str]:
     head, dirty = provenance.commit()
     records = [run.record for run in results.runs if run.record]
     commits = sorted({r["commit"][:7] + ("+" if r.get("dirty") else "") for r in records if r.get("commit")})
@@ -104,9 +72,9 @@ def _provenance(results: Results) -> dict[str, str]:
         "Hardware": tex("; ".join(machines)) or "--",
         "Versions": tex("; ".join(versions)) or "--",
         "TrainingMinutes": number(seconds / 60, 1),
-        "Notebook": notebook_link("06_figures", head) + f" at commit \\texttt{{{tex(short_head)}}}",
-        "Missing": tex(_missing(results)),
-        "Caution": _caution(float(results.study.time_scale)),
+        "Notebook": notebook_link(notebook, head) + f" at commit \\texttt{{{tex(short_head)}}}",
+        "Missing": tex(missing(results, wanted)),
+        "Caution": _caution(results.time_scale),
         "Diverged": tex(_diverged(results)),
     }
 
@@ -122,9 +90,8 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def notebook_link(name: str, commit: str) -> str:
+def notebook_link(path: str, commit: str) -> str:
     """A link to a notebook at a commit, where the checkout knows a public address; else to the file."""
-    path = f"notebooks/{name}.py"
     address = repository()
     target = f"{address}/blob/{commit}/{path}" if address else f"../../{path}"
     return rf"\href{{{target}}}{{\texttt{{{tex(path)}}}}}"
@@ -141,65 +108,30 @@ def repository() -> str:
     return f"https://{found[1]}/{found[2]}" if found else ""
 
 
-def _missing(results: Results) -> str:
+def missing(results: StudyResults, wanted: Wanted) -> str:
     """One sentence that names what is not there, run by run."""
-    gaps = []
+    gaps, axis = [], results.axis.name
     for run in results.runs:
+        where = f"{axis} = {level_text(run.level)}"
         if run.state not in ("done", "diverged"):
-            gaps.append(f"the run at beta2 = {two_decimals(run.beta2)} is {run.said}")
+            gaps.append(f"the run at {where} is {run.said}")
             continue
-        reheated = results.study.reheat and run.beta2 in results.study.reheat.beta2
-        wanted = [name for name in ANALYSES if name != "reheat" or reheated]
-        absent = [ANALYSIS_NAMES[name] for name in wanted if run.analysis.get(name) is None]
+        absent = [words for name, words in wanted(run).items() if run.analysis.get(name) is None]
         if absent:
-            gaps.append(f"{' and '.join(absent)} of the run at beta2 = {two_decimals(run.beta2)}")
+            gaps.append(f"{' and '.join(absent)} of the run at {where}")
     if not gaps:
         return "Every run and every analysis of the study is in it."
     return f"Missing from this version: {'; '.join(gaps)}."
 
 
-def _diverged(results: Results) -> str:
-    runs = [r for r in results.runs if r.state == "diverged"]
+def _diverged(results: StudyResults) -> str:
+    runs = [r for r in results.runs if r.diverged]
     if not runs:
         return "No run diverged." if all(run.record for run in results.runs) else ""
-    told = [f"the run at beta2 = {two_decimals(r.beta2)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
+    axis = results.axis.name
+    told = [f"the run at {axis} = {level_text(r.level)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _baseline(results: Results) -> dict[str, str]:
-    """The numbers of the baseline that the text quotes."""
-
-    def ours(name: str, part: str = "observed", digits: int = 1) -> str:
-        return number(results.at(BASELINE, name, part).value, digits)
-
-    run = next((r for r in results.runs if r.beta2 == BASELINE), None)
-    fit = ((run.analysis.get("backbone") if run else None) or {}).get("null_fit", {})
-    share = [s for s in fit.get("decay_share") or [] if s is not None]
-    scale, isotropic = fit.get("scale"), fit.get("isotropic_scale")
-    floor = run.noise_floor("1600") if run else None
-    published = results.published
-    return {
-        "PcPublished": number(published.at("G2.pc1", BASELINE), 1),
-        "Pc": ours("G2.pc1"),
-        "PcNull": ours("G2.pc1", "null"),
-        "PcExcess": ours("G2.pc1", "excess"),
-        "PcSimulated": ours("G2.pc1", "simulated"),
-        "DecayShare": number(100 * share[-1], 0) if share else "--",
-        "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
-        "AlignedIn": ours("U0in.mean_abs", digits=3),
-        "AlignedInNull": ours("U0in.mean_abs", "null", 3),
-        "AlignedOut": ours("U0.mean_abs", digits=3),
-        "AlignedOutNull": ours("U0.mean_abs", "null", 3),
-        "PhaseCosine": ours("P0.cosine", digits=3),
-        "PhaseCosineNull": ours("P0.cosine", "null", 3),
-        "PeakStep": ours("G2.a_peak_step", digits=0),
-        "PeakStepNull": ours("G2.a_peak_step", "null", 0),
-        "PeakStepPublished": number(published.at("G2.a_peak_step", BASELINE), 0),
-        "NoiseFloor": short(floor),
-        "FillerRandom": ours("F.random", digits=2),
-        "FillerStory": ours("F.story", digits=2),
-    }
 
 
 def _counts(verdicts: list[Verdict]) -> dict[str, str]:

@@ -1,7 +1,6 @@
-"""What the panels of the paper's figures share: curves over the band of their nulls, diverged runs, legends."""
+"""What panels over the runs of a study share: curves over the band of their nulls, diverged runs, legends."""
 
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -10,16 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lib.geometry.presets import preset_steps
-from lib.report.figures import MARKERS, RED, missing, null_band, ordered_palette
-from lib.report.rundata import RunData, groups, numbers
+from lib.report.axis import Level, are_numbers
+from lib.report.reader import RunResults, StudyResults, numbers
+from lib.report.style import MARKERS, RED, missing, null_band, ordered_palette
 
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def curve(run: RunData, side: str, preset: str, quantity: str, scale: Fraction) -> Curve:
+def curve(results: StudyResults, run: RunResults, side: str, preset: str, quantity: str) -> Curve:
     """Steps and values of an array of a preset; empty where there is none."""
     values = run.array(side, f"{preset}.{quantity}")
-    steps = preset_steps(preset, run.backbone.get("steps") or [], scale) if len(values) else values
+    steps = preset_steps(preset, run.backbone.get("steps") or [], results.length) if len(values) else values
     if len(steps) != len(values):
         return np.empty(0), np.empty(0)
     return steps, values
@@ -38,13 +38,12 @@ def envelope(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def draw(
     ax: Axes,
-    runs: Sequence[RunData],
-    observed: Callable[[RunData], Curve],
-    null: Callable[[RunData], Curve] | None = None,
-    low: float | None = None,
+    results: StudyResults,
+    observed: Callable[[RunResults], Curve],
+    null: Callable[[RunResults], Curve] | None = None,
 ) -> None:
     """One line a run over the band of their nulls. A diverged run does not set the scale; it is written out."""
-    named = groups(runs)
+    runs = results.present
     steady = [run for run in runs if not run.diverged] or list(runs)
     shown: list[np.ndarray] = []
     if null is not None:
@@ -52,9 +51,7 @@ def draw(
         if len(x):
             null_band(ax, x, least, most)
             shown += [least, most]
-    for colour, marker, (label, members) in zip(
-        ordered_palette(len(named)), MARKERS * len(named), named.items(), strict=False
-    ):
+    for colour, marker, label, members in coloured(results):
         for run in members:
             x, y = observed(run)
             if not np.isfinite(y).any():
@@ -69,36 +66,49 @@ def draw(
     values = np.concatenate(shown)
     margin = 0.06 * (np.ptp(values) or 1.0)
     if ax.get_yscale() == "linear":
-        ax.set_ylim(values.min() - margin if low is None else low, values.max() + margin)
+        ax.set_ylim(values.min() - margin, values.max() + margin)
 
 
-def legend(figure: Figure, runs: Sequence[RunData] = (), rows: int = 1) -> None:
+def coloured(results: StudyResults) -> Iterator[tuple[str, str, str, list[RunResults]]]:
+    """Colour, marker, name and runs of every group of runs that differ in the seed alone."""
+    named = results.groups()
+    colours = ordered_palette(len(named))
+    for colour, marker, (label, members) in zip(colours, MARKERS * len(named), named.items(), strict=False):
+        yield colour, marker, label, members
+
+
+def ascending(results: StudyResults) -> list[Level]:
+    """The levels that there are runs of, as an axis of a figure has them: numbers from small to large."""
+    levels = [level for level in results.levels if any(run.level == level for run in results.present)]
+    return sorted(levels) if are_numbers(levels) else levels
+
+
+def legend(figure: Figure, results: StudyResults | None = None) -> None:
     """One legend above all panels, each name once; a run that diverged is named in words, drawn or not."""
     found: dict[str, Artist] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    named = diverged_handles(runs)
+    named = diverged_handles(results) if results else {}
     found = {label: handle for label, handle in found.items() if label not in named} | {
         f"{label} {text}": handle for label, (text, handle) in named.items()
     }
     if found:
-        columns = -(-len(found) // rows)
-        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns, columnspacing=1.2)
+        place = {"loc": "outside upper center", "ncols": len(found), "columnspacing": 1.2}
+        figure.legend(found.values(), found.keys(), **place)
 
 
-def diverged_handles(runs: Sequence[RunData]) -> dict[str, tuple[str, Artist]]:
+def diverged_handles(results: StudyResults) -> dict[str, tuple[str, Artist]]:
     """What a legend says of the runs that diverged, and its line, by their label."""
-    named = groups(runs)
     return {
         label: (diverged_text(run), Line2D([], [], color=colour, ls="--", marker="x", ms=4))
-        for colour, (label, members) in zip(ordered_palette(len(named)), named.items(), strict=True)
+        for colour, _, label, members in coloured(results)
         for run in members
         if run.diverged
     }
 
 
-def diverged_text(run: RunData) -> str:
+def diverged_text(run: RunResults) -> str:
     """When a run diverged, and how far it had gone by its last finite snapshot."""
     end = (run.record.get("diverged") or {}).get("step", run.record.get("step"))
     drift = numbers((run.backbone.get("drift") or {}).get("observed"))
@@ -107,8 +117,8 @@ def diverged_text(run: RunData) -> str:
     return f"diverged at step {end}{far}"
 
 
-def mark_diverged(ax: Axes, runs: Sequence[RunData], levels: list[float]) -> None:
+def mark_diverged(ax: Axes, results: StudyResults, levels: list[Level]) -> None:
     """A run without a value because it diverged is a cross on the axis, not a gap that reads as an oversight."""
-    for place in {levels.index(run.beta2) for run in runs if run.diverged}:
+    for place in {levels.index(run.level) for run in results.present if run.diverged}:
         at = {"transform": ax.get_xaxis_transform(), "clip_on": False, "ls": "none"}
         ax.plot([place], [0.04], marker="x", ms=5, mew=1.3, color=RED, label="diverged", **at)

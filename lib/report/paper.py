@@ -1,4 +1,4 @@
-"""From a study's folder to paper/build/paper.pdf: numbers, tables, figures, LaTeX, and a look at its log."""
+"""From a study's folder to paper/build/<study>.pdf: numbers, tables, figures, LaTeX, and a look at its log."""
 
 import gzip
 import io
@@ -11,60 +11,61 @@ from pathlib import Path
 
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.base.provenance import ROOT
-from lib.params.study import Study
-from lib.report.claims import judge, load_claims
-from lib.report.numbers import numbers
-from lib.report.results import collect
-from lib.report.tables import tables
-from lib.report.tex import check_used, macros
+from lib.report.figures import drawings
+from lib.report.paper_folder import SHARED
+from lib.report.reader import StudyResults
+from lib.report.summary import verdicts_of
+from lib.report.tex import captions, check_used, macros
 
-PAPER = ROOT / "paper"
-SOURCES = ("paper.tex", "references.bib", "latexmkrc")
-FIGURES = (
-    *("probe", "backbone", "spectrum", "beta2_summary", "alignment"),
-    *("fisher", "reheat", "interference", "phases"),
-)
 WIDEST = 5.0  # points by which a line may stick out
 PACKAGES = "latexmk texlive-latex-recommended texlive-latex-extra lmodern texlive-fonts-recommended"
 EPOCH = "1767225600"  # of the dates inside the PDF: the same inputs give the same bytes
 
 
-def build_paper(study: Study, folder: Path, build: Path = PAPER / "build", source: Path = PAPER) -> Path:
-    """Write the paper's inputs into `build`, compile it there and return the PDF.
+def build_paper(results: StudyResults, build: Path, pdf: Path) -> Path:
+    """Write the paper's inputs into `build`, compile it there and lay the PDF at `pdf`.
 
-    Args:
-        folder: the study's, with the runs in it and summary/figures/.
-        source: holds paper.tex, references.bib and latexmkrc.
-
-    Raises: BadInput with one sentence for a macro or table that is unknown, unused or doubled, for whatever
-    LaTeX finds wrong, and when there is no LaTeX.
+    Raises: BadInput with one sentence for a study that has no paper, for a macro, table or figure that is unknown,
+    unused or doubled, for whatever LaTeX finds wrong, and when there is no LaTeX.
     """
-    prepare(study, folder, build, source)
-    (build / "paper.pdf").unlink(missing_ok=True)  # an old paper is worse than none
+    prepare(results, build)
+    for old in (pdf, build / "paper.pdf"):
+        old.unlink(missing_ok=True)  # an old paper is worse than none
     compile_paper(build)
-    return build / "paper.pdf"
+    write_atomically(pdf, (build / "paper.pdf").read_bytes())
+    return pdf
 
 
-def prepare(study: Study, folder: Path, build: Path, source: Path = PAPER) -> None:
-    """numbers.tex, tables/ and figures/ in `build`, checked against the text, beside a copy of the sources."""
-    results = collect(study, folder)
-    verdicts = judge(load_claims(), results)
-    pairs, made = numbers(results, verdicts), tables(results, verdicts)
-    text = (source / "paper.tex").read_text(encoding="utf-8")
+def prepare(results: StudyResults, build: Path) -> None:
+    """numbers.tex, captions.tex, tables/ and figures/ in `build`, checked against the text, beside its sources."""
+    paper, verdicts = results.paper, verdicts_of(results)
+    if not paper.has_text:
+        raise BadInput(f"{paper.folder}: there is no paper.tex, so study {results.study.name} has no paper")
+    pairs = paper.find("numbers", "numbers", _nothing)(results, verdicts)
+    tables = dict(paper.find("tables", "tables", _nothing)(results, verdicts))
+    figures = [(drawing.name, drawing.caption) for drawing in drawings(results)]
+    text = (paper.folder / "paper.tex").read_text(encoding="utf-8")
     written = macros(pairs)
-    check_used(text, [name for name, _ in pairs], made, str(source / "paper.tex"))
+    names = [name for name, _ in figures]
+    check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"))
     for old in ("tables", "figures"):
         shutil.rmtree(build / old, ignore_errors=True)
     write_atomically(build / "numbers.tex", written)
-    for name, table in made.items():
+    write_atomically(build / "captions.tex", captions(figures))
+    for name, table in tables.items():
         write_atomically(build / "tables" / f"{name}.tex", table)
-    for name in FIGURES:
-        figure = folder / "summary" / "figures" / f"{name}.pdf"
+    for name in names:
+        figure = results.folder / "summary" / "figures" / f"{name}.pdf"
         if figure.is_file():
             write_atomically(build / "figures" / f"{name}.pdf", figure.read_bytes())
-    for name in SOURCES:
-        write_atomically(build / name, (source / name).read_bytes())
+    for source in (*SHARED, paper.folder / "paper.tex", paper.folder / "references.bib"):
+        if source.is_file():
+            write_atomically(build / source.name, source.read_bytes())
+
+
+def _nothing(results: StudyResults, verdicts: object) -> list[tuple[str, str]]:
+    """Of a paper that has no module for it."""
+    return []
 
 
 def compile_paper(build: Path) -> None:
@@ -110,14 +111,15 @@ def find_fault(log: str) -> str:
     return ""
 
 
-def arxiv_tarball(build: Path = PAPER / "build", target: Path | None = None) -> Path:
+def arxiv_tarball(build: Path, target: Path) -> Path:
     """What arXiv compiles: text, numbers, tables, figures and the resolved bibliography, the same bytes each time.
 
     Raises: BadInput before the paper was built.
     """
-    if not (build / "paper.pdf").exists() or not (build / "paper.bbl").exists():
+    names = ["paper.tex", "style.sty", "numbers.tex", "captions.tex"]
+    names += ["paper.bbl", "references.bib"] if (build / "references.bib").exists() else []
+    if not all((build / name).exists() for name in ("paper.pdf", *names)):
         raise BadInput(f"{build}: there is no finished paper to pack; run make paper first")
-    names = ["paper.tex", "numbers.tex", "paper.bbl", "references.bib"]
     names += sorted(str(p.relative_to(build)) for d in ("tables", "figures") for p in (build / d).glob("*"))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -126,6 +128,5 @@ def arxiv_tarball(build: Path = PAPER / "build", target: Path | None = None) -> 
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.mtime = len(data), 0o644, 0
             tar.addfile(entry, io.BytesIO(data))
-    target = target or build / "arxiv.tar.gz"
     write_atomically(target, gzip.compress(packed.getvalue(), mtime=0))
     return target

@@ -1,4 +1,4 @@
-"""The published numbers, `params/published.yaml`, checked strictly."""
+"""The published numbers that a study compares its own with, paper/<study>/published.yaml, checked strictly."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,11 +8,9 @@ from pydantic import Field, model_validator
 from lib.base.yaml_text import read_yaml
 from lib.params.fields import Strict
 from lib.params.run import validate
-
-PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "params" / "published.yaml"
+from lib.report.axis import Level, Text, at_level
 
 Status = Literal["sound", "conflict", "void"]
-Text = Annotated[str, Field(min_length=1)]
 
 
 class Marked(Strict):
@@ -29,34 +27,30 @@ class Marked(Strict):
         return self
 
 
-class Quantity(Marked):
-    """One quantity at each beta2; null where it was not published or does not exist."""
+class PublishedQuantity(Marked):
+    """One quantity at each level of the axis; null where it was not published or does not exist."""
 
     name: Text
     digits: Annotated[int, Field(ge=0, le=6)]
-    beta2: dict[str, float | None]
+    levels: dict[str, float | None]
     above: dict[str, float] = {}  # where only a lower bound was published
 
-    def at(self, beta2: float) -> float | None:
-        return _at(self.beta2, beta2)
+    def at(self, level: Level) -> float | None:
+        found = at_level(self.levels, level)
+        return None if found is None else float(found)
 
-    def bound(self, beta2: float) -> float | None:
-        return _at(self.above, beta2)
-
-
-def _at(values: dict[str, float | None], beta2: float) -> float | None:
-    found = [value for key, value in values.items() if float(key) == beta2]
-    return None if not found or found[0] is None else float(found[0])
+    def bound(self, level: Level) -> float | None:
+        return at_level(self.above, level)
 
 
-class PublishedReheat(Marked):
-    """The best of the learning rates that were tried from one snapshot; lr null: all gave the same."""
+class PublishedBranch(Marked):
+    """What came of a branch from one snapshot: a reheat, a switch."""
 
-    beta2: float
+    branch: Text
+    level: Level
     step: int
-    lr: float | None
-    peak: float
-    gain: float
+    set: dict[str, Level] = {}  # the parameters at which the values were found; without, at all that were tried
+    values: dict[str, float]
 
 
 class Fault(Strict):
@@ -65,26 +59,40 @@ class Fault(Strict):
 
 
 class Published(Strict):
-    reference: Text
-    sources: dict[str, Text]
-    quantities: dict[str, Quantity]
-    reheat: list[PublishedReheat]
-    faults: list[Fault]
+    reference: str = ""
+    sources: dict[str, Text] = {}
+    quantities: dict[str, PublishedQuantity] = {}
+    branches: list[PublishedBranch] = []
+    faults: list[Fault] = []
 
     @model_validator(mode="after")
     def _sources_exist(self) -> "Published":
-        for name, entry in [*self.quantities.items(), *((f"reheat {r.beta2}", r) for r in self.reheat)]:
+        for name, entry in [*self.quantities.items(), *((f"{b.branch} {b.level}", b) for b in self.branches)]:
             if entry.source not in self.sources:
                 raise ValueError(f"{name}: unknown source {entry.source}; there are {', '.join(self.sources)}")
         return self
 
-    def at(self, quantity: str, beta2: float) -> float | None:
+    def at(self, quantity: str, level: Level) -> float | None:
         entry = self.quantities.get(quantity)
-        return entry.at(beta2) if entry else None
+        return entry.at(level) if entry else None
 
-    def reheated(self, beta2: float, step: int) -> PublishedReheat | None:
-        return next((r for r in self.reheat if r.beta2 == beta2 and r.step == step), None)
+    def branched(self, branch: str, level: Level, step: int) -> PublishedBranch | None:
+        found = (b for b in self.branches if (b.branch, b.level, b.step) == (branch, level, step))
+        return next(found, None)
 
 
-def load_published(path: Path = PUBLISHED_FILE) -> Published:
+def load_published(path: Path) -> Published:
     return validate(Published, read_yaml(path, "published numbers"), str(path))
+
+
+def comparable(published: Published, profile: str) -> dict[str, dict[str, float]]:
+    """Published numbers that open markers may stand for, by quantity and level.
+
+    What measures something else than it is said to is left out, and so is a drift where the model has
+    another size: norms grow with the number of weights.
+    """
+    found = {}
+    for name, quantity in published.quantities.items():
+        if quantity.status != "void" and (profile == "paper" or not name.endswith(".drift")):
+            found[name] = {key: value for key, value in quantity.levels.items() if value is not None}
+    return found

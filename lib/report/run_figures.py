@@ -4,44 +4,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.geometry.backbone import Window, decompose, pca
 from lib.geometry.gram import Digest
-from lib.report.figures import BLUE, COLUMN, GREEN, GREY, ORANGE, PAGE, RED
-
-COLOURS = {"v_b": BLUE, "PC2": GREEN, "update": RED, "-theta_0": ORANGE, "random": GREY}
-NAMES = {"-theta_0": "−θ₀", "-theta": "−θ", "v_b": "v_b", "adam": "Adam"}
+from lib.report.style import BLUE, COLUMN, DIRECTIONS, GREY, NAMES, PAGE, RED, nothing
 
 DOTS = {"marker": "o", "ms": 3, "ls": "none"}
-
-
-def _nothing(ax: Axes, text: str) -> None:
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY)
-    ax.set(xticks=[], yticks=[])
-
-
-def fillers(points: list[dict[str, Any]]) -> Figure:
-    """p_in and p_ood with random and with story filler."""
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0), sharey=True)
-    for ax, name, title in zip(axes, ("in", "ood"), ("gaps of training", "longer gaps"), strict=True):
-        if not points:
-            _nothing(ax, "no whole snapshot")
-            continue
-        for filler, colour in (("random", RED), ("story", BLUE)):
-            values = [point[f"{name}_{filler}"] for point in points]
-            ax.plot(
-                [point["step"] for point in points],
-                values,
-                color=colour,
-                marker="o",
-                ms=3,
-                label=f"{filler} filler",
-            )
-        ax.set(title=title, xlabel="step", ylim=(-0.03, 1.03))
-        ax.legend()
-    return figure
 
 
 def decomposition(result: dict[str, Any]) -> Figure:
@@ -54,7 +23,7 @@ def decomposition(result: dict[str, Any]) -> Figure:
         ax.set(title=title, xlabel="step")
         seen, null = (np.asarray(result[part][f"G2.{key}"], float) for part in ("observed", "null"))
         if len(seen) < 2:
-            _nothing(ax, "too few snapshots")
+            nothing(ax, "too few snapshots")
             continue
         at = steps[-len(seen) :]
         ax.plot(at, null, color=GREY, lw=1, label="null")
@@ -70,7 +39,7 @@ def spectrum(result: dict[str, Any], components: int = 10) -> Figure:
         ax.set(title=title, xlabel="component", yscale="log")
         shares = result["spectrum"][name]
         if not len(shares["observed"]):
-            _nothing(ax, "too few snapshots")
+            nothing(ax, "too few snapshots")
             continue
         for part, colour, marker in (("null", GREY, "s"), ("observed", BLUE, "o")):
             values = 100 * np.asarray(shares[part], float)[:components]
@@ -86,7 +55,7 @@ def anisotropy(result: dict[str, Any]) -> Figure:
     points = result["points"]
     for n, ax in enumerate(axes):
         if not points:
-            _nothing(ax, "no whole snapshot")
+            nothing(ax, "no whole snapshot")
             continue
         found = [(point["step"], point["quotients"][n]) for point in points]
         ax.set(title=found[0][1].definition.split(":")[0], xlabel="step", yscale="log")
@@ -96,40 +65,11 @@ def anisotropy(result: dict[str, Any]) -> Figure:
             rows = [(step, q.anisotropy[k], q.anisotropy_se[k]) for step, q, k in there]
             at, value, error = np.array(rows, float).T
             low = np.minimum(error, 0.9 * value)  # the axis is logarithmic
-            style = {"color": COLOURS[label], "marker": "o", "ms": 2.5, "lw": 1}
+            style = {"color": DIRECTIONS[label], "marker": "o", "ms": 2.5, "lw": 1}
             ax.errorbar(at, value, [low, error], label=NAMES.get(label, label), **style)
     if points:
         axes[0].set_ylabel("q / q of a random direction")
         axes[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-def reheats(conditions: list[dict[str, Any]]) -> Figure:
-    """p_ood of every condition, and its displacement along and across the backbone with the null."""
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2))
-    if not conditions:
-        for ax in axes:
-            _nothing(ax, "no condition")
-        return figure
-    snapshots = sorted({c["ckpt_step"] for c in conditions})
-    rates = sorted({c["lr"] for c in conditions}, reverse=True)
-    for c in conditions:
-        colour = (RED, BLUE, GREEN)[rates.index(c["lr"]) % 3]
-        style = ("-", "--", ":")[snapshots.index(c["ckpt_step"]) % 3]
-        axes[0].plot(c["steps"], c["p_ood"], color=colour, ls=style, label=f"{c['ckpt_step']}, lr {c['lr']:g}")
-    axes[0].set(title="p_ood", xlabel="reheat step", ylim=(-0.03, 1.03))
-    axes[0].legend(fontsize=6, title="snapshot, lr", title_fontsize=6)
-    x = np.arange(len(conditions))
-    axes[1].bar(x - 0.2, [abs(c["along"]) for c in conditions], 0.35, color=BLUE, label="along v_b")
-    axes[1].bar(x + 0.2, [c["across"] for c in conditions], 0.35, color=ORANGE, label="across")
-    for shift, key in ((-0.2, "null_along"), (0.2, "null_across")):
-        values = [abs(c[key]) for c in conditions]
-        axes[1].scatter(
-            x + shift, values, color="black", marker="_", s=40, label="null" if shift < 0 else None, zorder=3
-        )
-    axes[1].set(title="displacement", xticks=x, xticklabels=[f"{c['ckpt_step']}\n{c['lr']:g}" for c in conditions])
-    axes[1].tick_params(axis="x", labelsize=6)
-    axes[1].legend()
     return figure
 
 
@@ -138,7 +78,7 @@ def interference(points: list[dict[str, Any]]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2), width_ratios=(1, 1.6))
     if not points:
         for ax in axes:
-            _nothing(ax, "no whole snapshot")
+            nothing(ax, "no whole snapshot")
         return figure
     steps = np.array([point["step"] for point in points])
     width = 0.02 * max(steps)

@@ -23,8 +23,9 @@ ESCAPES = {
 }
 # The names that plain text uses for what mathematics writes otherwise.
 SYMBOLS = {
-    r"beta2": r"$\beta_2$",
+    r"beta2|β₂": r"$\beta_2$",
     r"p_ood": r"$p_{\mathrm{ood}}$",
+    r"p_in\b": r"$p_{\mathrm{in}}$",
     r"p_probe": r"$p_{\mathrm{probe}}$",
     r"lm_ood": r"\texttt{lm\_ood}",
     r"v_b": r"$v_b$",
@@ -53,6 +54,12 @@ def tex(text: str) -> str:
         parts += [escaped(text[at : match.start()]), symbols[match.lastindex - 1]]
         at = match.end()
     return "".join([*parts, escaped(text[at:])])
+
+
+def capital(text: str) -> str:
+    """The same with a capital letter, unless it begins with a symbol."""
+    made = tex(text)
+    return made if made[0] != text[0] else made[0].upper() + made[1:]
 
 
 def escaped(text: str) -> str:
@@ -110,6 +117,7 @@ def long_table(columns: str, head: str, rows: Iterable[list[str]], caption: str,
 # ------------------------------------------------------------------------------------------------------- macros
 
 MACRO = re.compile(r"\\((?:res|claim|said)[A-Z][A-Za-z]*)")
+FIGURE = re.compile(r"\\studyfigure\{([\w-]+)\}")
 INPUT = re.compile(r"\\input\{tables/([\w-]+)(?:\.tex)?\}")
 COMMENT = re.compile(r"(?<!\\)%.*")
 
@@ -132,8 +140,15 @@ def macros(pairs: Iterable[tuple[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def check_used(source: str, defined: Iterable[str], tables: Iterable[str], where: str) -> None:
-    """Every macro and table that the text uses exists, and the other way round.
+def captions(figures: Iterable[tuple[str, str]]) -> str:
+    """The captions of figures, given by name in plain words, as the style takes them."""
+    return "".join(rf"\studycaption{{{name}}}{{{tex(caption)}}}" + "\n" for name, caption in figures)
+
+
+def check_used(
+    source: str, defined: Iterable[str], tables: Iterable[str], figures: Iterable[str], where: str
+) -> None:
+    """Every macro, table and figure that the text uses exists, and the other way round.
 
     Raises: BadInput naming the first that does not.
     """
@@ -141,6 +156,7 @@ def check_used(source: str, defined: Iterable[str], tables: Iterable[str], where
     for what, used, known in (
         ("macro \\", MACRO.findall(text), list(defined)),
         ("table tables/", INPUT.findall(text), list(tables)),
+        ("figure ", FIGURE.findall(text), list(figures)),
     ):
         for name in used:
             if name not in known:

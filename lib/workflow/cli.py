@@ -141,9 +141,10 @@ def remake_command(what: str, a: "Asked") -> int:
         print(claims_table(a.folder))
     if what == "arxiv" and not failed:
         from lib.report.paper import arxiv_tarball
-        from lib.workflow.finish import BUILD
+        from lib.report.paper_folder import paper_folder
 
-        print(arxiv_tarball(BUILD))
+        own = paper_folder(a.study)
+        print(arxiv_tarball(own.build, own.arxiv))
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from lib.base.code import EVERYTHING, reached
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
 from lib.params.study import Stage, Study
+from lib.report.paper_folder import SHARED, PaperFolder, paper_folder
 from lib.workflow.done import lost_outputs, read_done
 from lib.workflow.plan import Pending, Target, notebook_hash
 from lib.workflow.runner import StageFailed, execute_notebook
 
-BUILD = ROOT / "paper" / "build"
+REPORT = ROOT / "lib" / "report"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Step:
 def steps(
     study: Study, folder: Path, every: list[Target], waiting: list[Pending], arguments: dict[str, str]
 ) -> list[Step]:
-    """The stages of the study, its paper and its report, in the order in which they need each other.
+    """The study's own stages, its paper where it has one, and its report, each after what it needs.
 
     Args:
         waiting: the stages of runs that are stale.
@@ -61,45 +62,47 @@ def steps(
     # What is on disk now: a stage that failed or is stale counts as missing, and its return is a change.
     stale = {p.target.done for p in waiting}
     current = {f"{t.run.name}/{t.name}": None if t.done in stale else t.inputs for t in every}
-    own = sorted(study.paper.glob("*.py")) if study.paper else []
-    texts = sorted(p for p in study.paper.iterdir() if p.suffix in (".yaml", ".tex", ".bib")) if study.paper else []
-    said = content_hash([path.read_text(encoding="utf-8") for path in texts])
+    own = paper_folder(study)
+    modules = [path for path in own.files() if path.suffix == ".py"]
     found = []
     for stage in (s for s in study.stages if s.of_study):
         inputs = {
             "runs": content_hash(current),
             "notebook": notebook_hash(stage.notebook),
-            "code": content_hash(reached([(path, EVERYTHING) for path in (stage.notebook, *own)])),
-            "claims and published numbers": said,
+            "code": _code(stage.notebook, *modules),
+            "claims and published numbers": _texts(path for path in own.files() if path.suffix == ".yaml"),
         }
         found.append(Step(stage.name, folder, inputs, _notebook_maker(stage, folder, arguments)))
     figures = content_hash([step.inputs for step in found])
     paper = {
         "figures": figures,
-        "code": content_hash(reached([(ROOT / "lib" / "report" / "paper.py", EVERYTHING)])),
-        "text": said,
-        # Profiles share one build folder: another one's paper there is not this one's.
-        "build folder": _built_for(),
+        "code": _code(REPORT / "paper.py", *modules),
+        "text": _texts([*(path for path in own.files() if path.suffix in (".tex", ".bib")), *SHARED]),
+        # The profiles of a study share one build folder: another one's paper there is not this one's.
+        "build folder": _built_for(own),
     }
     report = {
         "figures": figures,
-        "code": content_hash(reached([(ROOT / "lib" / "report" / "site.py", EVERYTHING)])),
+        "code": _code(REPORT / "site.py", *modules),
+        "templates": _texts(sorted([*REPORT.glob("*.html"), *REPORT.glob("*.css")])),
     }
 
     def make_paper() -> list[Path]:
         from lib.report.paper import build_paper
+        from lib.report.reader import collect
 
-        pdf = build_paper(study, folder, BUILD)
-        write_atomically(BUILD / "built_for", folder.name)
+        pdf = build_paper(collect(study, folder), own.build, own.pdf)
+        write_atomically(own.build / "built_for", folder.name)
         return [pdf]
 
     def make_report() -> list[Path]:
+        from lib.report.reader import collect
         from lib.report.site import build_report
 
-        index = build_report(study, folder)
+        index = build_report(collect(study, folder))
         return sorted(path for path in index.parent.rglob("*") if path.is_file())
 
-    if study.paper:
+    if own.has_text:
         found.append(Step("paper", folder, paper, make_paper))
     return [*found, Step("report", folder, report, make_report)]
 
@@ -113,8 +116,25 @@ def _notebook_maker(stage: Stage, folder: Path, arguments: dict[str, str]) -> Ca
     return make
 
 
-def _built_for() -> str:
-    path = BUILD / "built_for"
+def no_paper(study: Study) -> str:
+    """The sentence for a study that has figures and a report, and no paper; else nothing."""
+    own = paper_folder(study)
+    if own.has_text:
+        return ""
+    text = os.path.relpath(own.folder / "paper.tex")
+    return f"{study.folder_name}: no paper, since there is no {text}; figures and report are all that is made"
+
+
+def _texts(paths: Iterable[Path]) -> str:
+    return content_hash([path.read_text(encoding="utf-8") for path in paths])
+
+
+def _code(*modules: Path) -> str:
+    return content_hash(reached([(path, EVERYTHING) for path in modules]))
+
+
+def _built_for(own: PaperFolder) -> str:
+    path = own.build / "built_for"
     return path.read_text(errors="replace") if path.is_file() else ""
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from lib.base.errors import BadInput
 from lib.base.locks import hold
-from lib.params.study import Study, load_study
+from lib.params.arguments import keep_arguments
+from lib.params.study import Study, load_study, main_study
 from lib.workflow.done import KEPT
-from lib.workflow.finish import Step, finish, steps
+from lib.workflow.finish import Step, finish, no_paper, steps
 from lib.workflow.launch import asked_of_make, job_count, launch_command, run_rules
 from lib.workflow.plan import Pending, Target, pending, targets
 from lib.workflow.rules import discard, jobs, write_rules
@@ -40,6 +41,7 @@ class Asked:
 
 
 def asked(arguments: dict[str, str], outputs: Path, folder_name: str = "") -> Asked:
+    arguments = arguments | {"study": arguments["study"] or main_study()}
     study = load_study(**arguments)
     folder = outputs / (folder_name or study.folder_name)
     return Asked(study, folder, arguments, targets(study, folder))
@@ -55,6 +57,7 @@ def make(a: Asked, runs_only: bool) -> int:
     launch = launch_command()
     with held(a.folder) as lock:
         rules = write_rules(a.study.folder_name, a.folder, a.every)
+        keep_arguments(a.folder, a.arguments)
         (a.folder / RUNS_ONLY).touch() if runs_only else (a.folder / RUNS_ONLY).unlink(missing_ok=True)
         for name in a.study.left_out:
             print(f"{a.study.folder_name}: the axis {name} is left out: nothing here has that parameter")
@@ -71,6 +74,8 @@ def make(a: Asked, runs_only: bool) -> int:
             print(f"{a.study.folder_name}: all {len(a.every)} stages are up to date")
         failed = [f"{p.target.run.name} {p.target.name}" for p in waiting]
         failed += finish(a.steps(waiting))
+        if not runs_only and (missing := no_paper(a.study)):
+            print(missing)
     print(runs_table(a.study, a.folder))
     for name in failed:
         print(f"not done: {name}", file=sys.stderr)
@@ -110,10 +115,10 @@ def remake(a: Asked, wanted: tuple[str, ...]) -> list[str]:
         return []
     own = tuple(stage.name for stage in a.study.stages if stage.of_study)
     found = steps(a.study, a.folder, a.every, a.pending(), a.arguments)
-    for name in wanted:
-        if name == "paper" and a.study.paper is None:
-            raise BadInput(f"{a.study.name} has no paper: paper/{a.study.name}/paper.tex is not there")
+    if "paper" in wanted and (missing := no_paper(a.study)):
+        raise BadInput(missing)
     with held(a.folder):
+        keep_arguments(a.folder, a.arguments)
         return finish([s for s in found if s.name in own + wanted])
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.clock import clock
-from lib.params.names import two_decimals
 from lib.params.study import Study
+from lib.report.axis import level_text
+from lib.report.scores import Score, best, scores_of
 from lib.train.records import read_evaluations, read_record
 from lib.workflow.finish import Step
 from lib.workflow.plan import DRAW, Pending, Target
@@ -85,40 +86,41 @@ def why_text(waiting: list[Pending], study: list[Step]) -> str:
 
 def runs_table(study: Study, folder: Path) -> str:
     """The table that ends `make all` and `make grid`: one line a run, with what came of it."""
-    axes, runs = list(study.axes), study.runs
-    rows = [[*axes, "state", "steps", "val loss", "best p_ood", "at step", "final p_ood", "time"]]
-    for run in runs:
-        record = read_record(folder / run.name) or {}
-        evaluations = read_evaluations(folder / run.name)
-        final = evaluations[-1] if evaluations else {}
-        scored = [e for e in evaluations if e["probe_ood_acc"] is not None]
-        best = max(scored, key=lambda e: e["probe_ood_acc"], default={})
-        point = [two_decimals(v) if k == "optim.beta2" else str(v) for k, v in run.point.items()]
+    found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in study.runs]
+    scores = [score for score in scores_of(row for _, _, rows in found for row in rows) if score.told]
+    rows = [[*study.axes, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
+    for run, record, evaluations in found:
         rows.append(
             [
-                *point,
+                *(level_text(level) for level in run.point.values()),
                 record.get("state", "not trained"),
                 str(record.get("step", "")),
-                _number(final.get("val_loss")),
-                _number(best.get("probe_ood_acc")),
-                str(best.get("step", "")),
-                _number(final.get("probe_ood_acc")),
+                *(cell for score in scores for cell in _score_cells(score, evaluations)),
                 clock(record["seconds"]) if record.get("seconds") else "",
             ]
         )
-    notes = [
-        f"{run.name}: {record['reason']}"
-        for run in runs
-        if (record := read_record(folder / run.name)) and record.get("reason")
-    ]
+    notes = [f"{run.name}: {record['reason']}" for run, record, _ in found if record.get("reason")]
     return "\n".join([table(rows), *notes])
+
+
+def _score_names(score: Score) -> list[str]:
+    best = [f"best {score.name}", "at step"] if score.largest else []
+    return [*best, f"final {score.name}"]
+
+
+def _score_cells(score: Score, evaluations: list[dict[str, Any]]) -> list[str]:
+    final = _number(evaluations[-1].get(score.key)) if evaluations else ""
+    if not score.largest:
+        return [final]
+    value, step = best(evaluations, score) or (None, "")
+    return [_number(value), str(step), final]
 
 
 def claims_table(folder: Path) -> str:
     """The verdicts of summary/claims.json, one claim after another."""
     claims = json.loads((folder / "summary" / "claims.json").read_text())["claims"]
     lines = [f"{c['verdict'].upper():12} {c['claim']}\n{'':12} {c['why']}" for c in claims]
-    return "\n".join(lines)
+    return "\n".join(lines) or f"{folder.name}: this study makes no claims"
 
 
 def quantities_table(result: dict[str, Any], names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reheating: does the probe come back, and what moves, when a run goes on from a snapshot with a fresh optimizer?"""
+"""Reheating: does the probe come back, and what moves, when a run goes on with a fresh optimizer?"""
 
 from pathlib import Path
 from typing import Any

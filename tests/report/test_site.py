@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.report.figures import save
 from lib.report.mathml import mathml, styled_letter
 from lib.report.page import markdown

@@ -1,0 +1,71 @@
+"""The axis of a study: the one parameter whose levels its tables, figures and claims compare."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from lib.params.dotted import flatten
+from lib.params.fields import Strict
+from lib.params.run import Params
+from lib.params.study import Study
+
+Level = bool | int | float | str
+Text = Annotated[str, Field(min_length=1)]
+T = TypeVar("T")
+
+
+class Axis(Strict):
+    """What is compared: a parameter by dotted name, what it is called, and the order in which it is told."""
+
+    parameter: Text
+    name: Text  # in sentences and tables
+    symbol: Text  # in figures
+    order: Literal["falling", "rising", "listed"] = "listed"  # listed: as the study's axes have it
+    baseline: Level | None = None  # the level that a reader takes the others to differ from
+
+    def level(self, p: Params) -> Level | None:
+        return flatten(p.model_dump(mode="json")).get(self.parameter)
+
+    def ordered(self, levels: Iterable[Level]) -> list[Level]:
+        """Each level once."""
+        found = list(dict.fromkeys(levels))
+        if self.order == "listed" or not are_numbers(found):
+            return found
+        return sorted(found, reverse=self.order == "falling")
+
+
+def default_axis(study: Study) -> Axis:
+    """The first axis of a study's grid that is not the seed; the seed where there is no other."""
+    names = [name for run in study.runs for name in run.point]
+    name = next((name for name in names if name != "seed"), "seed")
+    return Axis(parameter=name, name=name, symbol=name)
+
+
+def are_numbers(levels: Iterable[Any]) -> bool:
+    return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
+
+
+def level_text(level: Level | None) -> str:
+    """A level as text and tables have it. Numbers take two decimals at least, and nothing is 0.0: 0.95, 0.80."""
+    if not isinstance(level, float):
+        return str(level)
+    text = repr(level)
+    return text if level == 0 or len(text) > 3 else f"{level:.2f}"
+
+
+def level_mark(level: Level | None) -> str:
+    """A level as figures have it, as short as it can be: 0.95, 0.8, 0."""
+    return f"{level:g}" if isinstance(level, float) else str(level)
+
+
+def at_level(values: Mapping[str, T], level: Level) -> T | None:
+    """The entry of a mapping from levels, which are text there, at one level."""
+    return next((value for key, value in values.items() if _is_level(key, level)), None)
+
+
+def _is_level(key: str, level: Level) -> bool:
+    try:
+        return float(key) == level
+    except ValueError:
+        return key == level

@@ -1,0 +1,174 @@
+"""Every quantity of a run by name: what it is called, how it is read from the run's folder, and its null.
+
+A quantity has a name and a part. The parts are observed, null, excess and, where there is one, simulated. Names are
+made of a family and, behind dots, what of it is meant. Those that any study has are
+
+    <preset>.<quantity>                       trajectory geometry, lib/geometry/presets.py: G1.pc1, U0.mean_abs
+    I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
+    A.<direction>.<step>                      |cosine| of the averaged gradient and a direction
+    Q.<definition>.<direction>.<step>         anisotropy of the curvature
+
+and a study adds its own in the table QUANTITIES of paper/<study>/quantities.py. Steps are published steps, in names
+and in values. What is missing is None, with the reason.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lib.base.errors import BadInput, nearest, shown
+from lib.base.files import finite
+from lib.geometry import presets
+
+if TYPE_CHECKING:
+    from lib.report.reader import RunResults
+
+PARTS = ("observed", "null", "excess", "simulated")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its standard error where there is one, and over how many runs; without a value, why."""
+
+    value: float | None
+    error: float | None = None
+    count: int = 1
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How a quantity, or a family of them, is read: `I.mean.1600` is measure(run, part, "mean", "1600")."""
+
+    measure: Callable[..., Estimate]
+    null: bool = True  # whether it is defined for the null as well
+    sampled: bool = False  # its error is one of sampling, which a single run knows
+    early: bool = False  # a run that diverged before its last step has it too
+    digits: int = 2  # decimals at which its values are told apart in a sentence
+
+
+Table = Mapping[str, Quantity]
+
+
+def lookup(name: str, own: Table) -> tuple[Quantity, list[str]]:
+    """The quantity of a name, and what its function is told besides.
+
+    Args:
+        own: the study's own, by whole name or by family.
+
+    Raises: BadInput for a name of no family.
+    """
+    if name in own:
+        return own[name], []
+    family, *rest = name.split(".")
+    if family in presets.PRESETS and rest:
+        correlates = isinstance(presets.PRESETS[family], presets.Correlations)  # with scores, which no null has
+        return Quantity(geometry, null=not correlates, digits=_geometric_digits(name)), [name]
+    table = {**MEASURED, **own}
+    if family not in table:
+        known = [*own, *MEASURED, *presets.PRESETS]
+        raise BadInput(f"unknown quantity {shown(name)}; there are {', '.join(known)}{nearest(family, known)}")
+    return table[family], rest
+
+
+def _geometric_digits(name: str) -> int:
+    quantity = name.split(".")[1]
+    if quantity.startswith(("pc1", "pc2", "drift", "a_")):
+        return 1
+    return 0 if quantity.startswith("k9") else 3 if name.startswith(("U", "R")) else 2
+
+
+def estimate(value: Any, error: Any = None) -> Estimate:
+    known = finite(value)
+    return Estimate(known, finite(error), 1, "" if known is not None else "no data")
+
+
+def minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def preset_steps(steps: Iterable[int], name: str, time_scale: float) -> list[int]:
+    """The steps of a preset's arrays in a run with these snapshots."""
+    return [int(step) for step in presets.preset_steps(name, list(steps), 1 / Fraction(time_scale))]
+
+
+def point_at(run: "RunResults", points: list[dict[str, Any]] | None, step: str) -> dict[str, Any] | None:
+    """What was measured at a published step; "last" is the last there is."""
+    if not points:
+        return None
+    if step == "last":
+        return points[-1]
+    return next((p for p in points if p["step"] * run.time_scale == float(step)), None)
+
+
+# ------------------------------------------------------------------------------------- what any study can measure
+
+
+def geometry(run: "RunResults", part: str, name: str) -> Estimate:
+    """A scalar of analysis/backbone.json, its steps as published ones."""
+    found = run.analysis.get("backbone")
+    if not found:
+        return Estimate(None, why="no analysis of the backbone")
+    preset, quantity, *regime = name.split(".")
+    if quantity == "fraction_max_step":
+        both = {side: _fraction_max_step(run, preset, side) for side in ("observed", "null")}
+        both["excess"] = minus(both["observed"], both["null"])
+        return estimate(both.get(part))
+    value = finite(found.get(part, {}).get(name))
+    if quantity.endswith("step") or quantity == "flip":
+        value = None if value is None else value * run.time_scale
+    # The null is exact, so an excess has the error of what was observed.
+    beside = ".".join([preset, f"{quantity}_se", *regime])
+    error = found.get("observed", {}).get(beside) if part in ("observed", "excess") else None
+    return estimate(value, error)
+
+
+def _fraction_max_step(run: "RunResults", preset: str, side: str) -> float | None:
+    """The published step at which the backbone fraction is largest."""
+    found = run.analysis["backbone"]
+    steps = preset_steps(found["steps"], preset, run.time_scale)
+    fractions = np.array(found.get(side, {}).get(f"{preset}.fraction") or [], dtype=float)
+    known = len(fractions) == len(steps) and bool(np.isfinite(fractions).any())
+    return steps[int(np.nanargmax(fractions))] * run.time_scale if known else None
+
+
+def interference(run: "RunResults", part: str, kind: str, step: str) -> Estimate:
+    point = point_at(run, run.analysis.get("interference_metrics"), step)
+    if not point:
+        return Estimate(None, why="no gradients at that step")
+    return estimate(point["detail"].get(kind), point["detail"].get(f"{kind}_se"))
+
+
+def alignment(run: "RunResults", part: str, direction: str, step: str) -> Estimate:
+    point = point_at(run, run.analysis.get("interference_metrics"), step)
+    found = (point or {}).get("alignment")
+    if not found or direction not in found["labels"]:
+        return Estimate(None, why="no gradients at that step")
+    row, column = found["objectives"].index("combined"), found["labels"].index(direction)
+    value = finite(found["of_means"][row][column])
+    return estimate(None if value is None else abs(value), found["of_means_se"][row][column])
+
+
+def noise_floor(run: "RunResults", step: str) -> float | None:
+    """What the |cosine| of a gradient with a random direction would be."""
+    point = point_at(run, run.analysis.get("interference_metrics"), step)
+    return finite(point["alignment"]["noise_floor"]) if point else None
+
+
+def anisotropy(run: "RunResults", part: str, definition: str, direction: str, step: str) -> Estimate:
+    point = point_at(run, (run.analysis.get("fisher") or {}).get("points"), step)
+    for q in (point or {}).get("quotients", []):
+        if q["definition"].startswith(definition) and direction in q["labels"]:
+            at = q["labels"].index(direction)
+            return estimate(q["anisotropy"][at], q["anisotropy_se"][at])
+    return Estimate(None, why="no curvature at that step")
+
+
+MEASURED = {
+    "I": Quantity(interference, null=False, sampled=True, digits=3),
+    "A": Quantity(alignment, null=False, sampled=True, digits=3),
+    "Q": Quantity(anisotropy, null=False, sampled=True),
+}

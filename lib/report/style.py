@@ -1,0 +1,124 @@
+"""How figures look: one style, one way to save them, and the marks that they share.
+
+Colours are Okabe and Ito's, which stay apart for colour-blind readers and in grey; beta2 has an ordered
+palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
+"""
+
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from lib.base.files import write_atomically
+from lib.train.places import results_place
+
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
+NULL = "#B5B5B5"  # every null, and nothing else
+COLUMN, PAGE = 3.4, 6.9  # inches: a column and a page of the paper
+MARKERS = "osD^vPX<>p"
+
+# Directions in weight space, by what analyses call them.
+DIRECTIONS = {"v_b": BLUE, "PC2": GREEN, "update": RED, "-theta_0": ORANGE, "random": GREY}
+NAMES = {"v_b": "$v_b$", "-theta_0": "−θ₀", "-theta": "−θ", "adam": "Adam"}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "figure.dpi": 120,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+mpl.rcParams.update(STYLE)
+
+
+def save(figure: Figure, folder: Path, name: str) -> Figure:
+    """Write figures/<name>.pdf and .png of a run; returns the figure, for the notebook to show.
+
+    Of a notebook that make did not execute they go beside what make made.
+    """
+    return write(figure, results_place(folder) / "figures", name)
+
+
+def write(figure: Figure, place: Path, name: str, source: str = "") -> Figure:
+    """Write <place>/<name>.pdf and .png; `source` is what the file says of where its data come from."""
+    for kind in ("pdf", "png"):
+        metadata = {
+            "pdf": {"CreationDate": None, "Keywords": source},
+            "png": {"Software": None, "Source": source},
+        }
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+        figure.set_layout_engine("none")  # the first found the layout, which takes longer than drawing
+        write_atomically(place / f"{name}.{kind}", buffer.getvalue())
+    plt.close(figure)  # the notebook shows what the cell returns, once
+    return figure
+
+
+def ordered_palette(count: int) -> list[str]:
+    """`count` colours from dark to light: an order that survives colour blindness and grey printing.
+
+    The light end of the map is left out, where a line is lost on white paper.
+    """
+    return [to_hex(colour) for colour in mpl.colormaps["plasma"](np.linspace(0.0, 0.78, count))]
+
+
+def null_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, label: str = "null") -> None:
+    """What no learning gives, from `low` to `high`; the edge keeps a thin band visible."""
+    ax.fill_between(x, low, high, color=NULL, alpha=0.55, lw=1.2, zorder=0.5, label=label)
+
+
+def published_points(ax: Axes, x: np.ndarray, y: np.ndarray, label: str = "published") -> None:
+    """Published values are open markers everywhere, ours are filled."""
+    ax.plot(x, y, ls="none", marker="o", ms=6, mfc="none", mec="black", mew=0.9, zorder=4, label=label)
+
+
+def note(ax: Axes, text: str, colour: str = GREY, at: tuple[float, float] = (0.5, 0.5)) -> None:
+    """A sentence inside a panel, for what cannot be drawn."""
+    ax.annotate(text, at, xycoords="axes fraction", ha="center", va="center", fontsize=6.5, color=colour, wrap=True)
+
+
+def missing(ax: Axes, text: str = "no data") -> None:
+    """A panel without data: a note, and no ticks that would look like a scale."""
+    note(ax, text)
+    ax.tick_params(which="both", left=False, bottom=False, labelleft=False, labelbottom=False)
+
+
+def cut(ax: Axes, *series: np.ndarray) -> None:
+    """Keep a diverged tail from squashing everything else: cut the axis there and say how high it went."""
+    values = np.concatenate(series)
+    values = values[np.isfinite(values)]
+    ceiling = 2 * max(line[0] for line in series)
+    if values.max(initial=0.0) > ceiling:
+        ax.set_ylim(0, 1.15 * values[values <= ceiling].max())
+        text = f"rises to {values.max():.3g}"
+        ax.annotate(text, (0.74, 0.8), xycoords="axes fraction", ha="center", va="top", fontsize=7, color=RED)
+
+
+def named_level(ax: Axes, y: float, name: str) -> None:
+    """A horizontal line, named beside the panel, where no curve runs over the name."""
+    ax.axhline(y, color=GREY, lw=0.6, ls=":")
+    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    ax.annotate(name, (1, y), xytext=(2, 0), va="center", fontsize=6, color=GREY, **place)
+
+
+def nothing(ax: Axes, text: str) -> None:
+    """A panel of one run that has nothing to draw: why, and no ticks."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY)
+    ax.set(xticks=[], yticks=[])

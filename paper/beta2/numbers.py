@@ -1,0 +1,106 @@
+"""The macros of the beta2 paper."""
+
+from lib.params.study import has
+from lib.report.axis import Level
+from lib.report.claims import Verdict
+from lib.report.numbers import common_numbers, macro_pairs
+from lib.report.quantities import noise_floor
+from lib.report.reader import RunResults, StudyResults
+from lib.report.tex import number, power, short, tex
+
+NOTEBOOK = "notebooks/06_figures.py"
+
+
+def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
+    """Every macro with its value; what is missing is a dash, or a sentence that says so."""
+    common = common_numbers(results, verdicts, NOTEBOOK, lambda run: wanted(results, run))
+    return macro_pairs({**common, **_setting(results), **_baseline(results)}, verdicts)
+
+
+def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
+    """The analyses that a run of this study should have, by file, and what the paper calls them."""
+    reheat = results.study.branches.get("reheat")
+    found = {
+        "backbone": "the geometry",
+        "fillers": "the filler comparison",
+        "fisher": "the curvature",
+        "interference_metrics": "the gradients",
+    }
+    return found | ({"reheat": "the reheating"} if reheat and has(run.params, reheat.where) else {})
+
+
+def _setting(results: StudyResults) -> dict[str, str]:
+    p = results.baseline.params
+    m, s, b = p.model, p.schedule, p.batch
+    trunk = m.layers * (4 * m.width**2 + 2 * m.width * m.ff)
+    stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
+    padding = {"count": "counted as a target", "ignore": "ignored"}[p.task.pad_targets]
+    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
+    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
+    reheat = results.study.branches.get("reheat")
+    return {
+        "Layers": str(m.layers),
+        "Width": str(m.width),
+        "Heads": str(m.heads),
+        "Context": str(m.context),
+        "Vocabulary": f"{p.task.tokenizer.vocab:,}".replace(",", r"\,"),
+        "Trunk": short(trunk / 1e6),
+        "Warmup": str(s.warmup),
+        "Sequences": str(b.size * b.accumulate),
+        "Peak": f"{p.optim.lr * 1e4:g}",
+        "Decay": number(p.optim.weight_decay, 1),
+        "BetaOne": f"{p.optim.beta1:g}",
+        "Epsilon": power(p.optim.eps),
+        "Clip": f"{p.optim.clip:g}",
+        "MinRatio": f"{p.schedule.min_lr_ratio:g}",
+        "Lambda": f"{p.task.lambda_probe:g}",
+        "Corpus": stories.get(p.task.corpus.source, tex(p.task.corpus.source)),
+        "Stories": f"{p.task.corpus.train_stories:,}".replace(",", r"\,"),
+        "Variant": tex(p.task.variant),
+        "Padding": padding,
+        "Mask": mask,
+        "Filler": filler,
+        "ProbeShare": number(p.task.probe.p, 2),
+        "Codewords": str(p.task.probe.codewords),
+        "GapIn": "--".join(map(str, p.task.probe.gap_in)),
+        "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
+        "Examples": str(p.task.probe.eval_examples),
+        "ReheatSteps": str(reheat.steps) if reheat else "no",
+        "ReheatLambda": f"{reheat.set['task.lambda_probe']:g}" if reheat else "--",
+    }
+
+
+def _baseline(results: StudyResults) -> dict[str, str]:
+    """The numbers of the baseline that the text quotes."""
+
+    def ours(name: str, part: str = "observed", digits: int = 1) -> str:
+        return number(results.at(level, name, part).value, digits)
+
+    level: Level = results.axis.baseline
+    run = results.run_at(level)
+    fit = ((run.analysis.get("backbone") if run else None) or {}).get("null_fit", {})
+    share = [s for s in fit.get("decay_share") or [] if s is not None]
+    scale, isotropic = fit.get("scale"), fit.get("isotropic_scale")
+    floor = noise_floor(run, "1600") if run else None
+    published = results.published
+    return {
+        "PcPublished": number(published.at("G2.pc1", level), 1),
+        "Pc": ours("G2.pc1"),
+        "PcNull": ours("G2.pc1", "null"),
+        "PcExcess": ours("G2.pc1", "excess"),
+        "PcSimulated": ours("G2.pc1", "simulated"),
+        "DecayShare": number(100 * share[-1], 0) if share else "--",
+        "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
+        "AlignedIn": ours("U0in.mean_abs", digits=3),
+        "AlignedInNull": ours("U0in.mean_abs", "null", 3),
+        "AlignedOut": ours("U0.mean_abs", digits=3),
+        "AlignedOutNull": ours("U0.mean_abs", "null", 3),
+        "PhaseCosine": ours("P0.cosine", digits=3),
+        "PhaseCosineNull": ours("P0.cosine", "null", 3),
+        "PeakStep": ours("G2.a_peak_step", digits=0),
+        "PeakStepNull": ours("G2.a_peak_step", "null", 0),
+        "PeakStepPublished": number(published.at("G2.a_peak_step", level), 0),
+        "NoiseFloor": short(floor),
+        "FillerRandom": ours("F.random", digits=2),
+        "FillerStory": ours("F.story", digits=2),
+    }

@@ -1,0 +1,129 @@
+"""The quantities that only the beta2 study has, each a function, found by name in the table at the end.
+
+val.final  p_ood.best  p_ood.best_step  p_ood.last  p_ood.fall      evaluations
+F.<random|story|gain>                                               p_ood of the last whole snapshot by filler
+reheat.<gain|area|moved|across>.<step>                              the condition with the largest gain
+"""
+
+import math
+from typing import Any
+
+from lib.base.files import finite
+from lib.report.quantities import Estimate, Quantity, estimate, minus, preset_steps
+from lib.report.reader import RunResults
+
+# ----------------------------------------------------------------------------------------------------- evaluations
+
+
+def final_loss(run: RunResults, part: str) -> Estimate:
+    return estimate(run.evaluations[-1]["val_loss"]) if _scored(run) else NO_EVALUATION
+
+
+def best_p_ood(run: RunResults, part: str) -> Estimate:
+    scored = _scored(run)
+    return _accuracy(run, _best(scored)["probe_ood_acc"]) if scored else NO_EVALUATION
+
+
+def step_of_best_p_ood(run: RunResults, part: str) -> Estimate:
+    scored = _scored(run)
+    return estimate(_best(scored)["step"] * run.time_scale) if scored else NO_EVALUATION
+
+
+def last_p_ood(run: RunResults, part: str) -> Estimate:
+    return _accuracy(run, run.evaluations[-1]["probe_ood_acc"]) if _scored(run) else NO_EVALUATION
+
+
+def fall_of_p_ood(run: RunResults, part: str) -> Estimate:
+    """From its best to its last value."""
+    scored = _scored(run)
+    if not scored:
+        return NO_EVALUATION
+    best, last = _best(scored)["probe_ood_acc"], run.evaluations[-1]["probe_ood_acc"]
+    return estimate(minus(best, last), math.hypot(_binomial(run, best), _binomial(run, last)))
+
+
+NO_EVALUATION = Estimate(None, why="no evaluation")
+
+
+def _scored(run: RunResults) -> list[dict[str, Any]]:
+    return [row for row in run.evaluations if row["probe_ood_acc"] is not None]
+
+
+def _best(scored: list[dict[str, Any]]) -> dict[str, Any]:
+    return max(scored, key=lambda row: row["probe_ood_acc"])
+
+
+def _accuracy(run: RunResults, p: float | None) -> Estimate:
+    return estimate(p, _binomial(run, p))
+
+
+def _binomial(run: RunResults, p: float | None) -> float:
+    return math.sqrt(p * (1 - p) / run.params.task.probe.eval_examples) if p is not None else math.nan
+
+
+# --------------------------------------------------------------------------------------------------------- fillers
+
+
+def by_filler(run: RunResults, part: str, which: str) -> Estimate:
+    """p_ood of the last whole snapshot with one filler, or what story text adds to it (`gain`)."""
+    points = run.analysis.get("fillers") or []
+    if not points:
+        return Estimate(None, why="no whole snapshot")
+    random, story = (points[-1][f"ood_{filler}"] for filler in ("random", "story"))
+    if which == "gain":
+        return estimate(story - random, math.hypot(_binomial(run, random), _binomial(run, story)))
+    return _accuracy(run, {"random": random, "story": story}[which])
+
+
+# ------------------------------------------------------------------------------------------------------- reheating
+
+AXES = {"moved": "along", "across": "across"}
+
+
+def reheating(run: RunResults, part: str, kind: str, step: str) -> Estimate:
+    condition = reheated(run, step)
+    if not condition:
+        return Estimate(None, why="not reheated from that snapshot")
+    if kind in ("gain", "area"):
+        errors = [_binomial(run, finite(condition.get(key))) for key in ("start_p_ood", "peak_p_ood")]
+        return estimate(condition.get(kind) if part == "observed" else None, math.hypot(*errors))
+    values = {p: finite(condition.get(f"{q}{AXES[kind]}")) for p, q in (("observed", ""), ("null", "null_"))}
+    if kind == "moved":  # along v_b, in units of the backbone coordinate that training had built up
+        a = _coordinate(run, float(step))
+        values = {p: v / a if v is not None and a else None for p, v in values.items()}
+    values["excess"] = minus(values["observed"], values["null"])
+    return estimate(values.get(part))
+
+
+def _coordinate(run: RunResults, step: float) -> float | None:
+    """a(t) of the default backbone at a published step."""
+    found = run.analysis.get("backbone") or {}
+    a = found.get("observed", {}).get("G0.a") or []
+    steps = preset_steps(found.get("steps", []), "G0", run.time_scale)
+    at = dict(zip(steps, a, strict=True)) if len(steps) == len(a) else {}
+    return finite(at.get(round(step / run.time_scale)))
+
+
+def reheats(run: RunResults, step: str) -> list[dict[str, Any]]:
+    """Every condition that starts from the snapshot of a published step."""
+    found = run.analysis.get("reheat") or []
+    return [c for c in found if c["ckpt_step"] * run.time_scale == float(step)]
+
+
+def reheated(run: RunResults, step: str) -> dict[str, Any] | None:
+    """The condition with the largest gain, as published."""
+    known = [c for c in reheats(run, step) if finite(c.get("gain")) is not None]
+    return max(known, key=lambda c: c["gain"], default=None)
+
+
+# ------------------------------------------------------------------------------------------------------- by name
+
+QUANTITIES = {
+    "val.final": Quantity(final_loss, null=False, sampled=True),
+    "p_ood.best": Quantity(best_p_ood, null=False, sampled=True, early=True),
+    "p_ood.best_step": Quantity(step_of_best_p_ood, null=False, sampled=True, early=True),
+    "p_ood.last": Quantity(last_p_ood, null=False, sampled=True),
+    "p_ood.fall": Quantity(fall_of_p_ood, null=False, sampled=True),
+    "F": Quantity(by_filler, null=False, sampled=True),
+    "reheat": Quantity(reheating, sampled=True),
+}

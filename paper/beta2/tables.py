@@ -1,0 +1,164 @@
+"""The tables of the beta2 paper, and what the study leaves in summary/ beside its claims."""
+
+from typing import Any
+
+from lib.base.files import json_text
+from lib.report.axis import level_text
+from lib.report.claims import Verdict
+from lib.report.reader import StudyResults
+from lib.report.summary import csv_of_runs
+from lib.report.tables import MARKS, absent, common_tables, level_heads, published_cells, quantities, with_error
+from lib.report.tex import number, table, tex
+from paper.beta2.quantities import reheats
+
+TRAINING = ("val.final", "p_ood.best", "p_ood.best_step", "p_ood.last")
+WINDOW = ("G1.pc1", "G1.k95", "G1.drift", "U1.mean_abs")
+FULL = ("G2.pc1", "G2.pc2", "G2raw.pc1", "G2.k95", "G2.k99", "G2.drift", "U2.mean_abs", "U2.early_mean_abs")
+COORDINATE = ("G2.a_peak", "G2.a_peak_step", "G2.fraction_max", "G2.fraction_max_step", "G2.fraction_last")
+FITS = tuple(f"F2.gamma_{what}.{regime}" for what in "ar" for regime in ("0-2000", "2000-4000", "0-4000"))
+CORRELATIONS = tuple(f"C2.r.{regime}" for regime in ("0-2000", "2000-4000", "0-4000"))
+DEFAULTS = {  # title and decimals
+    "G0.pc1": ("PC1 (%)", 1),
+    "G0.k95": ("k95", 0),
+    "G0.k99": ("k99", 0),
+    "G0.start_cosine": ("cosine of v_b, theta_0", 3),
+    "R0.mean": ("rotation, mean |cos|", 3),
+    "P0.cosine": ("early, late backbone", 3),
+    "U0in.mean_abs": ("alignment, in sample", 3),
+    "U0.mean_abs": ("alignment, held out", 3),
+}
+
+
+def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
+    """Every table of the paper by name."""
+    return {
+        "training": quantities(results, TRAINING, 4),
+        "window": quantities(results, WINDOW, 4),
+        "full": quantities(results, FULL, 3),
+        "coordinate": quantities(results, COORDINATE, 3),
+        "fits": quantities(results, FITS + CORRELATIONS, 3),
+        "defaults": quantities(results, tuple(DEFAULTS), 4, DEFAULTS),
+        "gradients": gradients(results),
+        "fisher": fisher(results),
+        "reheat": reheat(results),
+        **common_tables(results, verdicts),
+    }
+
+
+# ----------------------------------------------------------------------------------------- gradients, curvature
+
+
+def gradients(results: StudyResults) -> str:
+    """At the two steps: the cosine of the objectives, and what the averaged gradient aligns with."""
+    scale = results.time_scale
+    steps = [f"{s * scale:g}" for s in results.study.stage("05_interference").parameters["steps"]]
+    kinds = {
+        "I.mean": "cosine of single batches",
+        "I.of_means": "of averaged gradients",
+        "I.across": "between different batches",
+        "A.v_b": "gradient and v_b, |cos|",
+        "A.update": "gradient and latest update, |cos|",
+        "A.-theta_0": "gradient and -theta_0, |cos|",
+    }
+    rows: list[list[str] | None] = []
+    for step in steps:
+        rows += [None] if rows else []
+        entry = results.published.quantities.get(f"I.mean.{step}")
+        if entry:
+            cells = published_cells(results, entry)
+            rows.append([step, "published" + MARKS[entry.status], *cells])
+        for kind, title in kinds.items():
+            first = not rows or rows[-1] is None
+            cells = [with_error(results, b, f"{kind}.{step}") for b in results.levels]
+            rows.append([step if first else "", tex(title), *cells])
+    return table("ll" + "r" * len(results.levels), level_heads(results, "step", ""), rows)
+
+
+def fisher(results: StudyResults) -> str:
+    """Anisotropy along named directions, by definition, at the first and the last step measured."""
+    scale = results.time_scale
+    steps = [f"{s * scale:g}" for s in results.study.stage("03_fisher").parameters["steps"]]
+    steps = [steps[0], "last"] if steps else []
+    rows: list[list[str] | None] = []
+    for definition in ("empirical", "sampled", "squared"):
+        rows += [None] if rows else []
+        for n, direction in enumerate(("v_b", "PC2", "update", "-theta_0", "random")):
+            label = {"squared": "squared batch"}.get(definition, definition) if n == 0 else ""
+            cells = [_anisotropy(results, b, f"Q.{definition}.{direction}", steps) for b in results.levels]
+            rows.append([label, tex(direction), *cells])
+    return table("ll" + "r" * len(results.levels), level_heads(results, "Fisher", "direction"), rows)
+
+
+def _anisotropy(results: StudyResults, level: float, name: str, steps: list[str]) -> str:
+    values = [results.at(level, f"{name}.{step}").value for step in steps]
+    if not any(v is not None for v in values):
+        return absent(results, level)
+    return r"\,$\to$\,".join("--" if v is None else f"${v:.2g}$" if v < 100 else f"${v:.0f}$" for v in values)
+
+
+# ---------------------------------------------------------------------------------------------------- reheating
+
+
+def reheat(results: StudyResults) -> str:
+    """Every condition: p_ood at the start, its peak, the gain; the displacement along and across with null."""
+    head = r"$\beta_2$ & step & peak lr & start & peak & gain & published & along & null & across & null \\"
+    rows: list[list[str] | None] = []
+    scale = results.time_scale
+    protocol = results.study.branches.get("reheat")
+    for beta2 in protocol.where[results.axis.parameter] if protocol else []:
+        for step in protocol.snapshots:
+            rows += [None] if rows else []
+            for lr in protocol.vary["optim.lr"]:
+                rows.append(_condition(results, beta2, f"{step * scale:g}", lr))
+    return table("lrr" + "r" * 8, [head], rows or [["none"] + [""] * 10])
+
+
+def _condition(results: StudyResults, level: float, step: str, lr: float) -> list[str]:
+    found = [c for r in results.runs if r.level == level for c in reheats(r, step) if c["lr"] == lr]
+    entry = results.published.branched("reheating", level, int(float(step)))
+    here = entry and entry.set.get("optim.lr", lr) == lr
+    published = number(entry.values["gain"], 3) + MARKS[entry.status] if here else ""
+    row = [level_text(level), step, f"${lr * 1e4:g}$"]
+    if not found:
+        return [*row, "--", "--", "--", published, "--", "--", "--", "--"]
+    c = found[0]
+    mark = r"\rlap{$^{\dagger}$}" if c.get("state") == "diverged" else ""
+    p = [number(c.get(name), 3) for name in ("start_p_ood", "peak_p_ood", "gain")]
+    moved = [number(c.get(name), 2) for name in ("along", "null_along", "across", "null_across")]
+    return [*row, *p[:2], p[2] + mark, published, *moved]
+
+
+# ------------------------------------------------------------------------------------------------------- summary/
+
+REFERENCE_COLUMNS = {
+    "final_val": "val.final",
+    "best_p_ood": "p_ood.best",
+    "PC1": "G1.pc1",
+    "k95": "G1.k95",
+    "k99": "G1.k99",
+    "drift_600_2000": "G1.drift",
+    "mean_update_align": "U1.mean_abs",
+}
+
+
+def summary(results: StudyResults) -> dict[str, str]:
+    """The files that the reference has too, by name: its table with null and excess, its reheating summary."""
+    return {
+        "table_beta2.csv": csv_of_runs(results, REFERENCE_COLUMNS),
+        "reheat_summary.json": json_text(reheat_summary(results)),
+    }
+
+
+def reheat_summary(results: StudyResults) -> dict[str, Any]:
+    """By "b2_{beta2}_ckpt_{step}": the reference's fields of every learning rate, and what ours adds."""
+    summary: dict[str, Any] = {}
+    for run in results.runs:
+        for c in run.analysis.get("reheat") or []:
+            key = f"b2_{level_text(run.level)}_ckpt_{c['ckpt_step']}"
+            entry = summary.setdefault(key, {"beta2": run.level, "ckpt_step": c["ckpt_step"], "lr_runs": []})
+            names = {"final_p_ood": "final_p_ood", "final_val_loss": "final_val_loss", "best_p_ood": "peak_p_ood"}
+            extra = ("n_steps", "state", "start_p_ood", "peak_step", "gain", "area", "displacement", "along")
+            extra += ("across", "null_along", "null_across", "null_displacement")
+            lr_run = {"lr": c["lr"], "seed": run.params.seed} | {key: c.get(name) for key, name in names.items()}
+            entry["lr_runs"].append(lr_run | {name: c.get(name) for name in extra})
+    return summary
