@@ -4,12 +4,14 @@ Colours are Okabe and Ito's, which stay apart for colour-blind readers and in gr
 palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -45,21 +47,25 @@ STYLE = {
 mpl.rcParams.update(STYLE)
 
 
-def save(figure: Figure, folder: Path, name: str, source: str = "") -> Figure:
-    """Write figures/<name>.pdf and .png under a run; returns the figure, for the notebook to show."""
-    import io
+def save(figure: Figure, folder: Path, name: str, source: str = "", pdf: bool = False) -> Image:
+    """Write figures/<name>.png under a run, or a study; returns the picture, for the notebook to show as it is.
 
-    for kind in ("pdf", "png"):
-        metadata = {
-            "pdf": {"CreationDate": None, "Keywords": source},
-            "png": {"Software": None, "Source": source},
-        }
+    Args:
+        source: what is drawn, for the file's own metadata.
+        pdf: a PDF too, for the paper. Nothing reads one of a run's figure, and it takes most of the time: half of
+            it is the subsetting of the fonts.
+    """
+    kinds = {"png": {"Software": None, "Source": source}}
+    kinds |= {"pdf": {"CreationDate": None, "Keywords": source}} if pdf else {}
+    drawn = {}
+    for kind, metadata in kinds.items():
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+        figure.savefig(buffer, format=kind, metadata=metadata)
         figure.set_layout_engine("none")  # the first found the layout, which takes longer than drawing
-        write_atomically(folder / "figures" / f"{name}.{kind}", buffer.getvalue())
+        drawn[kind] = buffer.getvalue()
+        write_atomically(folder / "figures" / f"{name}.{kind}", drawn[kind])
     plt.close(figure)  # the notebook shows what the cell returns, once
-    return figure
+    return Image(data=drawn["png"], retina=True)
 
 
 def ordered_palette(count: int) -> list[str]:

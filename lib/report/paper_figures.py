@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from lib.params.study import Study
@@ -53,7 +52,6 @@ def make_figures(study: Study, folder: Path, published: Published | None = None)
     scale = 1 / Fraction(study.time_scale)
     paths = []
     for name, figure in FIGURES.items():
-        drawn = save(figure(runs, scale, published), folder / "summary", name, source(study, runs))
-        plt.close(drawn)
+        save(figure(runs, scale, published), folder / "summary", name, source(study, runs), pdf=True)
         paths.append(folder / "summary" / "figures" / f"{name}.pdf")
     return paths
