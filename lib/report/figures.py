@@ -55,8 +55,8 @@ def save(figure: Figure, folder: Path, name: str, source: str = "", pdf: bool = 
         pdf: a PDF too, for the paper. Nothing reads one of a run's figure, and it takes most of the time: half of
             it is the subsetting of the fonts.
     """
-    kinds = {"png": {"Software": None, "Source": source}}
-    kinds |= {"pdf": {"CreationDate": None, "Keywords": source}} if pdf else {}
+    kinds = {"pdf": {"CreationDate": None, "Keywords": source}} if pdf else {}
+    kinds |= {"png": {"Software": None, "Source": source}}
     drawn = {}
     for kind, metadata in kinds.items():
         buffer = io.BytesIO()
