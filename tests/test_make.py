@@ -144,10 +144,10 @@ def test_deleted_files_come_back(built, tmp_path):
     expected = results(copy / "tiny-smoke" / RUN)
     (copy / "tiny-smoke" / RUN / "snapshots" / "000020.safetensors").unlink()
     assert "snapshots/000020.safetensors is missing" in make("why", study=study, outputs=copy).stdout
-    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").unlink()
+    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.png").unlink()
     assert "1 of 8 stages to run" in make("grid", study=study, outputs=copy).stdout
     assert results(copy / "tiny-smoke" / RUN) == expected
-    assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").is_file()
+    assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.png").is_file()
 
 
 def test_two_makes_name_the_holder(built):
@@ -229,7 +229,7 @@ def test_the_paper_says_what_a_failed_stage_left_out(tmp_path):
     study_file.write_text(STUDY.replace("tiny", "one").replace("[0.95, 0.0]", "[0.95]"))
     study = load_study(str(study_file), "smoke")
     folder = tmp_path / "outputs" / study.folder_name
-    in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.pdf"
+    in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.png"
     in_the_way.mkdir(parents=True)
     assert bring_up_to_date(study, folder, targets(study, folder), None) == 1
     assert (folder / RUN / "05_interference.done").is_file()

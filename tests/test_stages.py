@@ -154,7 +154,7 @@ def test_foreign_checkpoints_through_explore(runs, tmp_path):
     )
     folder, failed = explore(foreign, tmp_path / "outputs", overrides)
     assert failed == []
-    assert (folder / "figures" / "02_pca_decomposition.pdf").is_file()
-    assert (folder / "figures" / "05_interference_cosines.pdf").is_file()
+    assert (folder / "figures" / "02_pca_decomposition.png").is_file()
+    assert (folder / "figures" / "05_interference_cosines.png").is_file()
     theirs = json.loads((folder / "analysis" / "backbone.json").read_text())
     assert theirs["steps"] == [8, 20, 32, 40, 60, 80]

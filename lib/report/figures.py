@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from lib.report.geometry_figures import alignment, backbone, phases, spectrum
@@ -58,5 +57,5 @@ def make_figures(results: StudyResults) -> list[Path]:
     """Write every figure of a study to <folder>/summary/figures/ as PDF and PNG; returns the PDFs."""
     place = results_place(results.folder) / "summary" / "figures"
     for drawing in drawings(results):
-        plt.close(write(drawing.draw(results), place, drawing.name, results.source))
+        write(drawing.draw(results), place, drawing.name, results.source, pdf=True)
     return [place / f"{drawing.name}.pdf" for drawing in drawings(results)]

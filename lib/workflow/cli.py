@@ -97,7 +97,7 @@ def run_command(arguments: list[str]) -> int:
         from lib.workflow.explore import explore
 
         folder, failed = explore(options.checkpoints, options.outputs, options.set)
-        print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.pdf')))} figures")
+        print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.png')))} figures")
         return 1 if failed else 0
     if options.command == "lab":
         return open_lab(options.run, options.notebook, options.outputs)

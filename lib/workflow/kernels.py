@@ -35,9 +35,12 @@ KERNEL = (
     "[thread.join(2.0) for thread in threading.enumerate() if thread.name == 'Control']"
 )
 
+OPTIONS = ["--log-level=50", "--HistoryManager.enabled=False"]  # nobody asks what was typed before
+
 SCRATCH = "backbone-kernel-"
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SET_PDEATHSIG, SET_NAME = 1, 15  # of prctl
+LOOK_SECONDS = 0.01  # between looks at a kernel that was asked to end
 
 
 # ------------------------------------------------------------------------------------------------------- forking
@@ -50,7 +53,7 @@ class Waiting:
     returncode: int | None = None
 
     def __init__(self, pid: int, orders: int) -> None:
-        self.pid, self._orders = pid, orders
+        self.pid, self.orders = pid, orders
 
     def begin(self, command: list[str], cwd: str, env: dict[str, str]) -> bool:
         """Make it the kernel that `command` (python -c code arguments) would start; False where it is gone."""
@@ -58,7 +61,7 @@ class Waiting:
             return False
         env = env | {"JPY_PARENT_PID": str(os.getpid())}
         words = {"code": command[2], "argv": ["-c", *command[3:]], "cwd": cwd, "env": env}
-        with contextlib.suppress(BrokenPipeError), open(self._orders, "w") as orders:
+        with contextlib.suppress(BrokenPipeError), open(self.orders, "w") as orders:
             json.dump(words, orders)
         return self.poll() is None
 
@@ -97,12 +100,12 @@ def waiting_kernels(count: int, imports: Iterable[str]) -> Iterator[list[Waiting
     list end with the context.
     """
     kernels: list[Waiting] = []
-    if count and "COLD" not in os.environ and sys.platform == "linux" and ENVIRONMENT.items() <= os.environ.items():
+    if count and sys.platform == "linux" and ENVIRONMENT.items() <= os.environ.items():
         for statement in ("import ipykernel.kernelapp, ipykernel.zmqshell", *imports):
             with contextlib.suppress(Exception):  # the notebook that imports it says what is wrong
                 exec(statement, {})
         while len(kernels) < count and len(os.listdir("/proc/self/task")) == 1:
-            kernels.append(_fork())
+            kernels.append(_fork([kernel.orders for kernel in kernels]))
     try:
         yield kernels
     finally:
@@ -111,7 +114,8 @@ def waiting_kernels(count: int, imports: Iterable[str]) -> Iterator[list[Waiting
             kernel.wait()
 
 
-def _fork() -> Waiting:
+def _fork(others: list[int]) -> Waiting:
+    """One more child; `others` are the pipes to those there are, whose ends it must not keep open."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -120,6 +124,8 @@ def _fork() -> Waiting:
     pid = os.fork()
     if pid == 0:
         try:
+            for pipe in (writing, *others):
+                os.close(pipe)
             _wait_and_run(parent, reading, before)
         except BaseException:
             traceback.print_exc()
@@ -140,9 +146,9 @@ def _wait_and_run(parent: int, reading: int, mask: Iterable[int]) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != reading:
-            with contextlib.suppress(OSError):
+    for name in os.listdir("/proc/self/fd"):  # a held lock, or what make above shares out among its jobs
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and os.get_inheritable(int(name)):
                 os.close(int(name))
     with open(reading) as orders:
         said = orders.read()
@@ -229,6 +235,9 @@ def kernel_manager(scratch: Path, waiting: Waiting | None = None) -> type:
             own.process, own.pid, own.pgid = waiting, waiting.pid, waiting.pid
             self._reconcile_connection_info(own.connection_info)
 
+        async def _async_wait(self, pollinterval: float = LOOK_SECONDS) -> None:
+            await super()._async_wait(LOOK_SECONDS)  # the next notebook waits for the end of this kernel
+
         async def is_alive(self) -> bool:
             process = getattr(self.provisioner, "process", None)
             if process is not None and process.poll() is not None:
@@ -238,7 +247,7 @@ def kernel_manager(scratch: Path, waiting: Waiting | None = None) -> type:
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(
-                argv=[sys.executable, "-c", KERNEL, "--log-level=50", "-f", "{connection_file}"],
+                argv=[sys.executable, "-c", KERNEL, *OPTIONS, "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )

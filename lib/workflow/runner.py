@@ -30,9 +30,9 @@ from lib.workflow.done import KEPT, is_current, read_inputs
 from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
 
-# An optional check of web addresses, which notebooks here have none of: building its grammar takes longer than
-# everything else that jupytext and papermill import.
-sys.modules.setdefault("rfc3987_syntax", None)
+# What jupytext and papermill import where it is there, and nothing here uses: a grammar of web addresses, the server
+# of JupyterLab, files of Hadoop. Together they take longer than the rest.
+UNUSED = ("rfc3987_syntax", "jupyter_server", "pyarrow")
 
 
 class StageFailed(Exception):
@@ -147,9 +147,10 @@ def notebook_imports(path: Path) -> list[str]:
 
 def filled_notebook(path: Path, parameters: dict[str, Any]) -> Any:
     """The notebook as papermill will run it: parameters checked by name, then written in."""
-    import jupytext
-    from papermill.inspection import _infer_parameters
-    from papermill.parameterize import parameterize_notebook
+    with _without(UNUSED):
+        import jupytext
+        from papermill.inspection import _infer_parameters
+        from papermill.parameterize import parameterize_notebook
 
     notebook = jupytext.read(path)
     for cell in notebook.cells:
@@ -174,10 +175,11 @@ def execute_notebook(
         run: the folder of a run, or of a study for a notebook about all of it.
         kernels: those that wait for a notebook; without one left, a kernel starts cold.
     """
-    import nbformat
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    with _without(UNUSED):
+        import nbformat
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
 
     home = run / "notebooks"
     home.mkdir(parents=True, exist_ok=True)
@@ -263,6 +265,18 @@ class _ProgressOnly:
 
     def flush(self) -> None:  # papermill calls it after every write
         self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
+
+
+@contextlib.contextmanager
+def _without(names: tuple[str, ...]):  # noqa: ANN202 - a context manager
+    """Import as if these modules were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
 def test_same_inputs_give_the_same_bytes(written, tmp_path):
     study, folder = written
     runs = load_runs(study, folder)
-    save(drawn("reheat", runs), tmp_path, "reheat", source(study, runs))
+    save(drawn("reheat", runs), tmp_path, "reheat", source(study, runs), pdf=True)
     for name in ("reheat.pdf", "reheat.png"):
         assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
 
