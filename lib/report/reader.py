@@ -24,7 +24,7 @@ from lib.params.dotted import flatten
 from lib.params.run import Params, load_params
 from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
 from lib.report.axis import Axis, Level, default_axis, level_mark
-from lib.report.claims_file import ClaimsFile, load_claims
+from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
 from lib.report.quantities import PARTS, Estimate, Quantity, Table, lookup
@@ -179,6 +179,7 @@ class StudyResults:
     runs: tuple[RunResults, ...]
     axis: Axis
     paper: PaperFolder
+    claims: tuple[Claim, ...]
     published: Published
 
     @cached_property
@@ -241,11 +242,6 @@ class StudyResults:
         """The study's own quantities, by name."""
         return self.paper.find("quantities", "QUANTITIES", {})
 
-    @cached_property
-    def claims(self) -> ClaimsFile | None:
-        path = self.paper.file("claims.yaml")
-        return load_claims(path) if path else None
-
     def trained(self) -> list[Level]:
         """The levels at which no run diverged, in order; a run may yet be missing."""
         return [level for level in self.levels if level not in self.diverged()]
@@ -295,14 +291,18 @@ class StudyResults:
             row = {name: flat[run.name].get(name) for name in _parameters(parameters, flat)}
             row |= {"state": run.state, "step": run.record.get("step")}
             for score in (s for s in scores_of(run.evaluations) if s.told):
-                row[f"final {score.name}"] = run.evaluations[-1].get(score.key)
+                row[f"final {score.name}"] = _or_nan(run.evaluations[-1].get(score.key))
                 if score.largest:
-                    found = best(run.evaluations, score) or (None, None)
+                    found = best(run.evaluations, score) or (math.nan, math.nan)
                     row |= dict(zip((f"best {score.name}", f"step of best {score.name}"), found, strict=True))
             for name in quantities:
-                row |= {_column(name, part): run.quantity(name, part).value for part in parts}
+                row |= {_column(name, part): _or_nan(run.quantity(name, part).value) for part in parts}
             rows[run.name] = row
         return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("run")
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _column(name: str, part: str) -> str:
@@ -327,8 +327,8 @@ def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) ->
 def collect(study: Study, folder: Path) -> StudyResults:
     """Everything that is on disk of a study, in the study's order."""
     paper = paper_folder(study)
-    claims, published = paper.file("claims.yaml"), paper.file("published.yaml")
-    axis = load_claims(claims).axis if claims else default_axis(study)
+    claimed, published = paper.file("claims.yaml"), paper.file("published.yaml")
+    axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
     scale = float(study.time_scale)
     runs = []
@@ -337,7 +337,7 @@ def collect(study: Study, folder: Path) -> StudyResults:
         found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
         runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), scale, *found, own))
     known = load_published(published) if published else Published()
-    return StudyResults(study, folder, tuple(runs), axis, paper, known)
+    return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 
 
 def open_study(study: str | Path, profile: str = "", overrides: str = "", folder: str | Path = "") -> StudyResults:
