@@ -19,11 +19,12 @@ from bench import evaluation, geometry, pipeline, training
 from bench.measure import Differs, Pair, seconds
 from bench.table import render
 from lib.base import provenance
+from lib.base.clock import clock, now_text
 from lib.base.errors import BadInput, nearest
 from lib.base.files import json_text, write_atomically
-from lib.params.run import Params, is_evaluation, snapshot_steps
+from lib.params.cadence import is_evaluation, snapshot_steps
+from lib.params.run import Params
 from lib.params.study import load_reheat
-from lib.train.folder import clock, now_text
 
 TRAINING_BAR, EVALUATION_BAR, SAVING_BAR, PIPELINE_BAR, TWO_RUNS_BAR = 2.0, 0.08, 0.02, 0.15, 1.8
 

@@ -21,7 +21,7 @@ from lib.base.snapshots import open_snapshots
 from lib.base.tensors import write_snapshot
 from lib.geometry.gram import digest
 from lib.geometry.presets import measure
-from lib.params.run import snapshot_steps
+from lib.params.cadence import snapshot_steps
 from lib.params.study import load_study
 
 TOLERANCE = 1e-6

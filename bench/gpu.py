@@ -3,7 +3,7 @@
 First the step alone on random tokens, in its parts and whole; then, with `--set` naming a corpus, a real training
 with its evaluations, snapshots and checkpoints, and what 4000 steps of it would take:
 
-    python -m bench.gpu --steps 400 --set 'corpus.source=file corpus.path=stories.jsonl tokenizer.path=gpt2.json'
+    python -m bench.gpu --steps 400 --set 'task.corpus.source=file task.corpus.path=stories.jsonl task.tokenizer.path=gpt2.json'
 """
 
 import argparse
@@ -107,7 +107,7 @@ def report(p: Params, vocab: int, device: torch.device, steps: int, compiled: bo
 
 def whole_run(overrides: str, steps: int) -> dict[str, object]:
     """A training of `steps` steps of the paper profile through the real loop, in a folder of its own."""
-    shorter = f"schedule.steps={steps} schedule.warmup={steps // 3} schedule.lambda_step={steps}"
+    shorter = f"schedule.steps={steps} schedule.warmup={steps // 3} task.lambda_step={steps}"
     # What is measured later is measured at steps that a shorter run does not reach.
     nothing = f"snapshots.whole=[{steps}] analysis.fisher_steps=[] analysis.interference_steps=[]"
     p = load_study("beta2", "paper", f"{shorter} {nothing} {overrides}", axes={}).runs[0].params

@@ -6,6 +6,7 @@ Only the training stage of each run is executed, by the rules and the commands o
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 from lib.params.study import load_study
+from lib.workflow.kernels import SCRATCH
 from lib.workflow.rules import targets, write_rules
 from lib.workflow.runner import TRAINING
 
@@ -22,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
 study: haul
 axes: {{seed: [{seeds}]}}
-set: {{schedule.steps: 20, schedule.warmup: 8, schedule.lambda_step: 20, snapshots.whole: [8, 20]}}
+set: {{schedule.steps: 20, schedule.warmup: 8, task.lambda_step: 20, snapshots.whole: [8, 20]}}
 analysis: {{interference_steps: [400],
            interference_batches: 4, fisher_steps: [400, 1000], fisher_batches: [1, 1, 4]}}
 """
@@ -40,13 +42,11 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
     file.write_text(STUDY.format(seeds=", ".join(map(str, range(runs)))))
     study = load_study(str(file), "smoke")
     folder = home / "outputs" / study.folder_name
-    every = targets(study, folder)
-    rules = write_rules(study, folder, every)
-    goals = [str(t.done) for t in every if t.stage == TRAINING]
+    rules = write_rules(study, folder, [t for t in targets(study, folder) if t.stage == TRAINING])
     environment = os.environ | {"LONG_HAUL": str(home), "TMPDIR": str(scratch)}
     environment["TORCHINDUCTOR_CACHE_DIR"] = str(home / "compiled")  # of torch, one for all processes
     started = time.monotonic()
-    command = ["make", "--no-print-directory", "-k", f"-j{jobs}", "-f", str(rules), *goals]
+    command = ["make", "--no-print-directory", "-k", f"-j{jobs}", "-f", str(rules), "all"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     watch = Watch(process.pid, home)
     code = process.wait()
@@ -89,25 +89,29 @@ class Watch:
                 return
             self.last = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
             self.first = self.first or self.last
-            folders = (variables.get("IPYTHONDIR") for variables in environments(self.home))
-            self.kernels |= {Path(folder) for folder in folders if folder}
+            self.kernels |= {Path(held) for pid in processes(self.home) for held in held_folders(pid)}
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
 
 
-def environments(home: Path) -> list[dict[str, str]]:
-    """The environment of every process of the grid below `home`."""
+def processes(home: Path) -> list[Path]:
+    """Every process of the grid below `home`."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "environ").read_text(errors="replace").split("\0")
-        except OSError:
-            continue
-        if f"LONG_HAUL={home}" in words:
-            found.append(dict(word.partition("=")[::2] for word in words))
+        with contextlib.suppress(OSError):
+            if f"LONG_HAUL={home}" in (place / "environ").read_text(errors="replace").split("\0"):
+                found.append(place)
     return found
+
+
+def held_folders(process: Path) -> list[str]:
+    """The folders of kernels that a process holds: each command has that of the kernel which it answers for."""
+    with contextlib.suppress(OSError):
+        links = [os.readlink(handle) for handle in (process / "fd").iterdir()]
+        return [link for link in links if Path(link).name.startswith(SCRATCH)]
+    return []
 
 
 def left_behind(home: Path, scratch: Path, kernels: set[Path]) -> dict[str, int]:
@@ -116,7 +120,7 @@ def left_behind(home: Path, scratch: Path, kernels: set[Path]) -> dict[str, int]
     if files:
         print("left in the folder for temporary files:", *files, file=sys.stderr)
     return {
-        "processes left": len(environments(home)),
+        "processes left": len(processes(home)),
         "kernels seen": len(kernels),
         "folders of kernels left": sum(folder.exists() for folder in kernels),  # with their sockets
         "temporary files left": len(files),

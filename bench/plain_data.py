@@ -38,7 +38,7 @@ class Replay:
 
 def texts(p: Params) -> dict[str, list[str]]:
     """The stories of both splits as text; only of the built-in world, which is what is measured."""
-    c = p.corpus
+    c = p.task.corpus
     raw = {
         "train": storyworld.stories(c.seed, 0, c.train_stories),
         "validation": storyworld.stories(c.seed + 1, 0, c.validation_stories),
@@ -127,9 +127,9 @@ def training_loader(dataset: StoryDataset, corpus: Corpus, probes: Probes, p: Pa
 
 
 def validation_loader(dataset: StoryDataset, corpus: Corpus, p: Params, step: int, size: int) -> DataLoader:
-    """The first eval.stories validation stories, in order, their crops those of ours at this evaluation."""
-    stories = range(min(p.eval.stories, len(dataset)))
-    u = uniforms(p.seed + 1, CROPS, 0 if p.eval.crops == "fixed" else step, (len(stories),))
+    """The first task.validation.stories validation stories, in order, their crops those of ours at this evaluation."""
+    stories = range(min(p.task.validation.stories, len(dataset)))
+    u = uniforms(p.seed + 1, CROPS, 0 if p.task.validation.crops == "fixed" else step, (len(stories),))
     dataset.rng = Replay([x for i in stories for x in _crop(corpus.validation, i, u[i], p)])
     return DataLoader(dataset, batch_size=size, sampler=stories)
 

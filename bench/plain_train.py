@@ -13,7 +13,8 @@ from bench.plain_eval import SIZE, evaluate_plainly
 from bench.plain_model import PlainGPT, plain_loss, plain_optimizer, plain_twin
 from lib.models.gpt import build_model
 from lib.optim.schedules import learning_rate, probe_weight
-from lib.params.run import Params, is_evaluation, snapshot_steps
+from lib.params.cadence import is_evaluation, snapshot_steps
+from lib.params.run import Params
 from lib.tasks.stories.batches import batch
 from lib.tasks.stories.corpus import Corpus
 from lib.tasks.stories.probe import Probes, eval_sets
@@ -31,7 +32,7 @@ class PlainRun:
         self.optimizer = plain_optimizer(self.model, p.optim)
         stories = texts(p)
         made = (corpus.tokenizer, corpus.pad, probes.codewords, p)
-        self.train = StoryDataset(stories["train"], *made, p_probe=p.probe.p)
+        self.train = StoryDataset(stories["train"], *made, p_probe=p.task.probe.p)
         self.validation = StoryDataset(stories["validation"], *made, p_probe=0.0)
         self.sets = {
             name: ProbeDataset(s, corpus.pad, p.model.context) for name, s in eval_sets(corpus, probes, p).items()

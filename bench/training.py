@@ -18,7 +18,8 @@ from lib.models.gpt import GPT, build_model
 from lib.models.products import fast_products
 from lib.optim.adamw import build_optimizer
 from lib.optim.schedules import learning_rate, probe_weight
-from lib.params.run import Params, dump_params, snapshot_steps, validate
+from lib.params.cadence import snapshot_steps
+from lib.params.run import Params, dump_params, validate
 from lib.params.study import flatten, load_study, unflatten
 from lib.tasks.stories.batches import batch
 from lib.tasks.stories.corpus import Corpus, build_corpus
@@ -67,7 +68,7 @@ def shortened(p: Params, steps: int) -> Params:
         p,
         schedule__steps=steps,
         schedule__warmup=min(p.schedule.warmup, steps - 1),
-        schedule__lambda_step=max(p.schedule.lambda_step, never),
+        task__lambda_step=max(p.task.lambda_step, never),
         snapshots__dense_every=every,
         snapshots__dense_from=every,
         snapshots__dense_to=steps,

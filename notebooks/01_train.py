@@ -31,16 +31,16 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from lib.measure.stages import fillers
 from lib.params.run import dump_params, load_params
 from lib.report import style
-from lib.tasks.stories.batches import batch, show
-from lib.tasks.stories.corpus import build_corpus, corpora_folder
-from lib.tasks.stories.probe import build_probes, eval_sets
+from lib.tasks.stories.batches import show
+from lib.tasks.stories.task import batch, prepare
 from lib.train.loop import train
+from lib.train.places import data_store
 from lib.train.records import read_evaluations
 from lib.workflow.play import playground
 from paper.beta2 import figures
+from paper.beta2.fillers import fillers
 
 folder = Path(run_folder) if run_folder else playground()
 params = load_params(folder / "params.yaml")
@@ -53,7 +53,8 @@ print(dump_params(params))
 # as single tokens, so that finding the answer is one prediction and not a spelling exercise.
 
 # %%
-corpus = build_corpus(params, corpora_folder(folder))
+data = prepare(params, data_store(folder))
+corpus = data.corpus
 print(
     f"{len(corpus.train):,} training and {len(corpus.validation):,} validation stories, "
     f"{len(corpus.train.tokens):,} training tokens, vocabulary {corpus.vocab:,}"
@@ -65,19 +66,18 @@ display(Markdown("\n\n---\n\n".join(corpus.tokenizer.decode(corpus.train.story(i
 #
 # Batch $k$ is a pure function of the seed and $k$. Below are examples of the first batch as the model sees
 # them. The scored answer stands in [[ ]]: the model must copy the codeword from the key it read before.
-# Gaps between key and question lie in `probe.gap_in` here; the question after a longer gap (`probe.gap_ood`)
-# is only ever asked in evaluation. That accuracy, **p_ood**, is the quantity whose rise and fall the paper is
-# about.
+# Gaps between key and question lie in `task.probe.gap_in` here; the question after a longer gap
+# (`task.probe.gap_ood`) is only ever asked in evaluation. That accuracy, **p_ood**, is the quantity whose rise
+# and fall the paper is about.
 
 # %%
-probes = build_probes(corpus, params)
-first = batch(corpus, probes, params, step=1)
+first = batch(data, params, step=1)
 print(f"batch 1: {first.probed.sum()} of {len(first.probed)} examples carry a probe; hash {first.digest}\n")
 for index in first.probed.nonzero()[0][:3]:
     print(show(corpus, first, index), "\n")
 
 # %%
-ood = eval_sets(corpus, probes, params)["ood"]
+ood = data.sets["ood"]
 print("An out-of-distribution evaluation example, gap", ood.gaps[0], "\n")
 print(corpus.tokenizer.decode(ood.tokens[0]))
 

@@ -28,7 +28,6 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-time_scale: str = "50"  # published steps per step of this run
 
 # %%
 from pathlib import Path
@@ -36,13 +35,14 @@ from pathlib import Path
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.measure.trajectory import geometry, run_digest, schedule
+from lib.params.members import member
 from lib.params.run import load_params
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 from lib.workflow.status import quantities_table
 
 folder = Path(run_folder) if run_folder else trained()
-result = geometry(folder, time_scale)
+result = geometry(folder)
 print(
     f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} trunk weights"
     + (f"; dropped as non-finite: {result['dropped'].tolist()}" if len(result["dropped"]) else "")
@@ -123,6 +123,6 @@ style.save(run_figures.spectrum(result), folder, "02_pca_spectrum")
 window = Window(0, None)  # first and last step, e.g. Window(300, 1000)
 found = run_digest(folder)
 params = load_params(folder / "params.yaml")
-null = fitted_null(found, schedule(params), params.optim.weight_decay)
+null = fitted_null(found, schedule(params), member("optim", params.optim.name).decay(1.0, params.optim))
 print(run_figures.window_numbers({"observed": found, "null": null}, window))
 run_figures.window_fraction({"observed": found, "null": null}, window)

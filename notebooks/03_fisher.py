@@ -26,19 +26,18 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-time_scale: str = "50"  # published steps per step of this run
 steps: list = [8, 20, 32, 40, 60, 80]  # whole snapshots to look at
 batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher, the batch gradients
 
 # %%
 from pathlib import Path
 
-from lib.measure.stages import curvature
+from lib.measure.curvature import curvature
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
-result = curvature(folder, time_scale, steps, batches)
+result = curvature(folder, steps, batches)
 print(f"batches {result['batches'][:12]} of {result['size']} sequences, the same for every snapshot and run")
 for point in result["points"]:
     print(f"\nstep {point['step']}")

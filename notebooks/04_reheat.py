@@ -24,20 +24,19 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-time_scale: str = "50"  # published steps per step of this run
-protocol: dict = {}  # the study's reheat section; empty: one short condition
+protocol: dict = {}  # the study's branches; empty: one short condition
 
 # %%
 from pathlib import Path
 
-from lib.measure.reheat import reheat
-from lib.params.study import Reheat
+from lib.params.study import Branches
 from lib.report import style
-from lib.workflow.play import SHORT_REHEAT, trained
+from lib.workflow.play import short_branch, trained
 from paper.beta2 import figures
+from paper.beta2.reheat import reheat
 
 folder = Path(run_folder) if run_folder else trained()
-result = reheat(folder, Reheat(**(protocol or SHORT_REHEAT)), time_scale)
+result = reheat(folder, Branches(**protocol) if protocol else short_branch())
 print(
     f"{'from':>6} {'lr':>7} {'start':>6} {'peak':>6} {'at':>5} {'G':>6} {'area':>7} "
     f"{'along':>7} {'null':>7} {'across':>7} {'null':>7}"

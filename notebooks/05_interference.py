@@ -19,19 +19,18 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-time_scale: str = "50"  # published steps per step of this run
 steps: list = [32, 60]  # whole snapshots to look at
 batches: int = 4  # the published values come from 8
 
 # %%
 from pathlib import Path
 
-from lib.measure.stages import gradients
+from lib.measure.gradients import gradients
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 
 folder = Path(run_folder) if run_folder else trained()
-result = gradients(folder, time_scale, steps, batches)
+result = gradients(folder, steps, batches)
 print(f"{'step':>6} {'mean cos':>16} {'of the means':>18} {'across batches':>18}   batches (without a probe)")
 for point in result:
     d = point["detail"]

@@ -30,7 +30,7 @@ from lib.workflow.status import runs_table
 from paper.beta2.tables import REFERENCE_COLUMNS
 
 results = open_study(study, profile, overrides, folder)
-print(runs_table(results.study.runs, results.folder))
+print(runs_table(results.study, results.folder))
 
 # %% [markdown]
 # ## The table

@@ -87,8 +87,12 @@ def probes(corpus, smoke):
 @pytest.fixture(scope="session")
 def gpt2_params(paper):
     """The published parameters with a few generated stories in place of TinyStories."""
-    small = {"corpus__source": "storyworld", "corpus__train_stories": 200, "corpus__validation_stories": 50}
-    return _changed(paper, tokenizer__path=_file_from("GPT2_TOKENIZER"), **small)
+    small = {
+        "task__corpus__source": "storyworld",
+        "task__corpus__train_stories": 200,
+        "task__corpus__validation_stories": 50,
+    }
+    return _changed(paper, task__tokenizer__path=_file_from("GPT2_TOKENIZER"), **small)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from lib.geometry.null import compare, fitted_null, noise_adam
 from lib.geometry.presets import fit, measure
 from lib.measure.trajectory import plain
 from lib.optim.schedules import learning_rate
-from lib.params.run import dump_params, snapshot_steps
+from lib.params.cadence import snapshot_steps
+from lib.params.run import dump_params
 from lib.params.study import load_study
 
 MEASURED = ("G0", "G1", "U0", "U0in", "U1", "R0", "P0")

@@ -46,7 +46,7 @@ def training_loss(p, model, b, lam):
 def trained(smoke, changed, corpus, probes, tmp_path_factory):
     """A run of a few steps: trunk snapshots at 0..3, the whole model at 2 and 4, a checkpoint at 4."""
     folder = tmp_path_factory.mktemp("run")
-    p = changed(smoke, schedule__steps=4, schedule__warmup=1, schedule__lambda_step=4, snapshots__whole=[2],
+    p = changed(smoke, schedule__steps=4, schedule__warmup=1, task__lambda_step=4, snapshots__whole=[2],
                 eval__every=2, optim__beta2=0.9)  # fmt: skip
     (folder / "params.yaml").write_text(dump_params(p))
     model = build_model(p.model, corpus.vocab, p.seed)
@@ -93,7 +93,7 @@ def test_every_arm_and_every_seed_is_analysed_on_the_same_batches(corpus, probes
 def test_analysis_batches_are_of_the_training_kind_but_not_training_batches(corpus, probes, smoke, changed):
     many = analysis_batches(corpus, probes, smoke, count=40, seed=0)
     share = np.mean([b.probed.mean() for b in many.batches])
-    assert abs(share - smoke.probe.p) < 4 * np.sqrt(smoke.probe.p * 0.8 / (40 * smoke.batch.size))
+    assert abs(share - smoke.task.probe.p) < 4 * np.sqrt(smoke.task.probe.p * 0.8 / (40 * smoke.batch.size))
     trained_on = {batch(corpus, probes, changed(smoke, seed=s), k).digest for s in (0, 42) for k in range(1, 41)}
     assert not trained_on & {b.digest for b in many.batches}
     accumulated = changed(smoke, batch__accumulate=2)

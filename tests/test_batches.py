@@ -32,7 +32,7 @@ def probe_example(story, u, p, probes, pad):
     row = integer(u[0], 0, len(probes.codewords) - 1) * 5 + integer(u[1], 0, len(TEMPLATES) - 1)
     key = probes.keys[row, : probes.key_lengths[row]].tolist()
     query = probes.queries[row, : probes.query_lengths[row]].tolist()
-    gap = integer(u[2], *p.probe.gap_in)
+    gap = integer(u[2], *p.task.probe.gap_in)
     room = width - len(key) - gap - len(query)
     prefix = min(integer(u[3], 2, max(3, room // 3)), len(story))
     resume = min(prefix, len(story) - 1)  # a story no longer than its prefix goes on from its last token
@@ -51,14 +51,14 @@ def assert_rebuilt(b, corpus, probes, p, step, micro=0):
     u = uniforms(p.seed, EXAMPLES, k, (6, p.batch.size))
     for i in range(p.batch.size):
         story = corpus.train.story(b.stories[i]).tolist()
-        assert b.probed[i] == (u[0, i] < p.probe.p)
+        assert b.probed[i] == (u[0, i] < p.task.probe.p)
         if b.probed[i]:
             tokens, real, first, end = probe_example(story, u[2:, i], p, probes, corpus.pad)
         else:
             (tokens, real), first, end = plain_example(story, u[1, i], p.model.context + 1, corpus.pad), 0, 0
         targets = range(1, len(tokens))
         answer = [first <= j < end for j in targets]
-        counted = [real[j] or p.batch.pad_targets == "count" for j in targets]
+        counted = [real[j] or p.task.pad_targets == "count" for j in targets]
         assert b.tokens[i].tolist() == tokens
         assert b.answer[i].tolist() == answer
         assert b.language[i].tolist() == [c and not a for c, a in zip(counted, answer, strict=True)]
@@ -82,13 +82,13 @@ def short_corpus(corpus, smoke):
     pad_targets=st.sampled_from(["count", "ignore"]),
 )
 def test_every_sequence_is_rebuilt(seed, step, micro, share, pad_targets, short_corpus, probes, smoke, changed):
-    values = {"batch__pad_targets": pad_targets, "batch__accumulate": 3, "batch__size": 20}
-    p = changed(smoke, seed=seed, probe__p=share, probe__gap_in=[2, 20], **values)
+    values = {"task__pad_targets": pad_targets, "batch__accumulate": 3, "batch__size": 20}
+    p = changed(smoke, seed=seed, task__probe__p=share, task__probe__gap_in=[2, 20], **values)
     assert_rebuilt(batch(short_corpus, probes, p, step, micro), short_corpus, probes, p, step, micro)
 
 
 def test_published_sequences_are_rebuilt(gpt2_corpus, gpt2_params, changed):
-    p = changed(gpt2_params, probe__p=0.5)
+    p = changed(gpt2_params, task__probe__p=0.5)
     probes = build_probes(gpt2_corpus, p)
     for step, micro in ((1, 0), (1, 1), (4000, 1)):
         assert_rebuilt(batch(gpt2_corpus, probes, p, step, micro), gpt2_corpus, probes, p, step, micro)
@@ -179,22 +179,22 @@ def test_share_of_probes_and_their_gaps(corpus, probes, smoke, changed):
             gaps[end - int(probes.query_lengths[row]) - at - len(key)] += 1
             words[row // len(TEMPLATES)] += 1
     examples = 200 * 64
-    assert abs(probed / examples - p.probe.p) < 4 * np.sqrt(0.2 * 0.8 / examples)
-    low, high = p.probe.gap_in
+    assert abs(probed / examples - p.task.probe.p) < 4 * np.sqrt(0.2 * 0.8 / examples)
+    low, high = p.task.probe.gap_in
     assert set(gaps) == set(range(low, high + 1))
     expected = probed / len(gaps)
     assert sum((n - expected) ** 2 / expected for n in gaps.values()) < 30  # 7 degrees of freedom, p about 1e-4
-    assert len(words) == smoke.probe.codewords
+    assert len(words) == smoke.task.probe.codewords
 
 
 def test_shares_of_none_and_all(corpus, probes, smoke, changed):
-    none = batch(corpus, probes, changed(smoke, probe__p=0.0), 1)
+    none = batch(corpus, probes, changed(smoke, task__probe__p=0.0), 1)
     assert not none.probed.any() and not none.answer.any()
-    assert batch(corpus, probes, changed(smoke, probe__p=1.0), 1).probed.all()
+    assert batch(corpus, probes, changed(smoke, task__probe__p=1.0), 1).probed.all()
 
 
 def test_validation_crops_fixed_or_fresh(corpus, smoke, changed):
-    fixed, fresh = (changed(smoke, eval__crops=crops) for crops in ("fixed", "fresh"))
+    fixed, fresh = (changed(smoke, task__validation__crops=crops) for crops in ("fixed", "fresh"))
     digests = [validation_batch(corpus, fixed, step).digest for step in (1, 4, 8)]
     assert len(set(digests)) == 1
     digests = [validation_batch(corpus, fresh, step).digest for step in (1, 4, 8, 4)]
@@ -203,7 +203,7 @@ def test_validation_crops_fixed_or_fresh(corpus, smoke, changed):
 
 @pytest.mark.parametrize("pad_targets", ["count", "ignore"])
 def test_validation_against_plain_python(pad_targets, short_corpus, smoke, changed):
-    p = changed(smoke, batch__pad_targets=pad_targets, eval__stories=35)
+    p = changed(smoke, task__pad_targets=pad_targets, task__validation__stories=35)
     held = replace(short_corpus, validation=short_corpus.train)
     b = validation_batch(held, p, 4)
     u = uniforms(p.seed + 1, 2, 0, (35,))
@@ -215,7 +215,7 @@ def test_validation_against_plain_python(pad_targets, short_corpus, smoke, chang
 
 
 def test_show_marks_the_scored_answer(corpus, probes, smoke, changed):
-    b = batch(corpus, probes, changed(smoke, probe__p=0.5), 1)
+    b = batch(corpus, probes, changed(smoke, task__probe__p=0.5), 1)
     for i in range(len(b.tokens)):
         text = show(corpus, b, i)
         plain = text.replace("[[", "").replace("]]", "")

@@ -19,9 +19,9 @@ from bench.plain_train import PlainRun
 from bench.table import render
 from bench.training import Bench, OurRun, same_items
 from lib.base.errors import BadInput
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.models.gpt import build_model
-from lib.params.run import snapshot_steps
+from lib.params.cadence import snapshot_steps
 from lib.params.study import load_study
 from lib.tasks.stories.batches import batch, validation_batch
 from lib.tasks.stories.evaluate import evaluate_all
@@ -33,9 +33,9 @@ from lib.workflow.runner import notebook_path
 
 EXECUTED = {
     "variant": "executed",
-    "batch__pad_targets": "count",
-    "probe__answer_mask": "bare",
-    "eval__crops": "fresh",
+    "task__pad_targets": "count",
+    "task__probe__answer_mask": "bare",
+    "task__validation__crops": "fresh",
     "batch__accumulate": 2,
 }
 

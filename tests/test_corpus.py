@@ -11,7 +11,7 @@ import pytest
 
 import storyworld
 from lib.base.errors import BadInput
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.params.run import dump_params
 from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
 
@@ -20,7 +20,7 @@ BUILDER = """
 import os, sys, time
 from pathlib import Path
 from lib.tasks.stories.corpus import build_corpus
-from lib.params.run import load_params
+from lib.params.run import (load_params)
 begun = []
 def watch(event, args):
     if event == "os.mkdir" and str(args[0]).endswith(".part") and not os.path.exists(args[0]):
@@ -38,17 +38,17 @@ print(len(begun), fingerprint)
 
 @pytest.fixture(scope="module")
 def tiny(smoke, changed):
-    small = {"corpus__train_stories": 60, "corpus__validation_stories": 10, "probe__codewords": 8}
-    return changed(smoke, tokenizer__vocab=400, **small)
+    small = {"task__corpus__train_stories": 60, "task__corpus__validation_stories": 10, "task__probe__codewords": 8}
+    return changed(smoke, task__tokenizer__vocab=400, **small)
 
 
 def test_stories_come_back_as_they_were(corpus, smoke):
-    for split, seed in ((corpus.train, smoke.corpus.seed), (corpus.validation, smoke.corpus.seed + 1)):
+    for split, seed in ((corpus.train, smoke.task.corpus.seed), (corpus.validation, smoke.task.corpus.seed + 1)):
         texts = list(storyworld.stories(seed, 0, len(split)))
         assert [corpus.tokenizer.decode(split.story(i)) for i in range(len(split))] == texts
     assert (len(corpus.train), len(corpus.validation)) == (600, 60)
     assert corpus.train.tokens.dtype == np.uint16
-    assert corpus.vocab == smoke.tokenizer.vocab
+    assert corpus.vocab == smoke.task.tokenizer.vocab
 
 
 def test_several_processes_at_once_build_one_corpus(tiny, tmp_path):
@@ -118,21 +118,21 @@ def test_missing_and_unreadable_parts(tiny, tmp_path):
 def test_the_key_names_everything_that_goes_in(tiny, changed):
     key = corpus_key(tiny)
     for name, value in {
-        "corpus__seed": 8,
-        "corpus__train_stories": 61,
-        "corpus__min_chars": 41,
-        "tokenizer__vocab": 401,
-        "probe__codewords": 9,  # they are tokens of the trained vocabulary
+        "task__corpus__seed": 8,
+        "task__corpus__train_stories": 61,
+        "task__corpus__min_chars": 41,
+        "task__tokenizer__vocab": 401,
+        "task__probe__codewords": 9,  # they are tokens of the trained vocabulary
     }.items():
         assert corpus_key(changed(tiny, **{name: value})) != key, name
-    for name, value in {"optim__beta2": 0.8, "seed": 1, "probe__p": 0.5, "batch__size": 4}.items():
+    for name, value in {"optim__beta2": 0.8, "seed": 1, "task__probe__p": 0.5, "batch__size": 4}.items():
         assert corpus_key(changed(tiny, **{name: value})) == key, name
 
 
 def test_a_file_with_other_content_is_another_corpus(tiny, changed, tmp_path):
     path = tmp_path / "s.jsonl"
     texts = list(storyworld.stories(1, 0, 30))
-    p = changed(tiny, corpus__source="file", corpus__path=str(path))
+    p = changed(tiny, task__corpus__source="file", task__corpus__path=str(path))
     keys = []
     for chosen in (texts[:20], texts[:21], texts[:20]):
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in chosen))
@@ -149,19 +149,19 @@ def test_short_and_blank_stories_are_dropped_after_counting_rows(tiny, changed, 
     path.write_text("<|endoftext|>".join([long[0], " \n ", "too short", *long[1:]]))
     p = changed(
         tiny,
-        corpus__source="file",
-        corpus__path=str(path),
-        corpus__train_stories=4,
-        corpus__validation_stories=2,
-        probe__codewords=1,
-        tokenizer__vocab=300,
+        task__corpus__source="file",
+        task__corpus__path=str(path),
+        task__corpus__train_stories=4,
+        task__corpus__validation_stories=2,
+        task__probe__codewords=1,
+        task__tokenizer__vocab=300,
     )
     corpus = build_corpus(p, tmp_path / "corpora")
     read = [[corpus.tokenizer.decode(s.story(i)) for i in range(len(s))] for s in (corpus.train, corpus.validation)]
     assert read == [[text.strip() for text in long[:2]], [text.strip() for text in long[4:]]]
-    assert len(build_corpus(changed(p, corpus__min_chars=48), tmp_path / "corpora").train) == 2
+    assert len(build_corpus(changed(p, task__corpus__min_chars=48), tmp_path / "corpora").train) == 2
     with pytest.raises(BadInput, match=r"s\.txt: no usable train story: none of its texts has corpus\.min_chars"):
-        build_corpus(changed(p, corpus__min_chars=49), tmp_path / "corpora")
+        build_corpus(changed(p, task__corpus__min_chars=49), tmp_path / "corpora")
 
 
 def test_runs_share_the_corpora_beside_their_study(tmp_path):
@@ -175,11 +175,11 @@ def test_runs_share_the_corpora_beside_their_study(tmp_path):
 def test_real_stories_with_the_real_tokenizer(gpt2_params, changed, tinystories, tmp_path):
     p = changed(
         gpt2_params,
-        corpus__source="file",
-        corpus__path=str(tinystories),
-        corpus__holdout="version=V2-GPT4-valid",
-        corpus__train_stories=300,
-        corpus__validation_stories=50,
+        task__corpus__source="file",
+        task__corpus__path=str(tinystories),
+        task__corpus__holdout="version=V2-GPT4-valid",
+        task__corpus__train_stories=300,
+        task__corpus__validation_stories=50,
     )
     corpus = build_corpus(p, tmp_path)
     with lzma.open(tinystories, "rt") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.workflow import kernels
 from lib.workflow.kernels import kernel_manager, scratch_folder
 

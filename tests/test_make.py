@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
 study: tiny
 axes: {optim.beta2: [0.95, 0.0]}
-set: {schedule.steps: 40, schedule.warmup: 15, schedule.lambda_step: 40, snapshots.whole: [8, 20, 32, 40],
+set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40],
       machine.checkpoint_seconds: 0.01}
 analysis: {interference_steps: [1600],
            interference_batches: 4, fisher_steps: [400, 1000, 1600, 2000], fisher_batches: [1, 1, 4]}
@@ -144,14 +144,14 @@ def test_deleted_files_come_back(built, tmp_path):
     expected = results(copy / "tiny-smoke" / RUN)
     (copy / "tiny-smoke" / RUN / "snapshots" / "000020.safetensors").unlink()
     assert "snapshots/000020.safetensors is missing" in make("why", study=study, outputs=copy).stdout
-    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").unlink()
+    (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.png").unlink()
     assert "1 of 8 stages to run" in make("grid", study=study, outputs=copy).stdout
     assert results(copy / "tiny-smoke" / RUN) == expected
-    assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.pdf").is_file()
+    assert (copy / "tiny-smoke" / RUN / "figures" / "01_train_curves.png").is_file()
 
 
 def test_two_makes_name_the_holder(built):
-    from lib.train.folder import hold
+    from lib.base.locks import hold
 
     study, outputs, _ = built
     held = hold(outputs / "tiny-smoke" / ".lock", outputs, patience=0)
@@ -167,11 +167,11 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(
         STUDY.replace("tiny", "own").replace(
-            "{optim.beta2: [0.95, 0.0]}", "{corpus.source: [storyworld, file], optim.beta2: [0.95]}"
+            "{optim.beta2: [0.95, 0.0]}", "{task.corpus.source: [storyworld, file], optim.beta2: [0.95]}"
         )
         + "\n"
     )
-    text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"corpus.path: '{stories}'")
+    text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"task.corpus.path: '{stories}'")
     own.write_text(text)
     said = make("grid", study=own, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0
@@ -235,7 +235,7 @@ def test_the_paper_says_what_a_failed_stage_left_out(tmp_path):
         results = collect(study, folder)
         return missing(results, lambda run: wanted(results, run))
 
-    in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.pdf"
+    in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.png"
     in_the_way.mkdir(parents=True)
     arguments = {"study": str(study_file), "profile": "smoke", "overrides": ""}
     assert bring_up_to_date(study, folder, targets(study, folder), arguments, runs_only=True) == 1

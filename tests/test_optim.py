@@ -8,7 +8,8 @@ import torch
 
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer, parameter_groups
-from lib.optim.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate
+from lib.tasks.stories.task import probe_weight
 
 
 @pytest.fixture(scope="module")

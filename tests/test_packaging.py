@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 import pytest
 import yaml
 
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 
 LONGEST_FILE = 350
 

@@ -21,7 +21,7 @@ from lib.train.parallel import Ranks
 from lib.train.records import read_evaluations
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = "schedule.steps=24 schedule.warmup=6 schedule.lambda_step=24 eval.every=4 snapshots.whole=[8,20]"
+STEPS = "schedule.steps=24 schedule.warmup=6 task.lambda_step=24 eval.every=4 snapshots.whole=[8,20]"
 
 
 def params(processes: int, more: str = ""):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lib.base.errors import BadInput, nearest
 from lib.base.files import content_hash
 from lib.base.yaml_text import parse_yaml, read_yaml
+from lib.params.cadence import is_evaluation, snapshot_steps
 from lib.params.run import (
     Params,
     differences,
@@ -14,12 +15,10 @@ from lib.params.run import (
     dump_params,
     format_beta2,
     identity,
-    is_evaluation,
     load_params,
     reheat_name,
     run_hash,
     run_name,
-    snapshot_steps,
     validate,
 )
 
@@ -76,8 +75,8 @@ FAULTS = {
     "model__heads": (3, "model.heads = 3 does not divide model.width = 32"),
     "schedule__warmup": (80, "schedule.warmup = 80 must end before schedule.steps = 80"),
     "schedule__decay": ("cosine", "schedule.decay = 'cosine': input should be 'clamped' or 'affine'"),
-    "probe__gap_in": ([9, 2], "probe.gap_in = [9, 2] must be [smallest, largest]"),
-    "probe__gap_ood": ([25, 77], "probe.gap_ood ends at 77"),
+    "task__probe__gap_in": ([9, 2], "task.probe.gap_in = [9, 2] must be [smallest, largest]"),
+    "task__probe__gap_ood": ([25, 77], "task.probe.gap_ood ends at 77"),
     "snapshots__whole": (
         [8, 41],
         "snapshots.whole names step 41, at which the cadence (eval.every = 4, dense 12..40",
@@ -93,9 +92,9 @@ def test_each_fault_is_one_sentence_that_names_the_key(name, smoke, changed):
 
 def test_longest_gap_that_fits(smoke, changed):
     # of the context and the last target, less two sentences of 5 and the longest prefix
-    longest = smoke.model.context + 1 - 10 - smoke.probe.prefix_eval[1]
-    assert changed(smoke, probe__gap_ood=[25, longest]).probe.gap_ood == [25, longest]
-    message(changed, smoke, probe__gap_ood=[25, longest + 1])
+    longest = smoke.model.context + 1 - 10 - smoke.task.probe.prefix_eval[1]
+    assert changed(smoke, task__probe__gap_ood=[25, longest]).probe.gap_ood == [25, longest]
+    message(changed, smoke, task__probe__gap_ood=[25, longest + 1])
 
 
 def test_every_missing_field_is_named(smoke):
@@ -140,7 +139,7 @@ def test_hash_names_the_content_and_not_the_machine(smoke, changed):
     machine = changed(smoke, machine__device="cuda", machine__compile=True, machine__checkpoint_seconds=9.0)
     assert run_hash(machine) == run_hash(smoke)
     assert differences(identity(smoke), identity(machine)) == []
-    for name, value in {"optim__eps": 2e-8, "seed": 43, "train__threads": 2, "batch__pad_targets": "count"}.items():
+    for name, value in {"optim__eps": 2e-8, "seed": 43, "train__threads": 2, "task__pad_targets": "count"}.items():
         other = changed(smoke, **{name: value})
         assert run_hash(other) != run_hash(smoke)
         assert differences(identity(smoke), identity(other)) == [name.replace("__", ".")]
@@ -162,8 +161,8 @@ def test_hash_ignores_the_order_of_keys():
 @example(lr=1e-3, beta2=0.0, eps=1e-8, seed=0, path="0E0", lambda2=None)  # text that looks like a number
 @example(lr=1.0, beta2=0.5, eps=1.0, seed=1, path="null", lambda2=0.0)
 def test_a_dumped_run_loads_as_itself(lr, beta2, eps, seed, path, lambda2, smoke, changed, tmp_path_factory):
-    values = {"optim__lr": lr, "optim__beta2": beta2, "optim__eps": eps, "seed": seed, "corpus__path": path}
-    p = changed(smoke, schedule__lambda_probe2=lambda2, **values)
+    values = {"optim__lr": lr, "optim__beta2": beta2, "optim__eps": eps, "seed": seed, "task__corpus__path": path}
+    p = changed(smoke, task__lambda_probe2=lambda2, **values)
     file = tmp_path_factory.getbasetemp() / "round_trip.yaml"
     file.write_text(dump_params(p), encoding="utf-8")
     loaded = load_params(file)
@@ -187,7 +186,7 @@ def test_snapshot_steps_hold_ends_evaluations_and_both_cadences(smoke, changed):
 
 
 def test_nearest_right_spelling():
-    known = ["optim.beta2", "optim.lr", "probe.p"]
+    known = ["optim.beta2", "optim.lr", "task.probe.p"]
     assert nearest("optim.beta_2", known) == " (did you mean optim.beta2?)"
     assert nearest("schedule.lr", known) == " (did you mean optim.lr?)"
     assert nearest("colour", known) == ""

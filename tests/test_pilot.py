@@ -13,14 +13,14 @@ from tests.faults.tools import PILOT, ROOT, pilot, results
     [
         ("", "this corpus file is empty"),
         ('{"text": "short"}\n' * 5, "no usable train story"),
-        ('{"txt": "a story without its field"}\n', "no text in the field 'text' (corpus.text_field)"),
+        ('{"txt": "a story without its field"}\n', "no text in the field 'text' (task.corpus.text_field)"),
         ('{"text": "not closed\n', "line 1: this is not readable JSON"),
     ],
 )
 def test_broken_stories_get_one_sentence(tmp_path, content, sentence):
     stories = tmp_path / "stories.jsonl"
     stories.write_text(content)
-    said = pilot(tmp_path / "study", "--corpus.source", "file", "--corpus.path", str(stories))
+    said = pilot(tmp_path / "study", "--task.corpus.source", "file", "--task.corpus.path", str(stories))
     assert said.returncode == 2
     assert sentence in said.stderr
     assert str(stories) in said.stderr
@@ -28,17 +28,19 @@ def test_broken_stories_get_one_sentence(tmp_path, content, sentence):
 
 
 def test_missing_stories_name_the_file(tmp_path):
-    said = pilot(tmp_path / "study", "--corpus.source", "file", "--corpus.path", str(tmp_path / "none.jsonl"))
+    said = pilot(
+        tmp_path / "study", "--task.corpus.source", "file", "--task.corpus.path", str(tmp_path / "none.jsonl")
+    )
     assert said.returncode == 2
     assert "none.jsonl" in said.stderr and "Traceback" not in said.stderr
 
 
 def test_offline_hub_names_the_two_ways_out(tmp_path):
     environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PATH": ""}
-    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(tmp_path), "--corpus.source"]
+    command = [sys.executable, "-m", "lib", "pilot", *PILOT, "--out_dir", str(tmp_path), "--task.corpus.source"]
     said = subprocess.run([*command, "tinystories"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert said.returncode == 2
-    for way in ("go online once", "corpus.source=storyworld", "corpus.path=FILE"):
+    for way in ("go online once", "task.corpus.source=storyworld", "task.corpus.path=FILE"):
         assert way in said.stderr
 
 

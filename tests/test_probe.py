@@ -42,7 +42,7 @@ def test_published_codewords(gpt2_probes):
 
 
 def test_published_candidates(gpt2_corpus, gpt2_params):
-    p = gpt2_params.probe
+    p = gpt2_params.task.probe
     entries = choose_codewords(gpt2_corpus.tokenizer, p.model_copy(update={"codewords": 1364}))
     assert (len(entries), len(set(entries))) == (1364, 1281)
     assert set(ORDINARY_WORDS) <= set(entries)
@@ -94,7 +94,7 @@ def test_published_filler_and_length(gpt2_corpus, gpt2_probes, gpt2_params):
 
 
 def test_corrected_answers_are_the_codewords_with_gpt2(gpt2_corpus, gpt2_params, changed):
-    p = changed(gpt2_params, probe__answer_mask="inserted", probe__duplicates="drop")
+    p = changed(gpt2_params, task__probe__answer_mask="inserted", task__probe__duplicates="drop")
     probes = build_probes(gpt2_corpus, p)
     assert len(set(probes.codewords)) == 512
     assert answers(gpt2_corpus, probes) == [f" {word}" for word in probes.codewords for _ in TEMPLATES]
@@ -104,7 +104,7 @@ def test_corrected_answers_are_the_codewords_with_gpt2(gpt2_corpus, gpt2_params,
 
 
 def test_corrected_answers_are_the_codewords(corpus, probes, smoke):
-    assert len(set(probes.codewords)) == smoke.probe.codewords
+    assert len(set(probes.codewords)) == smoke.task.probe.codewords
     assert answers(corpus, probes) == [f" {word}" for word in probes.codewords for _ in TEMPLATES]
 
 
@@ -117,7 +117,7 @@ def test_sentences_are_the_templates(corpus, probes):
 
 
 def test_codewords_depend_on_their_seed_alone(corpus, smoke):
-    p = smoke.probe
+    p = smoke.task.probe
     again, other = (
         choose_codewords(corpus.tokenizer, p.model_copy(update={"codeword_seed": seed})) for seed in (42, 1)
     )
@@ -128,23 +128,23 @@ def test_codewords_depend_on_their_seed_alone(corpus, smoke):
 
 def test_a_gap_that_cannot_fit_the_real_sentences_is_refused(corpus, smoke, changed):
     # what parameters alone allow: sentences of five tokens
-    longest = smoke.model.context + 1 - 10 - smoke.probe.prefix_eval[1]
+    longest = smoke.model.context + 1 - 10 - smoke.task.probe.prefix_eval[1]
     with pytest.raises(BadInput, match=rf"probe\.gap_ood ends at {longest}: .*cannot fit model\.context"):
-        build_probes(corpus, changed(smoke, probe__gap_ood=[25, longest]))
+        build_probes(corpus, changed(smoke, task__probe__gap_ood=[25, longest]))
 
 
 @pytest.mark.parametrize("filler", ["story", "random"])
 @pytest.mark.parametrize("pad_targets", ["count", "ignore"])
 def test_evaluation_sets_against_plain_python(filler, pad_targets, corpus, probes, smoke, changed):
-    p = changed(smoke, probe__filler=filler, batch__pad_targets=pad_targets)
-    s = build_eval_set(corpus, probes, p, p.probe.gap_ood, 242)
+    p = changed(smoke, task__probe__filler=filler, task__pad_targets=pad_targets)
+    s = build_eval_set(corpus, probes, p, p.task.probe.gap_ood, 242)
     width = p.model.context + 1
     running = corpus.validation.tokens.tolist() * 2
     learned = corpus.tokenizer.get_vocab_size(with_added_tokens=False)
     rng = random.Random(242)
-    for n in range(p.probe.eval_examples):
+    for n in range(p.task.probe.eval_examples):
         word, template = rng.randint(0, len(probes.codewords) - 1), rng.randint(0, len(TEMPLATES) - 1)
-        gap, prefix = rng.randint(*p.probe.gap_ood), rng.randint(*p.probe.prefix_eval)
+        gap, prefix = rng.randint(*p.task.probe.gap_ood), rng.randint(*p.task.probe.prefix_eval)
         if filler == "random":
             text = [rng.randint(100, learned - 1) for _ in range(width)]
         else:
@@ -170,7 +170,7 @@ def test_evaluation_sets_are_those_of_the_seed_and_their_gaps(corpus, probes, sm
     sets = eval_sets(corpus, probes, smoke)
     again = eval_sets(corpus, probes, smoke)
     other = eval_sets(corpus, probes, changed(smoke, seed=43))
-    for name, gap in (("in", smoke.probe.gap_in), ("ood", smoke.probe.gap_ood)):
+    for name, gap in (("in", smoke.task.probe.gap_in), ("ood", smoke.task.probe.gap_ood)):
         assert (sets[name].tokens == again[name].tokens).all()
         assert not np.array_equal(sets[name].rows, other[name].rows)
         assert gap[0] <= sets[name].gaps.min() and sets[name].gaps.max() <= gap[1]

@@ -46,7 +46,7 @@ import json, re, sys, torch
 from lib.tasks.stories.loss import ROWS
 from lib.optim.adamw import build_optimizer
 from lib.train.parallel import Ranks
-from lib.params.run import load_params
+from lib.params.run import (load_params)
 from lib.tasks.stories.batches import Batch
 from lib.models.gpt import build_model
 from lib.models.products import fast_products

@@ -14,7 +14,7 @@ from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.measure.reheat import reheat
 from lib.measure.stages import curvature, fillers, gradients
 from lib.measure.trajectory import geometry, run_digest
-from lib.models.trunk import trunk_names
+from lib.models.gpt import trunk_names
 from lib.params.run import load_params
 from lib.params.study import Reheat, load_study
 from lib.train.loop import train
@@ -147,12 +147,14 @@ def test_foreign_checkpoints_through_explore(runs, tmp_path):
         state["blocks.0.attn.bias"] = torch.ones(1, 1, params.model.context, params.model.context).tril()
         torch.save({"step": step, "model_state_dict": state}, foreign / f"ckpt_{step:06d}.pt")
     overrides = "schedule.warmup=30 eval.every=4 model.heads=2"
-    overrides += " probe.gap_in=[1,8] probe.gap_ood=[20,50] probe.prefix_eval=[1,2]"
-    overrides += " corpus.source=storyworld corpus.train_stories=600 corpus.validation_stories=60"
-    overrides += " tokenizer.kind=bpe tokenizer.vocab=768 probe.codewords=32 batch.size=16 variant=corrected"
+    overrides += " task.probe.gap_in=[1,8] task.probe.gap_ood=[20,50] task.probe.prefix_eval=[1,2]"
+    overrides += " task.corpus.source=storyworld task.corpus.train_stories=600 task.corpus.validation_stories=60"
+    overrides += (
+        " task.tokenizer.kind=bpe task.tokenizer.vocab=768 task.probe.codewords=32 batch.size=16 variant=corrected"
+    )
     folder, failed = explore(foreign, tmp_path / "outputs", overrides)
     assert failed == []
-    assert (folder / "figures" / "02_pca_decomposition.pdf").is_file()
-    assert (folder / "figures" / "05_interference_cosines.pdf").is_file()
+    assert (folder / "figures" / "02_pca_decomposition.png").is_file()
+    assert (folder / "figures" / "05_interference_cosines.png").is_file()
     theirs = json.loads((folder / "analysis" / "backbone.json").read_text())
     assert theirs["steps"] == [8, 20, 32, 40, 60, 80]

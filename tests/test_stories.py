@@ -44,7 +44,7 @@ def settings(smoke, tmp_path):
         path = tmp_path / name
         path.write_bytes(data)
         values = {"train_stories": 100, "validation_stories": 2, **values}
-        return smoke.corpus.model_copy(update={"source": "file", "path": str(path), **values})
+        return smoke.task.corpus.model_copy(update={"source": "file", "path": str(path), **values})
 
     return make
 
@@ -166,7 +166,7 @@ def test_read_text_unpacks(tmp_path):
 
 
 def test_real_stories_split_by_version(smoke, tinystories):
-    c = smoke.corpus.model_copy(
+    c = smoke.task.corpus.model_copy(
         update={
             "source": "file",
             "path": str(tinystories),

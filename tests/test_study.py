@@ -8,7 +8,8 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.params import study
-from lib.params.run import run_hash, run_name, snapshot_steps
+from lib.params.cadence import snapshot_steps
+from lib.params.run import run_hash, run_name
 from lib.params.study import (
     VARIANTS,
     flatten,
@@ -26,7 +27,7 @@ PROFILES = ("paper", "laptop", "smoke")
 PUBLISHED_STEPS = {
     "schedule.steps": 4000,
     "schedule.warmup": 1500,
-    "schedule.lambda_step": 4000,
+    "task.lambda_step": 4000,
     "eval.every": 200,
     "snapshots.dense_every": 50,
     "snapshots.dense_from": 600,
@@ -90,21 +91,25 @@ def test_hard_constraints_are_those_of_the_paper_in_every_profile(profile):
         o, s = run.params.optim, run.params.schedule
         assert (o.name, o.lr, o.beta1, o.eps, o.weight_decay, o.clip) == ("adamw", 1e-3, 0.9, 1e-8, 0.5, 1.0)
         assert (s.min_lr_ratio, s.decay, s.lambda_probe, s.lambda_probe2) == (0.1, "clamped", 2.0, 4.0)
-        assert (run.params.probe.p, run.params.seed) == (0.20, 42)
+        assert (run.params.task.probe.p, run.params.seed) == (0.20, 42)
 
 
 def test_paper_profile_is_the_published_experiment(paper):
-    assert paper.variant == "executed"
+    assert paper.task.variant == "executed"
     assert paper.model.model_dump() == {"layers": 8, "width": 512, "heads": 16, "ff": 2048, "context": 256}
-    assert (paper.batch.size, paper.batch.accumulate, paper.batch.pad_targets) == (64, 2, "count")
-    assert (paper.probe.codewords, paper.probe.eval_examples) == (512, 2000)
-    assert (paper.probe.gap_in, paper.probe.gap_ood, paper.probe.prefix_eval) == ([5, 30], [80, 200], [2, 10])
-    assert (paper.corpus.train_stories, paper.corpus.validation_stories, paper.corpus.min_chars) == (
+    assert (paper.batch.size, paper.batch.accumulate, paper.task.pad_targets) == (64, 2, "count")
+    assert (paper.task.probe.codewords, paper.task.probe.eval_examples) == (512, 2000)
+    assert (paper.task.probe.gap_in, paper.task.probe.gap_ood, paper.task.probe.prefix_eval) == (
+        [5, 30],
+        [80, 200],
+        [2, 10],
+    )
+    assert (paper.task.corpus.train_stories, paper.task.corpus.validation_stories, paper.task.corpus.min_chars) == (
         200000,
         5000,
         40,
     )
-    assert (paper.eval.stories, paper.eval.crops) == (1280, "fresh")
+    assert (paper.task.validation.stories, paper.task.validation.crops) == (1280, "fresh")
 
 
 def test_published_snapshots_and_the_initial_weights(paper):
@@ -131,7 +136,7 @@ def test_token_counts_shrink_with_the_context_scale(own_profiles):
     (own_profiles / "small.yaml").write_text("profile: small\ntime_scale: 1\ncontext_scale: 3\nset: {}\n")
     p = load_study("beta2", "small").runs[0].params
     # the published 256, [5, 30], [80, 200] and [2, 10], rounded
-    p, q = p.model, p.probe
+    p, q = p.model, p.task.probe
     assert (p.context, q.gap_in, q.gap_ood, q.prefix_eval) == (85, [2, 10], [27, 67], [1, 3])
 
 
@@ -158,13 +163,15 @@ def test_unknown_profile_and_study_name_the_nearest(tmp_path):
 
 
 def test_overrides_are_yaml_words():
-    text = "optim.lr=6e-4 seed=271 probe.gap_in='[2, 9]' start=null corpus.path='a b=c.txt' variant=executed"
+    text = (
+        "optim.lr=6e-4 seed=271 task.probe.gap_in='[2, 9]' start=null task.corpus.path='a b=c.txt' variant=executed"
+    )
     assert parse_overrides(text) == {
         "optim.lr": 6e-4,
         "seed": 271,
-        "probe.gap_in": [2, 9],
+        "task.probe.gap_in": [2, 9],
         "start": None,
-        "corpus.path": "a b=c.txt",
+        "task.corpus.path": "a b=c.txt",
         "variant": "executed",
     }
     assert parse_overrides("") == {}
@@ -176,8 +183,8 @@ def test_overrides_are_yaml_words():
         ("optim.lr", "expected name=value, got 'optim.lr'"),
         ("optim.lr=", "expected name=value, got 'optim.lr='"),
         ("=3", "expected name=value, got '=3'"),
-        ("corpus.path='a", "unbalanced quotes"),
-        ("probe.gap_in=[2,", "SET, probe.gap_in"),
+        ("task.corpus.path='a", "unbalanced quotes"),
+        ("task.probe.gap_in=[2,", "SET, task.probe.gap_in"),
         ("optim.beta3=0.9", "unknown parameter optim.beta3 (did you mean optim.beta2?)"),
         ("lr=0.1", "unknown parameter lr (did you mean optim.lr?)"),
         ("optim=3", "unknown parameter optim"),
@@ -241,7 +248,12 @@ def test_reheat_condition_is_the_parent_with_a_short_schedule(paper):
     p = reheat_params(paper, reheat, 6e-4, start)
     s = p.schedule
     assert (p.optim.lr, s.steps, s.warmup, s.lambda_probe, s.lambda_probe2) == (6e-4, 2000, 200, 4.0, None)
-    assert (p.model, p.probe, p.batch, p.corpus) == (paper.model, paper.probe, paper.batch, paper.corpus)
+    assert (p.model, p.task.probe, p.batch, p.task.corpus) == (
+        paper.model,
+        paper.task.probe,
+        paper.batch,
+        paper.task.corpus,
+    )
     assert p.start.step == 2000
     assert snapshot_steps(p) == [0, 1, *range(200, 2001, 200)]
     one = reheat_params(paper, reheat.model_copy(update={"protocol": "one_process"}), 6e-4, start)
@@ -254,7 +266,7 @@ def test_reheat_of_a_lone_run_scales_with_it(smoke):
 
 
 def test_a_grid_of_ones_own_over_any_parameter(tmp_path):
-    text = "study: mine\naxes:\n  probe.p: [0.1, 0.5]\n  model.layers: [1, 2]\nset: {optim: {lr: 6e-4}, seed: 7}\n"
+    text = "study: mine\naxes:\n  task.probe.p: [0.1, 0.5]\n  model.layers: [1, 2]\nset: {optim: {lr: 6e-4}, seed: 7}\n"
     runs = load_study(user_study(tmp_path, text), "smoke").runs
     assert [(r.params.probe.p, r.params.model.layers) for r in runs] == [(0.1, 1), (0.1, 2), (0.5, 1), (0.5, 2)]
     assert {(r.params.optim.lr, r.params.seed) for r in runs} == {(6e-4, 7)}
@@ -263,7 +275,9 @@ def test_a_grid_of_ones_own_over_any_parameter(tmp_path):
 
 
 def test_names_of_runs_are_plain_words_for_make_and_shell(tmp_path):
-    text = "study: mine\naxes:\n  probe.gap_in: [[2, 8], [3, 8]]\n  corpus.path: ['a b/c.txt', '$(x)=*:']\n"
+    text = (
+        "study: mine\naxes:\n  task.probe.gap_in: [[2, 8], [3, 8]]\n  task.corpus.path: ['a b/c.txt', '$(x)=*:']\n"
+    )
     names = [run.name for run in load_study(user_study(tmp_path, text), "smoke").runs]
     assert len(set(names)) == 4
     assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)

@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, models
 
 import storyworld
 from lib.base.errors import BadInput
-from lib.params.run import TokenizerParams
 from lib.tasks.stories.corpus import build_corpus
+from lib.tasks.stories.params import TokenizerParams
 from lib.tasks.stories.templates import TEMPLATES
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer, train_bpe
 
@@ -89,7 +89,7 @@ def test_a_tokenizer_without_end_of_text_cannot_build_a_corpus(smoke, changed, t
     path = tmp_path / "t.json"
     Tokenizer(models.WordLevel({"a": 0, "?": 1}, unk_token="?")).save(str(path))
     with pytest.raises(BadInput, match=r"has no <\|endoftext\|> token"):
-        build_corpus(changed(smoke, tokenizer__path=str(path)), tmp_path)
+        build_corpus(changed(smoke, task__tokenizer__path=str(path)), tmp_path)
 
 
 def test_gpt2_is_the_published_vocabulary(gpt2_corpus):

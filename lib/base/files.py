@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import glob
 import hashlib
 import json
@@ -13,7 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lib.base.errors import BadInput
+from lib.base.locks import take
 
+ROOT = Path(__file__).resolve().parents[2]  # of the project
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
 NO_ROOM = {
     errno.ENOSPC: "the disk is full",
@@ -66,7 +67,7 @@ def _open_part(path: Path) -> tuple[int, str]:
     """A temporary file beside `path`, locked for as long as its writer lives."""
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        take(handle, math.inf)
         if os.fstat(handle).st_nlink:
             return handle, name
         os.close(handle)  # taken for a leftover before it was locked
@@ -76,8 +77,8 @@ def _remove_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left beside it; the file of a writer that lives is locked."""
     for name in glob.glob(f".{glob.escape(path.name)}.{'?' * 8}", root_dir=path.parent):
         with contextlib.suppress(OSError), open(path.parent / name, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path.parent / name)
+            if take(file.fileno()):
+                os.unlink(path.parent / name)
 
 
 def disk_trouble(error: BaseException, path: str | Path | None = None, size: str = "") -> str:

@@ -32,8 +32,8 @@ class Snapshots:
         return self._read(step, name, low, high)
 
 
-def open_snapshots(folder: Path, trunk: list[str], run: str | None = None) -> Snapshots:
-    """The snapshots of a run; `trunk` is the registered order of its tensors, `run` the hash it must be of.
+def open_snapshots(folder: Path, run: str | None = None) -> Snapshots:
+    """The trunk of a run at its snapshots, in the registered order; `run` is the hash they must be of.
 
     A file's bytes are checked when they are first read: opening takes the headers alone.
     """
@@ -43,6 +43,9 @@ def open_snapshots(folder: Path, trunk: list[str], run: str | None = None) -> Sn
         raise BadInput(f"{folder / 'snapshots'}: there is no snapshot")
     files = {step: _open_snapshot(path, step, run) for step, path in paths.items()}
     first = files[min(files)]
+    trunk = first.about.get("trunk", "").split()
+    if not trunk:
+        raise BadInput(f"{first.path}: this snapshot does not say which of its tensors are the trunk")
     for step, file in files.items():
         for name in trunk:
             place = file.places.get(name)

@@ -68,5 +68,6 @@ def load_snapshot(path: Path, step: int, run: str) -> dict[str, Tensor]:
     return tensors
 
 
-def write_snapshot(folder: Path, step: int, tensors: dict[str, Tensor], run: str) -> None:
-    save_tensors(snapshot_path(folder, step), tensors, {"step": str(step), "run": run})
+def write_snapshot(folder: Path, step: int, tensors: dict[str, Tensor], run: str, trunk: list[str]) -> None:
+    """One snapshot of a run; `trunk` names the tensors of its trunk in their registered order."""
+    save_tensors(snapshot_path(folder, step), tensors, {"step": str(step), "run": run, "trunk": " ".join(trunk)})

@@ -25,6 +25,7 @@ import numpy as np
 from lib.geometry.gram import Digest
 
 INIT_STD = 0.02
+ADAM_SIZE = 10_000  # coordinates simulated for a run: PC1 to about half a point
 GRADIENT_STD = 0.01  # immaterial: Adam divides it out, and eps is far below it
 
 
@@ -98,6 +99,68 @@ def decay_share(observed: Digest, lr: np.ndarray, wd: float) -> np.ndarray:
         return np.diag(decay)[:-1] * observed.start_norm**2 / observed.drift_norms**2
 
 
+def adam_null(observed: Digest, lr: np.ndarray, wd: float, seed: int, **numbers: float) -> Digest:
+    """Noise through AdamW at the steps of a run: simulated, and scaled up to as many weights as it has."""
+    size = int(observed.sizes.sum())
+    return noise_adam(observed.steps, lr, wd, size=ADAM_SIZE, represents=size, seed=seed, **numbers)
+
+
+def momentum_null(
+    observed: Digest,
+    lr: np.ndarray,
+    wd: float,
+    seed: int,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    decoupled: bool = False,
+) -> Digest:
+    """Noise through SGD with momentum, exactly: white gradients of one length, fitted to the run's last drift.
+
+    SGD is linear in its gradients, so theta_t = f_t theta_0 + sum_i A_ti z_i with z_i independent and of equal
+    length; in high dimension the Gram matrix is s^2 A A^T + n0^2 f f^T. What is assumed: gradients have the same
+    size at every step, no memory and no direction. `seed` is not used: nothing is drawn.
+    """
+    kept, responses = _responses(observed.steps, lr, wd, momentum, dampening, nesterov, decoupled)
+    rows = np.vstack([np.eye(len(kept)), np.zeros(len(kept))])
+    rows[:-1, 0] -= 1
+    rows[-1, 0] = 1
+    noise, decay = rows @ responses @ responses.T @ rows.T, np.outer(rows @ kept, rows @ kept) / kept[0] ** 2
+    left = observed.drift_norms[-1] ** 2 - observed.start_norm**2 * decay[-2, -2]
+    scale = max(0.0, left) / noise[-2, -2] if noise[-2, -2] > 0 else 0.0
+    return _pseudo_digest(observed.steps, scale * noise + observed.start_norm**2 * decay)
+
+
+def _responses(
+    steps: np.ndarray,
+    lr: np.ndarray,
+    wd: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+    decoupled: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(f, A) at the given steps: what is left of theta_0, and what each step's gradient has moved."""
+    _check_schedule(steps, lr)
+    last = int(steps[-1])
+    # Column 0 is theta_0, column i the gradient of step i: all follow the same linear recursion.
+    theta, buffer = np.zeros(last + 1), np.zeros(last + 1)
+    theta[0] = 1.0
+    wanted, rows = set(steps.tolist()), {0: theta.copy()}
+    for t in range(1, last + 1):
+        rate = lr[t - 1]
+        gradient = np.zeros(last + 1) if decoupled else wd * theta
+        gradient[t] += 1.0
+        buffer = gradient.copy() if t == 1 else momentum * buffer + (1 - dampening) * gradient
+        if decoupled:
+            theta = (1 - rate * wd) * theta
+        theta = theta - rate * (gradient + momentum * buffer if nesterov else buffer)
+        if t in wanted:
+            rows[t] = theta.copy()
+    table = np.stack([rows[int(step)] for step in steps])
+    return table[:, 0], table[:, 1:]
+
+
 def noise_adam(
     steps: np.ndarray,
     lr: np.ndarray,
@@ -137,6 +200,10 @@ def noise_adam(
     rows = np.stack([*kept, kept[0]])
     rows[:-1] -= kept[0]
     return _pseudo_digest(steps, rows @ rows.T * ((represents or size) / size))
+
+
+# What noise through an optimizer does, by the kind of its step.
+NOISE = {"adam": adam_null, "momentum": momentum_null}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""What is measured on a run's snapshots alone: the digest, every preset on it and on its nulls.
-
-Nothing here needs torch: notebook 02 opens, and a changed window is redrawn, without waiting for its import.
-"""
+"""What is measured on a run's snapshots alone: the digest, every preset on it and on its nulls."""
 
 from dataclasses import asdict
 from fractions import Fraction
@@ -14,19 +11,20 @@ from lib.base.errors import BadInput
 from lib.base.files import json_text, read_json, write_atomically
 from lib.base.snapshots import Snapshots, open_snapshots
 from lib.geometry.gram import Digest, digest, load_digest, save_digest
-from lib.geometry.null import compare, decay_share, fit_scale, fitted_null, isotropic_scale, noise_adam
+from lib.geometry.null import NOISE, compare, decay_share, fit_scale, fitted_null, isotropic_scale
 from lib.geometry.presets import PRESETS, fit, measure
-from lib.models.trunk import trunk_names
 from lib.optim.schedules import learning_rate
+from lib.params.members import member
 from lib.params.run import Params, load_params, run_hash
+from lib.train.places import results_place
 from lib.train.records import read_evaluations
 
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
-NOISE_ADAM_SIZE = 10_000  # coordinates of the simulated null: PC1 to about half a point
 
 
 def write_analysis(folder: Path, name: str, data: Any) -> Any:
-    write_atomically(folder / "analysis" / f"{name}.json", json_text(plain(data)))
+    """Write analysis/<name>.json of a run; what a notebook measures that make did not execute goes beside it."""
+    write_atomically(results_place(folder) / "analysis" / f"{name}.json", json_text(plain(data)))
     return data
 
 
@@ -55,7 +53,7 @@ def run_snapshots(folder: Path) -> Snapshots:
 
         return open_checkpoints(Path(found["checkpoints"]))
     p = load_params(folder / "params.yaml")
-    return open_snapshots(folder, trunk_names(p.model), run_hash(p))
+    return open_snapshots(folder, run_hash(p))
 
 
 def run_digest(folder: Path) -> Digest:
@@ -76,42 +74,37 @@ def run_digest(folder: Path) -> Digest:
     return load_digest(path, run)
 
 
+def steps_scale(p: Params) -> Fraction:
+    """Steps of this run for each published step."""
+    return 1 / Fraction(p.time_scale)
+
+
 def schedule(p: Params) -> np.ndarray:
     """Learning rate of every step, the first first."""
     return np.array([learning_rate(t, p.optim.lr, p.schedule) for t in range(1, p.schedule.steps + 1)])
 
 
 def accuracies(folder: Path) -> dict[int, float]:
-    return {e["step"]: e["probe_ood_acc"] for e in read_evaluations(folder) if e["probe_ood_acc"] is not None}
+    """The accuracy at longer gaps by step, which the reference's correlations are with; empty for other tasks."""
+    found = {e["step"]: e.get("probe_ood_acc") for e in read_evaluations(folder)}
+    return {step: value for step, value in found.items() if value is not None}
 
 
-def geometry(folder: Path, time_scale: str) -> dict[str, Any]:
-    """Every preset on the run, on its null, and the difference; the nulls themselves; the reference's files.
-
-    Args:
-        time_scale: the profile's, as text: published steps per step of this run.
-    """
-    p, scale = load_params(folder / "params.yaml"), 1 / Fraction(time_scale)
-    found = run_digest(folder)
-    lr, p_ood = schedule(p), accuracies(folder)
+def geometry(folder: Path) -> dict[str, Any]:
+    """Every preset on the run, on its null, and the difference; the nulls themselves; the reference's files."""
+    p = load_params(folder / "params.yaml")
+    scale, found = steps_scale(p), run_digest(folder)
+    optimizer = member("optim", p.optim.name)
+    lr, wd, p_ood = schedule(p), optimizer.decay(1.0, p.optim), accuracies(folder)
 
     def quantities(d: Digest) -> dict[str, Any]:
         return measure(d, [n for n in PRESETS if not n.startswith(("C", "F3", "P3"))], time_scale=scale)
 
-    null = fitted_null(found, lr, p.optim.weight_decay)
+    null = fitted_null(found, lr, wd)
     three = compare(quantities, found, null)
     correlations = measure(found, ["C0", "C2"], time_scale=scale, p_ood=p_ood)
-    simulated = noise_adam(
-        found.steps,
-        lr,
-        p.optim.weight_decay,
-        beta1=p.optim.beta1,
-        beta2=p.optim.beta2,
-        eps=p.optim.eps,
-        size=NOISE_ADAM_SIZE,
-        represents=int(found.sizes.sum()),
-        seed=p.seed,
-    )
+    kind, numbers = optimizer.noise(p.optim)
+    simulated = NOISE[kind](found, lr, seed=p.seed, **numbers)
     result = {
         "steps": found.steps,
         "dropped": found.dropped,
@@ -127,38 +120,52 @@ def geometry(folder: Path, time_scale: str) -> dict[str, Any]:
             }
             for name in ("G0", "G1", "G2")
         },
-        "blocks": blocks(found, lr, p, scale),
+        "blocks": blocks(found, lr, wd, scale),
         "drift": {"observed": found.drift_norms, "null": null.drift_norms},
         "null_fit": {
-            "scale": fit_scale(found, lr, p.optim.weight_decay),
+            "scale": fit_scale(found, lr, wd),
             "isotropic_scale": isotropic_scale(int(found.sizes.sum())),
-            "decay_share": decay_share(found, lr, p.optim.weight_decay),
+            "decay_share": decay_share(found, lr, wd),
             "start_norm": found.start_norm,
         },
     }
     write_analysis(folder, "backbone", result)
-    write_reference_files(folder, result, scale)
+    write_reference_files(folder, found, result, scale)
     return result
 
 
-def blocks(found: Digest, lr: np.ndarray, p: Params, scale: Fraction) -> list[dict[str, Any]]:
+def blocks(found: Digest, lr: np.ndarray, wd: float, scale: Fraction) -> list[dict[str, Any]]:
     """The per-block presets on the trunk matrices of each block, with a null fitted to that block.
 
     The reference's blocks also hold their LayerNorm vectors, which are no part of the trunk.
     """
     rows = []
-    for i in range(p.model.layers):
-        own = found.select([name for name in found.tensors if name.startswith(f"blocks.{i}.")])
+    for block in block_names(found):
+        own = found.select([name for name in found.tensors if name.startswith(f"{block}.")])
 
         def quantities(d: Digest) -> dict[str, Any]:
             return measure(d, ["G3raw", "R3", "U3"], time_scale=scale)
 
-        three = compare(quantities, own, fitted_null(own, lr, p.optim.weight_decay))
+        three = compare(quantities, own, fitted_null(own, lr, wd))
         rows.append({"observed": three.observed, "null": three.null, "excess": three.excess})
     return rows
 
 
-def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction) -> None:
+def distance(found: Digest, start: int, end: int) -> float:
+    """||theta_end - theta_start||."""
+    a, b = np.searchsorted(found.steps, [start, end])
+    row = np.zeros(len(found.total))
+    row[a], row[b] = -1.0, 1.0
+    return float(np.sqrt(max(0.0, row @ found.total @ row)))
+
+
+def block_names(found: Digest) -> list[str]:
+    """`blocks.0`, `blocks.1`, ... of the trunk, in registered order; none for a model without blocks."""
+    heads = (".".join(name.split(".")[:2]) for name in found.tensors if name.split(".")[0] == "blocks")
+    return list(dict.fromkeys(heads))
+
+
+def write_reference_files(folder: Path, found: Digest, result: dict[str, Any], scale: Fraction) -> None:
     """The files of the reference pipeline, with its keys and its definitions (G1, R1, U1)."""
     seen = result["observed"]
     steps = [int(s) for s in result["steps"] if 600 * scale < s <= 2000 * scale]
@@ -190,7 +197,13 @@ def write_reference_files(folder: Path, result: dict[str, Any], scale: Fraction)
         folder,
         "update_alignment",
         [
-            {"window_start": s, "window_end": s + lag, "abs_cos": abs(c), "signed_cos": c}
+            {
+                "window_start": s,
+                "window_end": s + lag,
+                "abs_cos": abs(c),
+                "signed_cos": c,
+                "update_norm": distance(found, s, s + lag),
+            }
             for s, c in zip(starts, np.asarray(seen["U1.cosines"]).tolist(), strict=False)
         ],
     )

@@ -5,14 +5,37 @@ to the token embedding. At the published size (8 layers, width 512, 16 heads, ff
 vocabulary 50257) it has 51,045,888 parameters, of which 25,165,824 are trunk.
 """
 
+from typing import Any, Literal
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from lib.models.trunk import trunk_names
-from lib.params.run import ModelParams
+from lib.params.fields import Count, Member, Tokens
 
 INIT_STD = 0.02
+# Of a block, in the registered order: how the trunk is flattened everywhere, in drifts, gradients and directions.
+TRUNK_MATRICES = ("attn.out_proj.weight", "attn.qkv.weight", "mlp.w_down.weight", "mlp.w_up.weight")
+
+
+class Parameters(Member):
+    name: Literal["gpt"] = Field(description="a decoder-only transformer")
+    layers: Count = Field(description="blocks")
+    width: Count = Field(description="of the residual stream")
+    heads: Count = Field(description="attention heads; they divide the width")
+    ff: Count = Field(description="hidden units of a block's feedforward part")
+    context: Tokens = Field(description="tokens it reads at once")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "Parameters":
+        if self.width % self.heads:
+            raise ValueError(f"model.heads = {self.heads} does not divide model.width = {self.width}")
+        return self
+
+
+def trunk_names(m: Parameters) -> list[str]:
+    return [f"blocks.{i}.{matrix}" for i in range(m.layers) for matrix in TRUNK_MATRICES]
 
 
 class Linear(nn.Linear):
@@ -55,7 +78,7 @@ class Feedforward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, p: ModelParams) -> None:
+    def __init__(self, p: Parameters) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(p.width)
         self.attn = Attention(p.width, p.heads)
@@ -70,7 +93,7 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """`forward` gives the final hidden states; `head` turns any selection of them into logits."""
 
-    def __init__(self, p: ModelParams, vocab: int) -> None:
+    def __init__(self, p: Parameters, vocab: int) -> None:
         super().__init__()
         self.context = p.context
         self.trunk_names = trunk_names(p)
@@ -96,8 +119,19 @@ class GPT(nn.Module):
         named = dict(self.named_parameters())
         return {name: named[name] for name in self.trunk_names}
 
+    def roles(self) -> dict[str, str]:
+        """Name -> what a parameter is: hidden, embedding or vector. The head is the token embedding."""
+        trunk = set(self.trunk_names)
+        kinds = {1: "vector", 2: "embedding"}
+        return {name: "hidden" if name in trunk else kinds[p.ndim] for name, p in self.named_parameters()}
 
-def build_model(p: ModelParams, vocab: int, seed: int) -> GPT:
+
+def build(m: Parameters, data: Any, seed: int) -> GPT:
+    """The model for data with a `vocab`, at its seeded initial weights."""
+    return build_model(m, data.vocab, seed)
+
+
+def build_model(p: Parameters, vocab: int, seed: int) -> GPT:
     """The model at its seeded initial weights: every matrix N(0, 0.02^2), LayerNorm at identity.
 
     Drawn on the CPU from its own generator, module by module in registration order, so that the initial

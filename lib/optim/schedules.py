@@ -1,4 +1,4 @@
-"""Learning rate and lambda of every step."""
+"""The learning rate of every step."""
 
 import math
 
@@ -10,19 +10,15 @@ def learning_rate(step: int, peak: float, s: ScheduleParams) -> float:
 
     Warm-up: peak * t / W for t < W. Then a cosine over x = (t - W) / (T - W) with floor m = min_lr_ratio:
     `clamped` is peak * max((1 + cos(pi x)) / 2, m), as the published runs were executed; `affine` is
-    peak * (m + (1 - m) (1 + cos(pi x)) / 2), which reaches the floor only at the last step.
+    peak * (m + (1 - m) (1 + cos(pi x)) / 2), which reaches the floor only at the last step. `constant` stays
+    at the peak.
     """
     if step < s.warmup:
         return peak * step / s.warmup
+    if s.decay == "constant":
+        return peak
     x = min((step - s.warmup) / max(1, s.steps - s.warmup), 1.0)
     cosine = 0.5 * (1.0 + math.cos(math.pi * x))
     if s.decay == "clamped":
         return peak * max(cosine, s.min_lr_ratio)
     return peak * (s.min_lr_ratio + (1.0 - s.min_lr_ratio) * cosine)
-
-
-def probe_weight(step: int, s: ScheduleParams) -> float:
-    """lambda(t): `lambda_probe` before `lambda_step`, `lambda_probe2` from it on (the same when it is null)."""
-    if s.lambda_probe2 is not None and step >= s.lambda_step:
-        return s.lambda_probe2
-    return s.lambda_probe

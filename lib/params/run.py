@@ -1,115 +1,38 @@
-"""What a run is: strict, complete parameters, their hash, and the name of the folder they own.
+"""What a run is: strict, complete parameters, and their hash.
 
-No field has a default: the published values live in `params/beta2.yaml`, the sizes in `params/profiles/`,
-and `lib.params.study` resolves them. Fields marked `Steps` shrink with a profile's time scale, fields marked
-`Tokens` with its context scale.
+A study's file gives every value (`params/`), `lib.params.study` resolves them. The task, the model and the
+optimizer have parameters of their own, told apart by `name`: they stand in the file of each.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import content_hash
 from lib.base.yaml_text import dump_yaml, read_yaml
+from lib.params.cadence import cadences, snapshot_steps
+from lib.params.fields import Count, Number, Positive, Seed, Share, Steps, Strict, Text
+from lib.params.members import ROOMS, home, members, union
 
 M = TypeVar("M", bound=BaseModel)
-LARGEST = 10**9  # of any count: what is larger is a slip of the keyboard, and no memory holds it
 MOST_SNAPSHOTS = 100_000
 MOST_FAULTS = 20  # told at once
 
-Steps = Annotated[int, Field(ge=1, le=LARGEST), "steps"]
-Tokens = Annotated[int, Field(ge=1, le=LARGEST), "tokens"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no path can hold the null character
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ModelParams(Strict):
-    layers: Count
-    width: Count
-    heads: Count
-    ff: Count
-    context: Tokens
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "ModelParams":
-        if self.width % self.heads:
-            raise ValueError(f"model.heads = {self.heads} does not divide model.width = {self.width}")
-        return self
-
-
-class CorpusParams(Strict):
-    source: Literal["storyworld", "tinystories", "file"]
-    path: Text  # source "file": the training stories, or a local copy of the data set
-    validation_path: Text  # source "file": the validation stories; empty: `holdout` or the last stories
-    text_field: Text
-    holdout: Text  # source "file": "field=value" of the rows that are validation, e.g. version=V2-GPT4-valid
-    train_stories: Count
-    validation_stories: Count
-    min_chars: Annotated[int, Field(ge=0, le=LARGEST)]
-    seed: Seed  # of the generator; the same for every run of a study
-
-
-class TokenizerParams(Strict):
-    kind: Literal["gpt2", "bpe"]
-    path: Text  # a local tokenizer.json; empty: the hub for gpt2, trained on the corpus for bpe
-    vocab: Annotated[int, Field(ge=300, le=65536)]  # size to train a bpe to; the size itself for gpt2
-
-
-class ProbeParams(Strict):
-    p: Share  # share of training examples that carry a probe
-    codewords: Count
-    codeword_seed: Seed
-    gap_in: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
-    gap_ood: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
-    prefix_eval: Annotated[list[Tokens], Field(min_length=2, max_length=2)]
-    eval_examples: Count
-    answer_mask: Literal["bare", "inserted"]
-    duplicates: Literal["keep", "drop"]
-    filler: Literal["random", "story"]
-
-    @model_validator(mode="after")
-    def _ranges_ascend(self) -> "ProbeParams":
-        for name in ("gap_in", "gap_ood", "prefix_eval"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"probe.{name} = [{low}, {high}] must be [smallest, largest]")
-        return self
-
 
 class BatchParams(Strict):
-    size: Count  # sequences in one micro-batch
-    accumulate: Count  # micro-batches in one optimizer step
-    pad_targets: Literal["count", "ignore"]
-
-
-class OptimParams(Strict):
-    name: Literal["adamw"]
-    lr: Positive
-    beta1: Annotated[float, Field(ge=0, lt=1)]
-    beta2: Annotated[float, Field(ge=0, lt=1)]
-    eps: Positive
-    weight_decay: NonNegative
-    clip: Positive
+    size: Number = Field(description="examples in one micro-batch; 0: all there are, for tasks that can")
+    accumulate: Count = Field(description="micro-batches in one optimizer step")
 
 
 class ScheduleParams(Strict):
-    steps: Steps
-    warmup: Steps
-    min_lr_ratio: Share
-    decay: Literal["clamped", "affine"]
-    lambda_probe: NonNegative
-    lambda_probe2: NonNegative | None
-    lambda_step: Steps
+    steps: Steps = Field(description="optimizer steps")
+    warmup: Steps = Field(description="steps over which the learning rate rises to its peak")
+    min_lr_ratio: Share = Field(description="floor of the learning rate, as a share of the peak")
+    decay: Literal["clamped", "affine", "constant"] = Field(
+        description="after the warm-up: a cosine cut off at the floor (as executed), one that ends there, or none"
+    )
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> "ScheduleParams":
@@ -119,53 +42,56 @@ class ScheduleParams(Strict):
 
 
 class TrainParams(Strict):
-    precision: Literal["fp32", "bf16"]  # of the matrix products on a GPU; master weights are always float32
-    threads: Count  # at most, on a CPU: their number decides the order of sums, and so the last bits
-    on_divergence: Literal["stop", "continue"]
-    early_stop: bool
+    precision: Literal["fp32", "bf16"] = Field(
+        description="of the matrix products on a GPU; master weights are always float32"
+    )
+    threads: Count = Field(
+        description="at most, on a CPU: their number decides the order of sums, and so the last bits"
+    )
+    on_divergence: Literal["stop", "continue"] = Field(description="what a run does whose loss runs away")
+    early_stop: bool = Field(description="end the run once its task counts as solved")
 
 
 class EvalParams(Strict):
-    every: Steps
-    stories: Count  # validation stories behind val_loss
-    crops: Literal["fixed", "fresh"]
+    every: Steps = Field(description="steps between evaluations")
 
 
 class SnapshotParams(Strict):
-    dense_every: Steps
-    dense_from: Steps
-    dense_to: Steps
-    sparse_every: Steps
-    sparse_from: Steps
-    whole: list[Steps]  # steps at which a later stage needs the whole model, not only the trunk
+    dense_every: Steps = Field(description="steps between snapshots from dense_from to dense_to")
+    dense_from: Steps = Field(description="first step of the dense cadence")
+    dense_to: Steps = Field(description="last step of the dense cadence")
+    sparse_every: Steps = Field(description="steps between snapshots from sparse_from on")
+    sparse_from: Steps = Field(description="first step of the sparse cadence")
+    whole: list[Steps] = Field(description="steps at which a later stage needs the whole model, not only the trunk")
 
 
 class MachineParams(Strict):
-    """Where and how fast, never what: the only section outside the run's hash."""
+    """Where and how fast, never what: outside the run's hash."""
 
-    device: Literal["auto", "cpu", "cuda"]
-    compile: bool
-    checkpoint_seconds: Positive
-    processes: Count  # of one run, on as many devices of one machine
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU where there is one")
+    compile: bool = Field(description="compile the model, on a GPU")
+    checkpoint_seconds: Positive = Field(description="seconds between saved states")
+    processes: Count = Field(description="processes of one run, on as many devices of one machine")
 
 
 class StartParams(Strict):
-    """A reheat starts from the whole-model snapshot of another run, with a fresh optimizer."""
+    """A branch starts from the whole-model snapshot of another run, with a fresh optimizer."""
 
-    snapshot: Text  # path of the snapshot file
-    step: Annotated[int, Field(ge=0, le=LARGEST)]
-    digest: Text  # hash of its tensors, so that another file of the same name is another run
+    snapshot: Text = Field(description="path of the snapshot file")
+    step: Number = Field(description="its step")
+    digest: Text = Field(description="hash of its tensors, so that another file of the same name is another run")
 
 
 class Params(Strict):
-    variant: Literal["executed", "corrected"]
-    seed: Seed
-    model: ModelParams
-    corpus: CorpusParams
-    tokenizer: TokenizerParams
-    probe: ProbeParams
+    seed: Seed = Field(description="of the initial weights, the order of the data and the evaluation sets")
+    time_scale: str = Field(
+        pattern=r"^[1-9]\d*(/[1-9]\d*)?$",
+        description="published steps for each step of this run, as 2 or 5/2; outside the run's hash",
+    )
+    task: union("task")
+    model: union("model")
     batch: BatchParams
-    optim: OptimParams
+    optim: union("optim")
     schedule: ScheduleParams
     train: TrainParams
     eval: EvalParams
@@ -175,18 +101,9 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
-        # Sentences are counted at their shortest in whole-token templates (5 + 5); `lib.tasks.stories.probe` checks
-        # the real lengths once a tokenizer is there.
-        room = self.model.context + 1 - 10
-        for name in ("gap_in", "gap_ood"):
-            longest = getattr(self.probe, name)[1] + self.probe.prefix_eval[1]
-            if longest > room:
-                raise ValueError(
-                    f"probe.{name} ends at {getattr(self.probe, name)[1]}, which with a prefix of "
-                    f"{self.probe.prefix_eval[1]} and the probe's two sentences cannot fit "
-                    f"model.context = {self.model.context}"
-                )
-        count = sum(map(len, _cadences(self)))
+        for section in ROOMS:
+            getattr(self, section).check(self)
+        count = sum(map(len, cadences(self)))
         if count > MOST_SNAPSHOTS:
             raise ValueError(f"the cadence of the snapshots makes {count} of them, at most {MOST_SNAPSHOTS} fit")
         missing = sorted(set(self.snapshots.whole) - set(snapshot_steps(self)))
@@ -200,30 +117,12 @@ class Params(Strict):
         return self
 
 
-def snapshot_steps(p: Params) -> list[int]:
-    """Every step with a snapshot: 0 (the initial weights), 1, each evaluation, and both cadences."""
-    return sorted({0, 1, p.schedule.steps}.union(*_cadences(p)))
-
-
-def _cadences(p: Params) -> list[range]:
-    s, end = p.snapshots, p.schedule.steps
-    return [
-        range(p.eval.every, end + 1, p.eval.every),
-        range(s.dense_from, min(s.dense_to, end) + 1, s.dense_every),
-        range(s.sparse_from, end + 1, s.sparse_every),
-    ]
-
-
-def is_evaluation(step: int, p: Params) -> bool:
-    return step == 1 or step % p.eval.every == 0 or step == p.schedule.steps
-
-
 # ---------------------------------------------------------------------------------------------- identity
 
 
 def identity(p: Params) -> dict[str, Any]:
     """Everything that decides what the run computes, as plain data; a start counts by content, not by place."""
-    return p.model_dump(mode="json", exclude={"machine": True, "start": {"snapshot"}})
+    return p.model_dump(mode="json", exclude={"machine": True, "time_scale": True, "start": {"snapshot"}})
 
 
 def run_hash(p: Params) -> str:
@@ -236,21 +135,6 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
         keys = sorted(set(ours) | set(theirs))
         return [d for k in keys for d in differences(ours.get(k), theirs.get(k), f"{where}.{k}".lstrip("."))]
     return [] if ours == theirs else [where]
-
-
-def format_beta2(beta2: float) -> str:
-    """The author's spelling: 0.99, 0.95, 0.90, 0.80 and 0.0."""
-    text = repr(float(beta2))
-    return text if beta2 == 0 or len(text) > 3 else f"{beta2:.2f}"
-
-
-def run_name(p: Params) -> str:
-    o, s = p.optim, p.schedule
-    return f"pilot_wd{o.weight_decay!r}_lr{o.lr!r}_lp{s.lambda_probe!r}_b2{format_beta2(o.beta2)}_s{p.seed}"
-
-
-def reheat_name(p: Params) -> str:
-    return f"reheat_ckpt{p.start.step}_lr{p.optim.lr!r}" if p.start else run_name(p)
 
 
 # ------------------------------------------------------------------------------------- data to parameters
@@ -269,27 +153,53 @@ def validate(model: type[M], data: Any, where: str) -> M:
 
 
 def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
-    key = plain_name(".".join(str(part) for part in fault["loc"]))
+    place = list(fault["loc"])
+    section, name = place[0] if place else "", ""
+    if section in ROOMS and section in model.model_fields and len(place) > 1:
+        name = place.pop(1)  # the union says which of its members it took
+    key = plain_name(".".join(map(str, place)))
     if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}{nearest(key, dotted_names(model))}"
+        if not name:
+            return f"{where}: unknown key {key}{nearest(key, dotted_names(model))}"
+        own = dotted_names(members(section)[name], f"{section}.")
+        return f"{where}: unknown key {key}{nearest(key, own)}; {section}.name = {name} has {', '.join(own)}"
     if fault["type"] == "missing":
         return f"{where}: the key {key} is missing"
+    if fault["type"] == "union_tag_not_found" and section in ROOMS:
+        return f"{where}: the key {key}.name is missing; it is one of {', '.join(members(section))}"
+    if fault["type"] == "union_tag_invalid" and section in ROOMS:
+        given = str(fault["ctx"]["tag"])
+        return (
+            f"{where}: {key}.name = {plain_name(given)}: there {_are(list(members(section)))}"
+            f"{nearest(given, members(section))}; a new one goes into {home(section, _file_name(given))}"
+        )
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # our own sentences name their keys
         return f"{where}: {message}"
     return f"{where}: {key} = {shown(fault['input'])}: {message[0].lower()}{message[1:]}"
 
 
+def _are(names: list[str]) -> str:
+    return f"is {names[0]}" if len(names) == 1 else f"are {', '.join(names)}"
+
+
+def _file_name(given: str) -> str:
+    return given if given.isidentifier() else "NAME"
+
+
 def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every leaf of a params model as a dotted name: seed, optim.beta2, ..."""
-    names = []
+    """Every leaf of a params model as a dotted name, as optim.beta2; of a union those of all its members."""
+    names: dict[str, None] = {}
     for name, field in model.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            names += dotted_names(inner, f"{prefix}{name}.")
+        if name in ROOMS and not prefix and model is Params:
+            for member in members(name).values():
+                names |= dict.fromkeys(dotted_names(member, f"{name}."))
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            names |= dict.fromkeys(dotted_names(inner, f"{prefix}{name}."))
         else:
-            names.append(prefix + name)
-    return names
+            names[prefix + name] = None
+    return list(names)
 
 
 def load_params(path: Path) -> Params:

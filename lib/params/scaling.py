@@ -7,15 +7,17 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from lib.base.errors import BadInput
+from lib.params.members import ROOMS, members
+from lib.params.run import Params
 
 
-def scale(value: int | str, kind: str, profile: str) -> Fraction:
+def scale(value: int | str, kind: str, where: str) -> Fraction:
     try:
         fraction = Fraction(value)
     except (ValueError, ZeroDivisionError):
         fraction = Fraction(0)
     if fraction <= 0:
-        raise BadInput(f"params/profiles/{profile}.yaml: {kind}_scale = {value!r}: expected a number like 5 or 5/2")
+        raise BadInput(f"{where}: {kind}_scale = {value!r}: expected a number like 5 or 5/2")
     return fraction
 
 
@@ -27,13 +29,15 @@ def scaled(
     for name, field in model.model_fields.items():
         value = values.get(name)
         inner = field.annotation
+        if model is Params and name in ROOMS and isinstance(value, dict):
+            inner = members(name).get(value.get("name"))
         if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
             result[name] = scaled(value, inner, time, tokens, where)
         marks = unit_marks(field.metadata, inner)
         if "steps" in marks:
-            result[name] = _map(value, lambda v, name=name: _exactly(v, time, name, where))
+            result[name] = each(value, lambda v, name=name: exactly(v, time, name, where))
         elif "tokens" in marks:
-            result[name] = _map(value, lambda v: max(1, round(Fraction(v) / tokens)))
+            result[name] = each(value, lambda v: max(1, round(Fraction(v) / tokens)))
     return result
 
 
@@ -47,13 +51,14 @@ def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
     return marks
 
 
-def _map(value: Any, function: Callable[[int], int]) -> Any:
+def each(value: Any, function: Callable[[int], int]) -> Any:
+    """`function` of a whole number, or of every one in a list."""
     if isinstance(value, list):
-        return [_map(v, function) for v in value]
+        return [each(v, function) for v in value]
     return function(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _exactly(value: int, time: Fraction, name: str, where: str) -> int:
+def exactly(value: int, time: Fraction, name: str, where: str) -> int:
     quotient = Fraction(value) / time
     if quotient.denominator != 1:
         raise BadInput(

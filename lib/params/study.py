@@ -1,4 +1,4 @@
-"""Study + profile + overrides -> the runs, each with its complete parameters.
+"""A study's file + profile + overrides -> the study: its runs with complete parameters, and its stages.
 
 The study's own values are in published units and shrink with the profile's scales; what a profile, a study's
 `set`, an axis or the command line set is taken as it is written. Everything is checked here, before any
@@ -19,82 +19,72 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.base.files import ROOT
 from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
-from lib.params.run import (
-    Count,
-    NonNegative,
-    Params,
-    Positive,
-    Steps,
-    Strict,
-    dotted_names,
-    run_name,
-    validate,
-)
-from lib.params.scaling import scale, scaled
+from lib.params.fields import Steps, Strict
+from lib.params.members import ROOMS, members
+from lib.params.names import axis_suffix, name_of
+from lib.params.run import Params, dotted_names, validate
+from lib.params.scaling import each, exactly, scale, scaled
 
-PARAMS_FOLDER = Path(__file__).resolve().parents[2] / "params"
-BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
+PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
 LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
+STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
 
-# What each variant sets, unless it is set by name.
-VARIANTS = {
-    "executed": {
-        "batch.pad_targets": "count",
-        "probe.answer_mask": "bare",
-        "probe.duplicates": "keep",
-        "probe.filler": "random",
-        "eval.crops": "fresh",
-    },
-    "corrected": {
-        "batch.pad_targets": "ignore",
-        "probe.answer_mask": "inserted",
-        "probe.duplicates": "drop",
-        "probe.filler": "story",
-        "eval.crops": "fixed",
-    },
-}
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
+StageName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$", max_length=50)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+Chosen = dict[str, Annotated[list[Any], Field(min_length=1)]]
 
 
-class Analysis(Strict):
-    interference_steps: list[Steps]
-    interference_batches: Count
-    fisher_steps: list[Steps]
-    fisher_batches: Annotated[list[Count], Field(min_length=3, max_length=3)]  # empirical, sampled, gradients
+class StageFile(Strict):
+    of: Literal["run", "study"] = Field("run", description="what the notebook is executed for")
+    notebook: FileName = Field("", description="below notebooks/, where it is not the study's own of this name")
+    needs: list[StageName] = Field([], description="stages whose results it reads")
+    makes: list[FileName] = Field([], description="files that it leaves, besides the notebook and its figures")
+    where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
+    branches: str = Field("", description="the branches that it trains")
+    alone: bool = Field(False, description="a job of its own, beside those of the run's other stages")
+    parameters: dict[str, Any] = Field({}, description="of the notebook; those named steps are published steps")
 
 
-class Reheat(Strict):
-    beta2: list[float]
-    snapshots: list[Steps]
-    lr: list[Positive]
+class BranchFile(Strict):
+    """Short runs that start from snapshots of a run, with a fresh optimizer: one for every value of `vary`."""
+
+    where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
+    name: str = Field(description="pattern of a branch's folder; {step} is the snapshot's")
+    snapshots: list[Steps] = Field(description="steps they start from")
+    vary: Chosen = Field({}, description="parameters that differ between the branches")
     steps: Steps
     warmup: Steps
     eval_every: Steps
-    lambda_probe: NonNegative
-    protocol: Literal["pilot", "one_process"]
+    set: dict[str, Any] = Field({}, description="parameters that differ from the parent's")
 
 
-class Profile(Strict):
-    profile: str
+class ProfileFile(Strict):
     time_scale: int | str
-    context_scale: int | str
-    set: dict[str, Any]
-    analysis: dict[str, Any] = {}
+    context_scale: int | str = 1
+    set: dict[str, Any] = {}
+    stages: dict[str, dict[str, Any]] = Field({}, description="parameters of stages")
 
 
 class StudyFile(Strict):
-    """A user's grid needs only `study` and `axes`; the rest is that of `params/beta2.yaml`."""
+    """A params file. A user's grid needs only `study` and `axes`; the rest is that of the study named `base`."""
 
-    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
+    study: Name
+    main: bool = Field(False, description="the study that is meant where none is named")
+    base: Name | None = Field(None, description="the study it is laid over; without one the main study")
     question: str = ""
-    axes: dict[str, Annotated[list[Any], Field(min_length=1)]]
+    axes: Chosen
     set: dict[str, Any] = {}
     params: dict[str, Any] | None = None
-    analysis: dict[str, Any] | None = None
-    reheat: dict[str, Any] | None = None
+    run_name: str | None = None
+    profiles: dict[str, ProfileFile] | None = None
+    stages: dict[StageName, StageFile] | None = None
+    branches: dict[str, BranchFile] = {}
 
 
 @dataclass(frozen=True)
@@ -105,94 +95,145 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A notebook that is executed for every run, or once for the study.
+
+    name        as in the study's file
+    notebook    the jupytext file
+    needs       names of the stages whose results it reads
+    makes       files that it leaves, relative to the folder of the run or of the study
+    parameters  of the notebook, in the run's own steps
+    """
+
+    name: str
+    notebook: Path
+    of_study: bool
+    needs: tuple[str, ...]
+    makes: tuple[str, ...]
+    where: dict[str, list[Any]]
+    branches: str
+    alone: bool
+    parameters: dict[str, Any]
+
+    @property
+    def trains(self) -> bool:
+        """The stage that everything else needs is the one that trains."""
+        return not self.needs and not self.of_study
+
+
+@dataclass(frozen=True)
+class Branches:
+    """What `lib.train.branch` trains from a run, in the run's own steps."""
+
+    where: dict[str, list[Any]]
+    name: str
+    snapshots: list[int]
+    vary: dict[str, list[Any]]
+    steps: int
+    warmup: int
+    eval_every: int
+    set: dict[str, Any]
+
+    def points(self) -> list[dict[str, Any]]:
+        return grid(self.vary)
+
+
+@dataclass(frozen=True)
 class Study:
+    """A question at a size: runs, stages and branches, all checked.
+
+    file      the params file it was read from
+    left_out  axes that the chosen task, model or optimizer has no parameter for
+    """
+
     name: str
     profile: str
     question: str
+    file: Path
     runs: list[Run]
-    analysis: Analysis
-    reheat: Reheat | None
+    stages: list[Stage]
+    branches: dict[str, Branches]
+    axes: dict[str, list[Any]]
+    run_name: str
     time_scale: Fraction
+    left_out: list[str]
 
     @property
     def folder_name(self) -> str:
         return f"{self.name}-{self.profile}"
 
+    def stage(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise BadInput(_unknown(f"{self.file}: stage {name}", name, [s.name for s in self.stages]))
+
+    def stages_of(self, run: Run) -> list[Stage]:
+        """The stages that apply to a run, in order."""
+        return [s for s in self.stages if not s.of_study and self.applies(s, run.params)]
+
+    def applies(self, stage: Stage, p: Params) -> bool:
+        return has(p, stage.where) and (not stage.branches or has(p, self.branches[stage.branches].where))
+
 
 def load_study(
-    study: str, profile: str = DEFAULT_PROFILE, overrides: str = "", axes: dict[str, list[Any]] | None = None
+    study: str = "", profile: str = DEFAULT_PROFILE, overrides: str = "", axes: dict[str, list[Any]] | None = None
 ) -> Study:
     """The resolved study.
 
-    `study` is a name in params/ or a path, `overrides` is 'optim.lr=6e-4 seed=271', and `axes` stands in for
-    those of the study (none at all is a single run, as the pilot command wants it).
+    `study` is a name in params/ or a path (empty: the main study), `overrides` is 'optim.lr=6e-4 seed=271', and
+    `axes` stands in for those of the study (none at all is a single run, as the pilot command wants it).
     """
-    path = study_path(study)
-    file = validate(StudyFile, read_yaml(path, "study"), str(path))
-    base = base_study()
-    prof = load_profile(profile)
-    time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, profile) for kind in ("time", "context"))
+    path = study_path(study or main_study())
+    file = read_study_file(path)
+    base = file if file.params is not None else base_study(file)
+    prof = find_profile(path, file, base, profile)
     where = f"{path} with profile {profile}"
+    named = f"{path}, profiles.{profile}"
+    time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, named) for kind in ("time", "context"))
 
     # Dotted names are put into their sections first, so that they scale like the others.
-    nested = base["params"] if file.params is None else unflatten(flatten(file.params, f"{path}, params"), where)
-    values = flatten(scaled(nested, Params, time, tokens, where))
-    values = apply(values, flatten(prof.set), f"params/profiles/{profile}.yaml")
+    nested = unflatten(flatten(base.params or {}, f"{path}, params"), where)
+    values = flatten(scaled(nested, Params, time, tokens, where)) | {"time_scale": str(time)}
     own = flatten(file.set, f"{path}, set")
-    values = apply(values, own, f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
-    alone = axes is not None  # one run, whatever the study's axes and reheats are
+    alone = axes is not None  # one run, whatever the study's axes and branches are
     axes = file.axes if axes is None else axes
-    for name in own:
-        if name in axes:
-            raise BadInput(f"{path}: {name} is in set and in axes; one of them is meant")
-    for name in ours:
-        if name in axes:
-            raise BadInput(
-                f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
-            )
-    analysis = validate(
-        Analysis,
-        {
-            **scaled(file.analysis or base["analysis"], Analysis, time, tokens, where),
-            **prof.analysis,
-            **beside["analysis"],
-        },
-        f"{where}, analysis",
-    )
-    reheat = None
-    if file.reheat is not None and not alone:
-        values_ = {**scaled(file.reheat, Reheat, time, tokens, where), **beside["reheat"]}
-        reheat = validate(Reheat, values_, f"{where}, reheat")
-    elif beside["reheat"]:
-        raise BadInput(f"SET names reheat.{next(iter(beside['reheat']))}, and {path} has no reheat")
+    check_axes(path, axes, own, ours)
+    values = apply(values, flatten(prof.set), f"{named}.set")
+    values = apply(values, own, f"{path}, set")
+    values = apply(values, {}, where)
+    chosen = apply(values, {n: v for n, v in {**own, **ours}.items() if n.endswith(".name")}, "SET")
+    values = fitting(values, chosen, keep=set(own))
+    axes, left_out = fitting_axes(axes, chosen)
 
-    size = math.prod(map(len, axes.values()))
-    if size > MOST_RUNS:
-        raise BadInput(f"{path}: its axes make a grid of {size} runs, and a study has at most {MOST_RUNS}")
+    run_name = file.run_name or base.run_name or ""
     runs = []
     for point in grid(axes):
         at = apply(apply(values, point, f"{path}, axes"), ours, "SET")
-        params = complete(at, where)
-        runs.append(Run(run_name(params) + axis_suffix(point), params, point))
-    study_ = Study(file.study, profile, file.question.strip(), runs, analysis, reheat, time)
-    check_study(study_, where)
-    return study_
+        params = validate(Params, unflatten(fitting(at, at, keep={*own, *point, *ours}), where), where)
+        runs.append(Run(name_of(params, run_name) + axis_suffix(point, run_name), params, point))
+    stages = resolved_stages(path, file, base, prof, time, beside["stages"])
+    branches = {} if alone else resolved_branches(path, file, time, beside["branches"])
+    stages = [s for s in stages if not s.branches or s.branches in branches]
+    found = Study(
+        name=file.study,
+        profile=profile,
+        question=file.question.strip(),
+        file=path,
+        runs=runs,
+        stages=stages,
+        branches=branches,
+        axes=axes,
+        run_name=run_name,
+        time_scale=time,
+        left_out=left_out,
+    )
+    check_study(found, where)
+    return found
 
 
-def load_reheat(parent: Params) -> Reheat:
-    """The published reheating protocol, its step counts scaled as the parent run's are."""
-    base = base_study()
-    time = Fraction(base["params"]["schedule"]["steps"], parent.schedule.steps)
-    where = f"a reheat of a run of {parent.schedule.steps} steps"
-    return validate(Reheat, scaled(base["reheat"], Reheat, time, Fraction(1), where), where)
-
-
-@cache
-def base_study() -> dict[str, Any]:
-    """What every study file is laid over, read once; nobody writes into it."""
-    return read_yaml(BASE_STUDY, "study")
+# ------------------------------------------------------------------------------------------------------- files
 
 
 def study_path(study: str) -> Path:
@@ -200,41 +241,194 @@ def study_path(study: str) -> Path:
         return Path(study)
     path = Path(os.path.relpath(PARAMS_FOLDER / f"{study}.yaml"))  # as a reader of messages knows it
     if not path.is_file():
-        raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, _names(PARAMS_FOLDER))}")
+        raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, study_names())}")
     return path
 
 
-def load_profile(name: str) -> Profile:
-    folder = PARAMS_FOLDER / "profiles"
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = _names(folder)
-        raise BadInput(f"PROFILE={name}: unknown profile; there are {', '.join(known)}{nearest(name, known)}")
-    return validate(Profile, read_yaml(path, "profile"), str(path))
+def study_names() -> list[str]:
+    """The studies of params/, the main one first."""
+    names = sorted(path.stem for path in PARAMS_FOLDER.glob("*.yaml"))
+    return sorted(names, key=lambda name: name != main_study())
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+@cache
+def main_study() -> str:
+    """The study whose file says `main: true`."""
+    found = [
+        path.stem
+        for path in sorted(PARAMS_FOLDER.glob("*.yaml"))
+        if re.search(r"^main: *true\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    if len(found) != 1:
+        raise BadInput(f"{PARAMS_FOLDER}: exactly one study must say main: true, here {len(found)} do")
+    return found[0]
+
+
+@cache
+def _read_study_file(path: Path, version: tuple[int, int]) -> StudyFile:
+    return validate(StudyFile, read_yaml(path, "study"), str(path))
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """A study's file, checked; read once for every version of it."""
+    try:
+        now = path.stat()
+    except OSError:
+        raise BadInput(f"{path}: there is no such study") from None
+    return _read_study_file(path, (now.st_size, now.st_mtime_ns))
+
+
+def base_study(file: StudyFile) -> StudyFile:
+    base = read_study_file(study_path(file.base or main_study()))
+    if base.params is None:
+        raise BadInput(f"base: {base.study} has no params of its own; name the study that it is laid over")
+    return base
+
+
+def find_profile(path: Path, file: StudyFile, base: StudyFile, name: str) -> ProfileFile:
+    profiles = (base.profiles or {}) | (file.profiles or {})
+    if name not in profiles:
+        raise BadInput(
+            f"PROFILE={name}: unknown profile; {path} has {', '.join(profiles)}{nearest(name, profiles)}"
+        )
+    return profiles[name]
+
+
+# ------------------------------------------------------------------------------------------------ runs and names
 
 
 def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def axis_suffix(point: dict[str, Any]) -> str:
-    """The parts of a run's name that the author's scheme has no place for."""
-    named = {"optim.weight_decay", "optim.lr", "schedule.lambda_probe", "optim.beta2", "seed"}
-    parts = [f"{key}{value}" for key, value in point.items() if key not in named]
-    # Make takes `=` in a target for an assignment, and shells take brackets and spaces for something else.
-    return "".join("_" + re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
+def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours: dict[str, Any]) -> None:
+    for name in own:
+        if name in axes:
+            raise BadInput(f"{path}: {name} is in set and in axes; one of them is meant")
+    for name in ours:
+        if name in axes:
+            raise BadInput(
+                f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
+                "a grid of your own (make grid PARAMS_FOLDER=my.yaml) chooses other values"
+            )
+    size = math.prod(map(len, axes.values()))
+    if size > MOST_RUNS:
+        raise BadInput(f"{path}: its axes make a grid of {size} runs, and a study has at most {MOST_RUNS}")
 
 
-def complete(values: dict[str, Any], where: str) -> Params:
-    """Validated parameters, with whatever the variant decides filled in."""
-    variant = values.get("variant")
-    if variant in VARIANTS:
-        values = {**VARIANTS[variant], **values}
-    return validate(Params, unflatten(values, where), where)
+def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> dict[str, Any]:
+    """`values` without parameters that only another task, model or optimizer has, but for those to `keep`.
+
+    Whoever names another optimizer does not mean the parameters that the study had for its own.
+    """
+    foreign = {name for name in values if not fits(name, chosen)}
+    return {name: value for name, value in values.items() if name not in foreign - keep}
+
+
+def fits(name: str, chosen: dict[str, Any]) -> bool:
+    """Whether the chosen members have a parameter of this name, or it is none of theirs."""
+    section = name.partition(".")[0]
+    cls = members(section).get(chosen.get(f"{section}.name")) if section in ROOMS else None
+    return cls is None or name in dotted_names(cls, f"{section}.")
+
+
+def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:
+    """(axes, names of those left out): an axis that the chosen members have no parameter for is no axis."""
+    if any(name.endswith(".name") for name in axes):
+        return axes, []
+    left_out = [name for name in axes if not fits(name, chosen)]
+    return {name: values for name, values in axes.items() if name not in left_out}, left_out
+
+
+def has(p: Params, where: dict[str, list[Any]]) -> bool:
+    """Whether a run has one of the values at every name."""
+    values = flatten(p.model_dump(mode="json")) if where else {}
+    return all(values.get(name, missing) in wanted for name, wanted in where.items())
+
+
+missing = object()
+
+
+# ----------------------------------------------------------------------------------------- stages and branches
+
+
+def resolved_stages(
+    path: Path, file: StudyFile, base: StudyFile, prof: ProfileFile, time: Fraction, beside: dict[str, Any]
+) -> list[Stage]:
+    """The stages with their parameters: the study's in published steps, the profile's and SET's as given."""
+    stages = file.stages if file.stages is not None else base.stages or {}
+    home = file.study if file.stages is not None else base.study
+    for where, given in ((f"{path}, profiles", prof.stages), ("SET", beside)):
+        for name in given:
+            if name not in stages:
+                raise BadInput(_unknown(f"{where}: stage {name}", name, list(stages)))
+    resolved = []
+    for name, stage in stages.items():
+        for needed in stage.needs:
+            if needed not in stages or list(stages).index(needed) >= list(stages).index(name):
+                raise BadInput(f"{path}, stages.{name}: needs {needed}, which is no stage before it")
+        parameters = scaled_steps(stage.parameters, time, f"{path}, stages.{name}")
+        for where, given in ((f"{path}, profiles", prof.stages.get(name, {})), ("SET", beside.get(name, {}))):
+            for key in given:
+                if key not in parameters:
+                    raise BadInput(_unknown(f"{where}: stages.{name}.{key}", key, list(parameters)))
+            parameters |= given
+        resolved.append(
+            Stage(
+                name=name,
+                notebook=notebook_path(home, stage.notebook or name),
+                of_study=stage.of == "study",
+                needs=tuple(stage.needs),
+                makes=tuple(stage.makes),
+                where=stage.where,
+                branches=stage.branches,
+                alone=stage.alone,
+                parameters=parameters,
+            )
+        )
+    return resolved
+
+
+def scaled_steps(parameters: dict[str, Any], time: Fraction, where: str) -> dict[str, Any]:
+    """Parameters of a notebook, those named steps in the run's own steps."""
+    return {
+        key: each(value, lambda v, key=key: exactly(v, time, key, where)) if STEPS_NAME.match(key) else value
+        for key, value in parameters.items()
+    }
+
+
+def notebook_path(study: str, name: str) -> Path:
+    """The study's own notebook of this name, or the shared one."""
+    places = [NOTEBOOKS / study / f"{name}.py", NOTEBOOKS / f"{name}.py"]
+    for path in places:
+        if path.is_file():
+            return path
+    known = sorted(p.stem for place in places for p in place.parent.glob("[0-9]*.py"))
+    raise BadInput(f"{name}: there is no such notebook; there are {', '.join(known)}{nearest(name, known)}")
+
+
+def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[str, Any]) -> dict[str, Branches]:
+    for name in beside:
+        if name not in file.branches:
+            raise BadInput(f"SET names branches.{name}, and {path} has {', '.join(file.branches) or 'no branches'}")
+    found = {}
+    for name, branch in file.branches.items():
+        where = f"{path}, branches.{name}"
+        values = scaled(branch.model_dump(), BranchFile, time, Fraction(1), where) | beside.get(name, {})
+        checked = validate(BranchFile, values, where)
+        if checked.warmup >= checked.steps:
+            raise BadInput(f"{where}: warmup = {checked.warmup} must end before steps = {checked.steps}")
+        found[name] = Branches(**checked.model_dump())
+    return found
+
+
+def scaled_branches(study: str, time: Fraction) -> Branches:
+    """The first branches of a study's file, for runs whose steps are `time` published ones."""
+    path = study_path(study)
+    found = resolved_branches(path, read_study_file(path), time, {})
+    if not found:
+        raise BadInput(f"{path}: this study names no branches")
+    return next(iter(found.values()))
 
 
 def check_study(study: Study, where: str) -> None:
@@ -245,8 +439,8 @@ def check_study(study: Study, where: str) -> None:
             raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
         if names.count(name) > 1:
             raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
-    steps = [*study.analysis.interference_steps, *study.analysis.fisher_steps]
-    steps += study.reheat.snapshots if study.reheat else []
+    steps = [s for stage in study.stages for s in _steps_of(stage)]
+    steps += [s for branch in study.branches.values() for s in branch.snapshots]
     for run in study.runs:
         for step in sorted(set(steps)):
             if step <= run.params.schedule.steps and step not in run.params.snapshots.whole:
@@ -254,37 +448,27 @@ def check_study(study: Study, where: str) -> None:
                     f"{where}: a later stage needs the whole model at step {step}, which is not in "
                     f"snapshots.whole = {shown(run.params.snapshots.whole)}"
                 )
-    if study.reheat:
-        betas = sorted({run.params.optim.beta2 for run in study.runs})
-        for beta2 in study.reheat.beta2:
-            if beta2 not in betas:
-                raise BadInput(f"{where}: reheat.beta2 = {beta2} is not in the grid, which has {shown(betas)}")
-        if study.reheat.warmup >= study.reheat.steps:
-            raise BadInput(f"{where}: reheat.warmup = {study.reheat.warmup} must end before reheat.steps")
+    known = dotted_names(Params)
+    for chosen in [s.where for s in study.stages] + [b.where for b in study.branches.values()]:
+        for name, wanted in chosen.items():
+            if name not in known:
+                raise BadInput(f"{where}: where names {plain_name(name)}, no parameter{nearest(name, known)}")
+            there = study.axes.get(name)
+            for value in wanted if there and name not in study.left_out else []:
+                if value not in there:
+                    raise BadInput(
+                        f"{where}: where {name} = {shown(value)} is not in the grid, which has {shown(there)}"
+                    )
 
 
-def reheat_params(run: Params, reheat: Reheat, lr: float, start: dict[str, Any]) -> Params:
-    """One reheat condition: the parent's parameters from a snapshot, a fresh optimizer and a short schedule."""
-    values = flatten(run.model_dump(mode="json"))
-    values |= {
-        "optim.lr": lr,
-        "schedule.steps": reheat.steps,
-        "schedule.warmup": reheat.warmup,
-        "schedule.lambda_probe": reheat.lambda_probe,
-        "schedule.lambda_probe2": None,
-        "schedule.lambda_step": reheat.steps,
-        "eval.every": reheat.eval_every,
-        "snapshots.dense_every": reheat.eval_every,
-        "snapshots.dense_from": reheat.eval_every,
-        "snapshots.dense_to": reheat.steps,
-        "snapshots.sparse_every": reheat.eval_every,
-        "snapshots.sparse_from": reheat.eval_every,
-        "snapshots.whole": [],
-        "start": start,
-    }
-    if reheat.protocol == "one_process":
-        values |= {"batch.accumulate": 1, "probe.p": 0.10}
-    return validate(Params, unflatten(values), "the reheat condition")
+def _steps_of(stage: Stage) -> list[int]:
+    return [
+        s for key, value in stage.parameters.items() if key == "steps" and isinstance(value, list) for s in value
+    ]
+
+
+def _unknown(what: str, given: str, known: list[str]) -> str:
+    return f"{what} is unknown; there are {', '.join(known) or 'none'}{nearest(given, known)}"
 
 
 # ------------------------------------------------------------------------------------------------ overrides
@@ -317,13 +501,16 @@ def parse_overrides(text: str) -> dict[str, Any]:
 
 
 def split_overrides(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Parameters of the runs, and those of the study's `analysis` and `reheat` sections."""
-    beside: dict[str, dict[str, Any]] = {"analysis": {}, "reheat": {}}
+    """Parameters of the runs, and those of the study's stages and branches: `branches.reheat.steps`."""
+    beside: dict[str, dict[str, Any]] = {"stages": {}, "branches": {}}
     ours = {}
     for name, value in overrides.items():
-        section, _, leaf = name.partition(".")
+        section, _, rest = name.partition(".")
         if section in beside:
-            beside[section][leaf] = value
+            owner, _, leaf = rest.partition(".")
+            if not leaf:
+                raise BadInput(f"SET: {plain_name(name)}: expected {section}.NAME.PARAMETER")
+            beside[section].setdefault(owner, {})[leaf] = value
         else:
             ours[name] = value
     return ours, beside

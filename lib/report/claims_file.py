@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput
 from lib.base.yaml_text import read_yaml
-from lib.params.run import Strict, validate
+from lib.params.fields import Strict
+from lib.params.run import validate
 from lib.report.axis import Axis, Level, Text
 
 Part = Literal["observed", "null", "excess", "simulated"]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from lib.report.geometry_figures import alignment, backbone, phases, spectrum
 from lib.report.gradient_figures import fisher, interference
 from lib.report.reader import StudyResults
-from lib.report.style import save
+from lib.report.style import write
+from lib.train.places import results_place
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def drawings(results: StudyResults) -> list[Drawing]:
 
 def make_figures(results: StudyResults) -> list[Path]:
     """Write every figure of a study to <folder>/summary/figures/ as PDF and PNG; returns the PDFs."""
-    paths = []
+    place = results_place(results.folder) / "summary" / "figures"
     for drawing in drawings(results):
-        plt.close(save(drawing.draw(results), results.folder / "summary", drawing.name, results.source))
-        paths.append(results.folder / "summary" / "figures" / f"{drawing.name}.pdf")
-    return paths
+        write(drawing.draw(results), place, drawing.name, results.source, pdf=True)
+    return [place / f"{drawing.name}.pdf" for drawing in drawings(results)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.params.study import Study
 
 PAPERS = ROOT / "paper"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lib.base.yaml_text import read_yaml
-from lib.params.run import Strict, validate
+from lib.params.fields import Strict
+from lib.params.run import validate
 from lib.report.axis import Level, Text, at_level
 
 Status = Literal["sound", "conflict", "void"]

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib.base.errors import BadInput, nearest
-from lib.base.files import read_json
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT, read_json
 from lib.base.snapshots import Snapshots
 from lib.geometry.gram import Digest
 from lib.params.arguments import kept_arguments
@@ -43,7 +42,6 @@ class RunResults:
 
     point        its place in the grid, by parameter
     level        of the study's axis
-    time_scale   published steps per step of this run
     record       run.json; empty when there is none
     evaluations  pilot_metrics.json
     analysis     the content of every readable analysis/*.json, by name
@@ -55,11 +53,15 @@ class RunResults:
     params: Params
     point: dict[str, Any] = field(default_factory=dict)
     level: Level | None = None
-    time_scale: float = 1.0
     record: dict[str, Any] = field(default_factory=dict)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     analysis: dict[str, Any] = field(default_factory=dict)
     own: Table = field(default_factory=dict)
+
+    @property
+    def time_scale(self) -> float:
+        """Published steps per step of this run."""
+        return float(Fraction(self.params.time_scale))
 
     @property
     def state(self) -> str:
@@ -209,8 +211,7 @@ class StudyResults:
     @cached_property
     def mixed(self) -> bool:
         """Whether a parameter besides the axis and the seed makes an average over runs meaningless."""
-        varied = {name for run in self.study.runs for name in run.point}
-        return bool(varied - {self.axis.parameter, "seed"})
+        return bool(set(self.study.axes) - {self.axis.parameter, "seed"})
 
     @property
     def baseline(self) -> RunResults:
@@ -330,12 +331,11 @@ def collect(study: Study, folder: Path) -> StudyResults:
     claimed, published = paper.file("claims.yaml"), paper.file("published.yaml")
     axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
-    scale = float(study.time_scale)
     runs = []
     for run in study.runs:
         place = folder / run.name
         found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), scale, *found, own))
+        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), *found, own))
     known = load_published(published) if published else Published()
     return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 
@@ -370,8 +370,7 @@ def open_study(study: str | Path, profile: str = "", overrides: str = "", folder
 def open_run(folder: str | Path) -> RunResults:
     """A run's results by its folder, as a part of its study; alone where the study does not know it.
 
-    Alone (a reheat, a run of `make explore`, one of somebody else's) it has the quantities that every run has, in
-    its own steps.
+    Alone (a branch, a run of `make explore`, one of somebody else's) it has the quantities that every run has.
 
     Raises: BadInput when there is no run.
     """
@@ -387,4 +386,4 @@ def open_run(folder: str | Path) -> RunResults:
     if known is not None and known.params == params:
         return known
     found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-    return RunResults(place.resolve().name, place, params, {}, None, 1.0, *found)
+    return RunResults(place.resolve().name, place, params, {}, None, *found)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
 from lib.report.reader import RunResults, StudyResults
 from lib.report.scores import best, scores_of
-from lib.train.folder import clock
 
 WORDS = r"""
 The backbone $v_b$ is the first principal direction of the displacement of the weights from their start, and

@@ -10,11 +10,13 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.base.files import write_atomically
+from lib.train.places import results_place
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
 NULL = "#B5B5B5"  # every null, and nothing else
@@ -47,19 +49,33 @@ STYLE = {
 mpl.rcParams.update(STYLE)
 
 
-def save(figure: Figure, folder: Path, name: str, source: str = "") -> Figure:
-    """Write figures/<name>.pdf and .png under a run; returns the figure, for the notebook to show."""
-    for kind in ("pdf", "png"):
-        metadata = {
-            "pdf": {"CreationDate": None, "Keywords": source},
-            "png": {"Software": None, "Source": source},
-        }
+def save(figure: Figure, folder: Path, name: str) -> Image:
+    """Write figures/<name>.png of a run; returns the picture, for the notebook to show as it is.
+
+    Of a notebook that make did not execute it goes beside what make made.
+    """
+    return write(figure, results_place(folder) / "figures", name)
+
+
+def write(figure: Figure, place: Path, name: str, source: str = "", pdf: bool = False) -> Image:
+    """Write <place>/<name>.png; returns the picture.
+
+    Args:
+        source: what is drawn, for the file's own metadata.
+        pdf: a PDF too, for the paper. Nothing reads one of a run's figure, and it takes most of the time: half of
+            it is the subsetting of the fonts.
+    """
+    kinds = {"pdf": {"CreationDate": None, "Keywords": source}} if pdf else {}
+    kinds |= {"png": {"Software": None, "Source": source}}
+    drawn = {}
+    for kind, metadata in kinds.items():
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+        figure.savefig(buffer, format=kind, metadata=metadata)
         figure.set_layout_engine("none")  # the first found the layout, which takes longer than drawing
-        write_atomically(folder / "figures" / f"{name}.{kind}", buffer.getvalue())
+        drawn[kind] = buffer.getvalue()
+        write_atomically(place / f"{name}.{kind}", drawn[kind])
     plt.close(figure)  # the notebook shows what the cell returns, once
-    return figure
+    return Image(data=drawn["png"], retina=True)
 
 
 def ordered_palette(count: int) -> list[str]:

@@ -7,6 +7,7 @@ from lib.base.files import json_text, write_atomically
 from lib.report.axis import are_numbers, level_text
 from lib.report.claims import Verdict, judge
 from lib.report.reader import StudyResults
+from lib.train.places import results_place
 
 
 def csv_of_runs(results: StudyResults, columns: Mapping[str, str]) -> str:
@@ -34,7 +35,7 @@ def verdicts_of(results: StudyResults) -> list[Verdict]:
 
 def write_summary(results: StudyResults) -> dict[str, Path]:
     """Write summary/claims.json and the study's own files; returns their paths by name."""
-    folder = results.folder / "summary"
+    folder = results_place(results.folder) / "summary"
     head = {
         "study": results.study.name,
         "profile": results.study.profile,

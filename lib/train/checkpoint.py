@@ -18,7 +18,8 @@ def full_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
     tensors = {f"model.{name}": p for name, p in model.named_parameters()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state[parameter].items():
-            tensors[f"optimizer.{name}.{key}"] = value
+            if value is not None:  # SGD without momentum names a buffer that it does not have
+                tensors[f"optimizer.{name}.{key}"] = value
     return tensors
 
 

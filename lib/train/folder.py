@@ -1,30 +1,25 @@
 """A run's folder: who owns it, what it says of itself, and its live progress."""
 
 import contextlib
-import errno
-import fcntl
 import json
 import math
 import os
-import socket
-import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tqdm import tqdm
-
 from lib.base import provenance
+from lib.base.clock import now_text
 from lib.base.errors import BadInput
 from lib.base.files import CURRENT, PREVIOUS, content_hash, json_text, write_atomically
-from lib.params.run import Params, differences, dump_params, identity, load_params, reheat_name, run_hash
+from lib.base.files import fingerprint as fingerprint_of
+from lib.base.locks import hold
+from lib.params.dotted import flatten
+from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
+from lib.train.divergence import State
+from lib.train.identity import training_code
 from lib.train.records import lost_file, read_record
 
-LINE_SECONDS = 5.0  # between progress lines where there is no terminal
-# The reference's early stop: p_ood of at least this in so many evaluations in a row.
-EARLY_STOP_ACCURACY, EARLY_STOP_EVALUATIONS = 0.8, 5
 LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices and goes
 
 
@@ -34,7 +29,7 @@ class RunFolder:
     def __init__(self, folder: Path, params: Params, hardware: dict[str, Any]) -> None:
         self.folder, self.params, self.hardware = folder, params, hardware
         self.record: dict[str, Any] = {}
-        self.name = reheat_name(params)
+        self.name = folder.name
 
     def __enter__(self) -> "RunFolder":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -54,15 +49,16 @@ class RunFolder:
     def finished(self) -> bool:
         return self.record.get("state") in ("done", "diverged")
 
-    def claim(self, corpus: str, fingerprint: str) -> None:
+    def claim(self, key: str, fingerprint: str, files: dict[str, str]) -> None:
         """Make the folder this run's, or refuse it by the name of what differs.
 
-        `corpus` names what the corpus is made from, `fingerprint` the packed bytes.
+        `key` names what the data are made from, `fingerprint` is that of the data themselves, and `files` are
+        those of them that the folder keeps, by name.
         """
         fixed = {
             "params": run_hash(self.params),
-            "code": provenance.training_code(),
-            "corpus": corpus,
+            "code": training_code(self.params),
+            "data": key,
             "fingerprint": fingerprint,
             "versions": provenance.versions(),
             "device": self.hardware["kind"],
@@ -82,7 +78,7 @@ class RunFolder:
         if before and before.get("identity"):
             # A finished run stands, whatever code and versions are here now; its record says what made it.
             finished = before.get("state") in ("done", "diverged")
-            matters = ("corpus", "fingerprint") if finished else tuple(fixed)
+            matters = ("data", "fingerprint") if finished else tuple(fixed)
             changed = differences({k: before["identity"].get(k) for k in matters}, {k: fixed[k] for k in matters})
             if changed:
                 was, now = _at(before["identity"], changed[0]), _at(fixed, changed[0])
@@ -104,6 +100,8 @@ class RunFolder:
         elif not (before or {}).get("identity") and self.begin_anew():
             self.say("run.json does not say what made the saved state; training from the start")
         write_atomically(path, dump_params(self.params))
+        for name, text in files.items():
+            write_atomically(self.folder / name, text)
         commit, dirty = provenance.commit()
         self._write(
             name=self.name,
@@ -112,6 +110,7 @@ class RunFolder:
             step=self.record.get("step", 0),
             steps=self.params.schedule.steps,
             identity=fixed,
+            data_files={name: fingerprint_of(self.folder / name) for name in files},
             commit=commit,
             dirty=dirty,
             machine=provenance.machine() | self.hardware,
@@ -133,11 +132,6 @@ class RunFolder:
 
     def say(self, text: str) -> None:
         print(f"{self.name}: {text}", flush=True)
-
-    def write_codewords(self, codewords: list[str]) -> None:
-        write_atomically(
-            self.folder / "codewords.json", json_text({"codewords": codewords, "count": len(codewords)})
-        )
 
     def resume(self, evaluations: list[dict[str, Any]], step: int) -> None:
         """Cut the live metrics back to the checkpoint: what came after it will come again."""
@@ -164,17 +158,19 @@ class RunFolder:
         self._write(step=step)
         self.say(f"interrupted; the state after step {step} is saved, the same command goes on from it")
 
-    def heartbeat(self, step: int, seconds: float, rate: float, left: float) -> None:
-        self._write(step=step, seconds=seconds, tokens_per_second=round(rate), seconds_left=round(left))
+    def heartbeat(self, step: int, seconds: float, rate: float, unit: str, left: float) -> None:
+        self._write(step=step, seconds=seconds, tokens_per_second=round(rate), unit=unit, seconds_left=round(left))
 
-    def stopping(self, state: Any, p: Params) -> bool:
+    def stopping(self, state: State, solved: str) -> bool:
         """Divergence (where it is to stop the run, and wherever weights are lost) and early stop."""
-        if state.diverged and (p.train.on_divergence == "stop" or not state.diverged["finite"]):
+        on = self.params.train
+        if state.diverged and (on.on_divergence == "stop" or not state.diverged["finite"]):
             return True
-        last = [e["probe_ood_acc"] for e in state.evaluations[-EARLY_STOP_EVALUATIONS:]]
-        return p.train.early_stop and len(last) == EARLY_STOP_EVALUATIONS and min(last) >= EARLY_STOP_ACCURACY
+        return on.early_stop and bool(solved)
 
-    def finish(self, step: int, diverged: dict[str, Any] | None, evaluations: list[dict]) -> dict[str, Any]:
+    def finish(
+        self, step: int, diverged: dict[str, Any] | None, evaluations: list[dict], solved: str
+    ) -> dict[str, Any]:
         changes: dict[str, Any] = {"state": "done", "step": step, "finished": now_text()}
         if diverged:
             finite = [e for e in evaluations if all(map(_is_finite, e.values()))]
@@ -185,83 +181,12 @@ class RunFolder:
                 "last_finite": finite[-1] if finite else None,
             }
         elif step < self.params.schedule.steps:
-            held = f"p_ood held {EARLY_STOP_ACCURACY} for {EARLY_STOP_EVALUATIONS} evaluations"
-            changes["reason"] = f"early stop: {held}, at step {step}"
+            changes["reason"] = f"early stop: {solved}, at step {step}"
         write_atomically(self.folder / "pilot_metrics.json", json_text(evaluations))
         (self.folder / PREVIOUS).unlink(missing_ok=True)
         self.record.pop("seconds_left", None)
         self._write(**changes)
         return self.record
-
-
-class Progress:
-    """A bar in a terminal or a live notebook, elsewhere one plain line every few seconds."""
-
-    def __init__(self, run: RunFolder, p: Params, done: int) -> None:
-        self.run, self.total, self.done = run, p.schedule.steps, done
-        self.tokens = p.batch.size * p.batch.accumulate * p.model.context
-        self.checkpoint_seconds = p.machine.checkpoint_seconds
-        self.before = run.record.get("seconds", 0.0)
-        self.start = self.lined = self.saved = time.monotonic()
-        plain = os.environ.get("BACKBONE_PROGRESS") == "lines" or not (sys.stderr.isatty() or _in_notebook())
-        self.bar = None if plain else tqdm(total=self.total, initial=done, desc=run.name, unit="step")
-
-    def step(self, step: int, loss: float) -> None:
-        now = time.monotonic()
-        if self.bar is not None:
-            self.bar.update(step - self.bar.n)
-            self.bar.set_postfix(loss=f"{loss:.3f}", tok_s=f"{self._rate(step, now):,.0f}", refresh=False)
-        if now - self.lined >= LINE_SECONDS or step == self.total:
-            self.lined = now
-            rate = self._rate(step, now)
-            left = (self.total - step) * self.tokens / rate
-            self.run.heartbeat(step, self.before + now - self.start, rate, left)
-            if self.bar is None:
-                self.run.say(f"step {step}/{self.total}  loss {loss:.3f}  {rate:,.0f} tok/s  {clock(left)} left")
-
-    def _rate(self, step: int, now: float) -> float:
-        return (step - self.done) * self.tokens / max(now - self.start, 1e-9)
-
-    def checkpoint_due(self) -> bool:
-        now = time.monotonic()
-        due = now - self.saved >= self.checkpoint_seconds
-        if due:
-            self.saved = now
-        return due
-
-    def close(self) -> None:
-        """Take the time; a bar that stops early stays as it is."""
-        self.run.record["seconds"] = round(self.before + time.monotonic() - self.start, 1)
-        if self.bar is not None:
-            self.bar.close()
-
-
-def hold(path: Path, what: Path, patience: float) -> int:
-    """An exclusive lock for as long as the returned descriptor lives, or a sentence that says who has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = path.read_text().strip() or "another process"
-                os.close(handle)
-                raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first") from None
-            time.sleep(0.2)
-        except OSError as error:
-            os.close(handle)
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-            raise BadInput(
-                f"{what}: this file system has no locks ({error.strerror}), so two machines could write here at "
-                "once; put OUTPUTS on one that has, or mount it with locks (Lustre: -o flock)"
-            ) from None
-    with contextlib.suppress(OSError):  # on a full disk a lock without a name is still a lock
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} since {now_text()}".encode(), 0)
-    return handle
 
 
 def record_failure(folder: Path, reason: str) -> None:
@@ -273,20 +198,12 @@ def record_failure(folder: Path, reason: str) -> None:
             write_atomically(folder / "run.json", json_text(record))
 
 
-def now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def clock(seconds: float) -> str:
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
 def changed_file(p: Params, changed: list[str]) -> str:
-    """' with the text of FILE (corpus.path)' where a corpus of local files is what changed."""
-    paths = {"corpus.path": p.corpus.path, "corpus.validation_path": p.corpus.validation_path}
-    named = " or ".join(f"{path} ({key})" for key, path in paths.items() if path)
-    return f" with the text of {named}" if named and "corpus" in changed else ""
+    """' with the text of FILE (task.corpus.path)' where data from local files are what changed."""
+    values = flatten(p.task.model_dump(mode="json"))
+    paths = {f"task.{name}": value for name, value in values.items() if name.endswith("path") and value}
+    named = " or ".join(f"{path} ({key})" for key, path in paths.items())
+    return f" with the text of {named}" if named and "data" in changed else ""
 
 
 def _at(data: Any, name: str) -> Any:
@@ -297,7 +214,3 @@ def _at(data: Any, name: str) -> Any:
 
 def _is_finite(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules

@@ -8,33 +8,29 @@ it returns at once. A reheat is the same loop, started from a snapshot with a fr
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.interrupts import Interrupts
 from lib.base.tensors import load_tensors, write_snapshot
-from lib.models.gpt import GPT, build_model
 from lib.models.products import fast_products
-from lib.optim.adamw import build_optimizer
-from lib.optim.schedules import learning_rate, probe_weight
-from lib.params.run import Params, is_evaluation, run_hash, snapshot_steps
-from lib.tasks.stories.batches import Batch, batch, validation_batch
-from lib.tasks.stories.corpus import Corpus, build_corpus, corpora_folder, corpus_key
-from lib.tasks.stories.evaluate import evaluate_all
-from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
-from lib.tasks.stories.probe import build_probes, eval_sets
+from lib.optim.schedules import learning_rate
+from lib.params.cadence import is_evaluation, is_whole, snapshot_steps
+from lib.params.members import member
+from lib.params.run import Params, run_hash
 from lib.train import parallel
 from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.train.divergence import State, judge, look
-from lib.train.folder import Progress, RunFolder
+from lib.train.folder import RunFolder
 from lib.train.parallel import Ranks
+from lib.train.places import data_store
+from lib.train.progress import Progress
 from lib.train.records import lost_before, read_record
 from lib.train.writer import Writer, frozen
 
@@ -43,30 +39,33 @@ from lib.train.writer import Writer, frozen
 LOOK_EVERY = {"cpu": 1, "cuda": 10}
 
 
-def train(params: Params, folder: Path, corpora: Path | None = None) -> dict[str, Any]:
+def train(params: Params, folder: Path, store: Path | None = None) -> dict[str, Any]:
     """Train `params` in `folder`, resuming whatever is there; returns the final run.json.
 
     With machine.processes above 1 that many processes share every batch (`lib.train.parallel`); only the first
     of them returns a record.
+
+    `store` is where prepared data are kept: by default beside the study, for all studies there.
 
     Raises BadInput when the folder holds a run of other parameters, code, corpus or versions (saying which),
     when another process is training in it, or when something on disk cannot be read.
     """
     device = choose_device(params)
     torch.set_num_threads(min(params.train.threads, provenance.machine()["cores"]))
-    corpora = corpora or corpora_folder(folder)
+    store = store or data_store(folder)
     if params.machine.processes > 1 and not parallel.launched():
-        parallel.launch(params, folder, corpora)
+        parallel.launch(params, folder, store)
         return read_record(folder)
+    task = member("task", params.task.name)
     with parallel.joined(device) as ranks:
         keeper = RunFolder(folder, params, hardware(ranks)) if ranks.first else contextlib.nullcontext()
         with keeper as run:
-            corpus = ranks.first_then_all(lambda: build_corpus(params, corpora))
+            data = ranks.first_then_all(lambda: task.prepare(params, store))
             if run:
-                run.claim(corpus_key(params), corpus.fingerprint)
+                run.claim(params.task.data_key(), data.fingerprint, data.files)
             if not ranks.any(run is not None and run.finished):
                 with Interrupts() as asked:
-                    _loop(params, run, corpus, ranks, asked)
+                    _loop(params, run, task, data, ranks, asked)
             return run.record if run else {}
 
 
@@ -79,7 +78,7 @@ def choose_device(params: Params) -> torch.device:
     processes = params.machine.processes
     if wanted == "cuda" and processes > torch.cuda.device_count():
         raise BadInput(f"machine.processes = {processes}, and {torch.cuda.device_count()} CUDA devices are visible")
-    if processes > params.batch.size:
+    if processes > max(1, params.batch.size):
         raise BadInput(
             f"machine.processes = {processes} cannot share the {params.batch.size} sequences of batch.size"
         )
@@ -93,46 +92,43 @@ def hardware(ranks: Ranks) -> dict[str, Any]:
     return {"kind": kind, "device": name, "threads": torch.get_num_threads(), "processes": ranks.world}
 
 
-def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked: Interrupts) -> None:
+def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: Ranks, asked: Interrupts) -> None:
     """Train to the end, or until asked to stop. `run` is the first process's alone: the others write nothing."""
     device = ranks.device
-    probes = build_probes(corpus, p)
-    sets = eval_sets(corpus, probes, p)
     autocast = device.type == "cuda" and p.train.precision == "bf16"
     compiled = device.type == "cuda" and p.machine.compile
 
-    model = initial_model(p, corpus).to(device)
+    model = initial_model(p, data).to(device)
     theta_0 = {name: t.detach().clone() for name, t in model.trunk().items()}
-    optimizer = build_optimizer(model, p.optim)
+    optimizers = member("optim", p.optim.name)
+    optimizer = optimizers.build(model, p.optim)
     state = State()
     if run:
-        run.write_codewords(probes.codewords)
         state = restore(run, p, model, optimizer)
     state = ranks.spread(model, optimizer, state)
-    forward, terms = (torch.compile(model), torch.compile(loss_terms)) if compiled else (model, loss_terms)
-    loss_of = objective(p, model, ranks, forward, terms, autocast)
+    loss_of = task.training_loss(model, p, device, ranks.share, autocast, compiled)
     if compiled:  # before the clock of the first step starts
-        loss_of(batch(corpus, probes, p, 1), 1.0).backward()
+        loss_of(task.batch(data, p, 1), 1).backward()
         optimizer.zero_grad(set_to_none=True)
 
     snapshots = set(snapshot_steps(p))
-    progress = Progress(run, p, state.step) if run else None
+    progress = Progress(run, data.pace(p), state.step) if run else None
     device_losses: list[Tensor] = []
     device_norms: list[Tensor] = []
     with fast_products(model, device), Writer() as writer:
         if run and state.step == 0:
             queue_snapshot(writer, run, p, model, 0)
-        ended = ranks.any(run is not None and run.stopping(state, p))
+        ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
         while state.step < p.schedule.steps and not ended:
             step = state.step + 1
-            lr, lam = learning_rate(step, p.optim.lr, p.schedule), probe_weight(step, p.schedule)
+            lr = learning_rate(step, p.optim.lr, p.schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             loss = torch.zeros((), device=device)
             for micro in range(p.batch.accumulate):
-                example = batch(corpus, probes, p, step, micro)
+                example = task.batch(data, p, step, micro)
                 state.data = chain(state.data, example.digest)
-                micro_loss = loss_of(example, lam)
+                micro_loss = loss_of(example, step)
                 micro_loss.backward()
                 loss += micro_loss.detach()
             ranks.sum_gradients(model)
@@ -140,7 +136,7 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             state.step = step
-            state.decay *= 1 - lr * p.optim.weight_decay
+            state.decay *= 1 - optimizers.decay(lr, p.optim)
             device_losses.append(loss)
             device_norms.append(norm)
 
@@ -155,12 +151,12 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
                 progress.step(step, state.losses[-1])
             if evaluating:
                 if run:
-                    scores, correct = evaluate_all(model, validation_batch(corpus, p, step), sets, autocast)
-                    record = evaluation_record(state, p, scores, lr, lam, trunk_geometry(model, theta_0, state))
+                    scores, correct = task.evaluate(model, data, p, step, autocast)
+                    record = evaluation_record(state, p, scores, lr, trunk_geometry(model, theta_0, state))
                     run.append_evaluation(record, {**correct, "data": state.data}, state.evaluations)
-                    judge(state, scores["val_loss"], corpus.vocab)
+                    judge(state, scores["val_loss"], data.outcomes)
                 state.losses, state.norms = [], []
-            ended = ranks.any(run is not None and run.stopping(state, p))
+            ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
             stop = ranks.any(asked.to_stop)
             if run and (step in snapshots or ended):
                 queue_snapshot(writer, run, p, model, step)
@@ -176,10 +172,10 @@ def _loop(p: Params, run: RunFolder | None, corpus: Corpus, ranks: Ranks, asked:
             queue_checkpoint(writer, run, p, model, optimizer, state)
     if run:
         progress.close()
-        run.finish(state.step, state.diverged, state.evaluations)
+        run.finish(state.step, state.diverged, state.evaluations, task.solved(state.evaluations))
 
 
-def restore(run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimizer) -> State:
+def restore(run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
     """Put model and optimizer where the run's newest readable checkpoint left them."""
     start = {name: t.detach().clone() for name, t in model.named_parameters()}
     saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p))
@@ -196,51 +192,19 @@ def restore(run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimi
     return state
 
 
-def objective(
-    p: Params,
-    model: GPT,
-    ranks: Ranks,
-    forward: Callable[[Tensor], Tensor] | None = None,
-    terms: Callable = loss_terms,
-    autocast: bool = False,
-) -> Callable[[Batch, float], Tensor]:
-    """(batch, lambda) -> this process's part of the composite loss of one micro-batch, scaled for accumulation.
-
-    `forward` is `model` or a compiled form of it, `terms` likewise of `loss_terms`.
-    """
-    forward = forward or model
-
-    def loss(example: Batch, lam: float) -> Tensor:
-        weights = position_weights(example, lam)[ranks.share] / p.batch.accumulate
-        tokens = to_device(example.tokens[ranks.share], ranks.device)  # (B, L + 1)
-        with torch.autocast(ranks.device.type, torch.bfloat16, enabled=autocast):
-            hidden = forward(tokens[:, :-1])  # (B, L, d)
-        targets = tokens[:, 1:].flatten()
-        weights = to_device(weights, ranks.device).flatten()
-        return head_loss(hidden.flatten(0, 1), model.tok_emb.weight, targets, weights, autocast, terms)
-
-    return loss
-
-
-def to_device(array: np.ndarray, device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    # Only from pinned memory does a copy to a GPU not wait for the work before it.
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
-
-
-def initial_model(p: Params, corpus: Corpus) -> GPT:
-    """Seeded initial weights, or for a reheat those of the snapshot it starts from."""
-    model = build_model(p.model, corpus.vocab, p.seed)
+def initial_model(p: Params, data: Any) -> nn.Module:
+    """Seeded initial weights, or for a branch those of the snapshot it starts from."""
+    model = member("model", p.model.name).build(p.model, data, p.seed)
     if p.start is None:
         return model
     path = Path(p.start.snapshot)
     tensors, metadata = load_tensors(path)
     if metadata["digest"] != p.start.digest:
-        raise BadInput(f"{path}: this snapshot is not the one the reheat was defined with; its digest differs")
+        raise BadInput(f"{path}: this snapshot is not the one the branch was defined with; its digest differs")
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     if missing or unexpected:
         raise BadInput(
-            f"{path}: this snapshot holds only {len(tensors)} tensors of the model; a reheat starts from a step "
+            f"{path}: this snapshot holds only {len(tensors)} tensors of the model; a branch starts from a step "
             "in snapshots.whole"
         )
     return model
@@ -255,7 +219,7 @@ def chain(previous: str, digest: str) -> str:
 
 
 @torch.no_grad()
-def trunk_geometry(model: GPT, theta_0: dict[str, Tensor], state: State) -> dict[str, float]:
+def trunk_geometry(model: nn.Module, theta_0: dict[str, Tensor], state: State) -> dict[str, float]:
     """Norm of the trunk, its displacement from theta_0, and the part of it that decay alone explains.
 
     Decoupled decay multiplies theta_0 by P = prod(1 - lr * wd): a displacement of (1 - P) ||theta_0||.
@@ -273,7 +237,7 @@ def trunk_geometry(model: GPT, theta_0: dict[str, Tensor], state: State) -> dict
 
 
 def evaluation_record(
-    state: State, p: Params, scores: dict[str, float], lr: float, lam: float, trunk: dict[str, float]
+    state: State, p: Params, scores: dict[str, float], lr: float, trunk: dict[str, float]
 ) -> dict[str, Any]:
     """One entry of pilot_metrics.json: the reference's fields, then ours."""
     clip = [min(1.0, p.optim.clip / (norm + 1e-6)) for norm in state.norms]
@@ -281,7 +245,6 @@ def evaluation_record(
         "step": state.step,
         "train_loss": sum(state.losses) / len(state.losses),
         **scores,
-        "cur_lambda": lam,
         "lr": lr,
         "grad_norm": sum(state.norms) / len(state.norms),
         "clip_factor": sum(clip) / len(clip),
@@ -289,15 +252,15 @@ def evaluation_record(
     }
 
 
-def queue_snapshot(writer: Writer, run: RunFolder, p: Params, model: GPT, step: int) -> None:
+def queue_snapshot(writer: Writer, run: RunFolder, p: Params, model: nn.Module, step: int) -> None:
     """The trunk in its registered order, or the whole model where a later stage needs it."""
-    whole = step in p.snapshots.whole or step == p.schedule.steps
-    fetch = frozen(dict(model.named_parameters()) if whole else model.trunk())
-    writer.submit(lambda: write_snapshot(run.folder, step, fetch(), run_hash(p)))
+    trunk = model.trunk()
+    fetch = frozen(dict(model.named_parameters()) if is_whole(step, p) else trunk)
+    writer.submit(lambda: write_snapshot(run.folder, step, fetch(), run_hash(p), list(trunk)))
 
 
 def queue_checkpoint(
-    writer: Writer, run: RunFolder, p: Params, model: GPT, optimizer: torch.optim.Optimizer, state: State
+    writer: Writer, run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, state: State
 ) -> None:
     fetch, progress = frozen(full_state(model, optimizer)), json.dumps(vars(state))
     writer.submit(lambda: save_checkpoint(run.folder, fetch(), progress, run_hash(p)))

@@ -77,7 +77,10 @@ class Ranks:
         if self.world == 1:
             return counters
         parameters = list(model.parameters())
-        shapes = [{k: (v.shape, v.dtype, v.device.type) for k, v in optimizer.state[p].items()} for p in parameters]
+        shapes = [
+            {k: (v.shape, v.dtype, v.device.type) for k, v in optimizer.state[p].items() if v is not None}
+            for p in parameters
+        ]
         message = [counters, shapes]
         dist.broadcast_object_list(message, src=0)
         counters, shapes = message
@@ -134,22 +137,22 @@ def launch(params: Params, folder: Path, corpora: Path) -> None:
             start_new_session=True,
         ) as workers:
             try:
-                said = _pass_on(workers)
+                said = _pass_on(workers, folder.name)
             except KeyboardInterrupt:
                 workers.terminate()
-                _pass_on(workers)
+                _pass_on(workers, folder.name)
                 raise
         if workers.returncode:
             raise BadInput(said or f"{folder}: a training process ended with status {workers.returncode}")
 
 
-def _pass_on(workers: subprocess.Popen[str]) -> str:
+def _pass_on(workers: subprocess.Popen[str], name: str) -> str:
     """Print the run's own lines as they come; returns the first error among all that is said."""
     error = ""
     for line in workers.stdout:
         if line.startswith("error: "):
             error = error or line.removeprefix("error: ").strip()
-        elif line.startswith(("pilot_", "reheat_")):
+        elif line.startswith(name):
             print(line, end="", flush=True)
     workers.wait()
     return error

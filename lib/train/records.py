@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput
-from lib.base.files import CURRENT, content_hash, json_text, read_json, snapshot_path
-from lib.params.run import Params, run_hash, snapshot_steps
+from lib.base.files import CURRENT, content_hash, fingerprint, json_text, read_json, snapshot_path
+from lib.params.cadence import snapshot_steps
+from lib.params.run import Params, run_hash
 
 STATES = ("training", "done", "diverged", "failed")
 
 
 def training_files(folder: Path, p: Params) -> list[str]:
     """Every file that a run's training is answerable for, up to the step it reached."""
-    last = (read_record(folder) or {}).get("step", p.schedule.steps)
-    names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json"]
+    record = read_record(folder) or {}
+    last = record.get("step", p.schedule.steps)
+    names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", *record.get("data_files", ())]
     steps = [step for step in snapshot_steps(p) if step <= last]
     return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
 
@@ -31,9 +33,9 @@ def lost_file(folder: Path, p: Params) -> str:
         return "pilot_metrics.json is damaged"
     if not metrics_agree(folder, evaluations, to_the_end=True):
         return "metrics.jsonl and pilot_metrics.json do not agree"
-    codewords = read_json(folder / "codewords.json")
-    if not isinstance(codewords, dict) or len(codewords.get("codewords", ())) != p.probe.codewords:
-        return "codewords.json is damaged"
+    for name, was in (read_record(folder) or {}).get("data_files", {}).items():
+        if fingerprint(folder / name) != was:
+            return f"{name} is damaged"
     if (folder / CURRENT).exists():
         try:
             load_tensors(folder / CURRENT)
@@ -86,6 +88,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     whole = (
         all(map(_is_number, numbers))
         and isinstance(record.get("identity", {}), dict)
+        and isinstance(record.get("data_files", {}), dict)
         and isinstance(diverged, dict)
         and _is_number(diverged.get("step"))
     )

@@ -8,39 +8,32 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.base import memory
 from lib.base.errors import BadInput, nearest
-from lib.base.files import disk_trouble
+from lib.base.sentence import sentence
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
 
 if TYPE_CHECKING:
-    from lib.params.study import Study
-    from lib.workflow.rules import Target
+    from lib.workflow.queue import Asked
 
 OUTPUTS = Path("outputs")
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
-RUNS_ONLY = Path(".make") / "runs-only"  # in a study's folder: nobody asked for a paper of it
 
 
 def main(arguments: list[str]) -> int:
     try:
         with signals_as_one_interrupt():
             return run_command(arguments)
-    except BadInput as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = open(os.devnull, "w")
         return 0
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last saved state", file=sys.stderr)
         return 130
-    except (OSError, MemoryError, RuntimeError) as error:
-        sentence = disk_trouble(error) or memory.ran_out(type(error).__name__, str(error))
-        if not sentence:
+    except Exception as error:
+        if not (told := sentence(error)):
             raise
-        print(f"error: {sentence}", file=sys.stderr)
+        print(told, file=sys.stderr)
         return 2
 
 
@@ -59,8 +52,8 @@ def run_command(arguments: list[str]) -> int:
         ("clean", "say what a study's outputs take on disk, and remove what was set aside"),
     ):
         study_parser = commands.add_parser(name, help=text)
-        study_parser.add_argument("--study", default="beta2", help="a name in params/ or a path")
-        study_parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper")
+        study_parser.add_argument("--study", default="", help="a name in params/ or a path; empty: the main study")
+        study_parser.add_argument("--profile", default="laptop", help="a profile of the study, as smoke")
         study_parser.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
         if name == "make":
@@ -71,8 +64,8 @@ def run_command(arguments: list[str]) -> int:
             )
         if name == "pack":
             study_parser.add_argument("--to", type=Path, help="default: results/<study>-<profile>")
-    execute = commands.add_parser("execute", help="one stage of one run (make calls this)")
-    execute.add_argument("stage")
+    execute = commands.add_parser("execute", help="stages of one run, in this order (make calls this)")
+    execute.add_argument("stages", nargs="+", metavar="stage")
     execute.add_argument("run", type=Path)
     foreign = commands.add_parser("explore", help="notebooks 02, 03 and 05 on a folder of ckpt_XXXXXX.pt files")
     foreign.add_argument("checkpoints", type=Path)
@@ -94,7 +87,7 @@ def run_command(arguments: list[str]) -> int:
         return pilot(arguments[1:])
     options = parser.parse_args(arguments)
     if options.command == "execute":
-        return execute_command(options.stage, options.run)
+        return execute_command(options.stages, options.run)
     if options.command == "train":
         from lib.train.loop import train
 
@@ -104,7 +97,7 @@ def run_command(arguments: list[str]) -> int:
         from lib.workflow.explore import explore
 
         folder, failed = explore(options.checkpoints, options.outputs, options.set)
-        print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.pdf')))} figures")
+        print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.png')))} figures")
         return 1 if failed else 0
     if options.command == "lab":
         return open_lab(options.run, options.notebook, options.outputs)
@@ -112,122 +105,58 @@ def run_command(arguments: list[str]) -> int:
 
 
 def study_command(options: argparse.Namespace) -> int:
-    from lib.params.study import load_study
-    from lib.workflow.finish import steps
     from lib.workflow.pack import packed_arguments, unpack
-    from lib.workflow.rules import reasons, targets
+    from lib.workflow.queue import asked, make
     from lib.workflow.status import status_table, why_text
 
     arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
     packed = getattr(options, "source", None)
     if packed:
-        arguments = packed_arguments(packed)
-    study = load_study(**arguments)
-    folder = options.outputs / (f"packed-{packed.resolve().name}" if packed else study.folder_name)
-    if packed:
-        unpack(packed, folder)
+        a = asked(packed_arguments(packed), options.outputs, f"packed-{packed.resolve().name}")
+        unpack(packed, a.folder)
+    else:
+        a = asked(arguments, options.outputs)
     if options.command == "clean":
-        return clean(folder)
-    every = targets(study, folder)
-    if options.command in ("status", "why"):
-        runs_only = (folder / RUNS_ONLY).exists()
-        show = {"status": status_table, "why": why_text}[options.command]
-        why = [reasons(target) for target in every]
-        print(show(every, why, [] if runs_only else steps(study, folder, every, why, arguments)))
-        return 0
+        return clean(a.folder)
+    if options.command == "make":
+        return make(a, options.runs_only)
     if options.command == "pack":
-        return pack_command(study, folder, every, options.to or Path("results") / folder.name, arguments)
+        return pack_command(a, options.to or Path("results") / a.folder.name)
     if options.command in REMADE:
-        return remake(options.command, study, folder, every, arguments)
-    return make(study, folder, every, arguments, runs_only=options.runs_only)
-
-
-def make(
-    study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str], *, runs_only: bool = False
-) -> int:
-    """Hold the study's folder, let make run what is stale, make the paper, and end with the table of runs."""
-    from lib.params.arguments import keep_arguments
-    from lib.train.folder import hold
-    from lib.workflow.finish import finish, no_paper, steps
-    from lib.workflow.launch import job_count, launch_command, run_rules
-    from lib.workflow.rules import discard, reasons, write_rules
-    from lib.workflow.status import runs_table
-
-    launch = launch_command()
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = hold(folder / ".lock", folder, patience=1.0)
-    rules = write_rules(study, folder, every)
-    keep_arguments(folder, arguments)
-    if runs_only:
-        (folder / RUNS_ONLY).touch()
+        return remake_command(options.command, a)
+    waiting = a.pending()
+    if options.command == "status":
+        print(status_table(a.every, waiting, a.steps(waiting)))
     else:
-        (folder / RUNS_ONLY).unlink(missing_ok=True)
-    jobs, given = job_count(len(study.runs), launch)
-    why = [reasons(t) for t in every]
-    stale = [t for t, found in zip(every, why, strict=True) if found]
-    code, failed = 0, []
-    if stale:
-        for target in stale:
-            discard(target)
-        print(f"{study.folder_name}: {len(stale)} of {len(every)} stages to run, {jobs} at a time", flush=True)
-        code = run_rules(rules, launch, None if given else jobs, lock)
-        why = [reasons(t) for t in every]
-        failed = [f"{t.run.name} {t.stage}" for t, found in zip(every, why, strict=True) if found]
-    else:
-        print(f"{study.folder_name}: all {len(every)} stages are up to date")
-    if not runs_only:
-        failed += finish(steps(study, folder, every, why, arguments))
-        if missing := no_paper(study):
-            print(missing)
-    os.close(lock)
-    print(runs_table(study.runs, folder))
-    for name in failed:
-        print(f"not done: {name}", file=sys.stderr)
-    return 1 if code or failed else 0
+        print(why_text(waiting, a.steps(waiting)))
+    return 0
 
 
-def remake(what: str, study: "Study", folder: Path, every: list["Target"], arguments: dict[str, str]) -> int:
-    """The figures and one thing that is made from them, from what the runs left; no stage is run."""
-    from lib.params.arguments import keep_arguments
-    from lib.train.folder import hold
-    from lib.workflow.finish import FIGURES, finish, no_paper, steps
-    from lib.workflow.rules import reasons
+def remake_command(what: str, a: "Asked") -> int:
+    from lib.workflow.queue import remake
     from lib.workflow.status import claims_table
 
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: this study has no results yet; make all makes them")
-    if what in ("paper", "arxiv") and (missing := no_paper(study)):
-        raise BadInput(missing)
-    lock = hold(folder / ".lock", folder, patience=1.0)
-    keep_arguments(folder, arguments)
-    wanted = (FIGURES, "paper" if what == "arxiv" else what)
-    why = [reasons(target) for target in every]
-    failed = finish([s for s in steps(study, folder, every, why, arguments) if s.name in wanted])
-    os.close(lock)
+    failed = remake(a, ("paper" if what == "arxiv" else what,))
     if what == "claims" and not failed:
-        print(claims_table(folder))
+        print(claims_table(a.folder))
     if what == "arxiv" and not failed:
         from lib.report.paper import arxiv_tarball
         from lib.report.paper_folder import paper_folder
 
-        own = paper_folder(study)
+        own = paper_folder(a.study)
         print(arxiv_tarball(own.build, own.arxiv))
     return 1 if failed else 0
 
 
-def pack_command(
-    study: "Study", folder: Path, every: list["Target"], target: Path, arguments: dict[str, str]
-) -> int:
+def pack_command(a: "Asked", target: Path) -> int:
     """Pack a finished study: what is stale would be a paper about something else."""
     from lib.workflow.pack import pack
-    from lib.workflow.rules import reasons
 
-    for stage in every:
-        if why := reasons(stage):
-            raise BadInput(
-                f"{folder}: {stage.stage} of {stage.run.name} is not up to date ({why[0]}); make all first"
-            )
-    size = pack(study, folder, target, arguments)
+    for p in a.pending():
+        raise BadInput(
+            f"{a.folder}: {p.target.name} of {p.target.run.name} is not up to date ({p.reasons[0]}); make all first"
+        )
+    size = pack(a.study, a.folder, target, a.arguments)
     print(f"{target}: {size / 1e6:.1f} MB; make paper FROM={target} makes the paper from it")
     return 0
 
@@ -242,20 +171,15 @@ def clean(folder: Path) -> int:
     return 0
 
 
-def execute_command(stage: str, run: Path) -> int:
-    from lib.workflow.runner import StageFailed, execute_stage
+def execute_command(stages: list[str], run: Path) -> int:
+    from lib.workflow.runner import execute_stages
 
-    kept = run.parent / ".make" / run.name
     try:
-        execute_stage(stage, run, kept / f"{stage}.inputs", load_params(kept / "params.yaml"))
-    except StageFailed as failure:
-        print(failure, file=sys.stderr)
-        return 1
+        return 1 if execute_stages(stages, run) else 0
     except KeyboardInterrupt:
         if os.environ.get("LAUNCH"):  # it may be this job alone that was asked to stop
             raise
         return 130  # the make above says it once for all stages
-    return 0
 
 
 def open_lab(run: str, notebook: str, outputs: Path) -> int:

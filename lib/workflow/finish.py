@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.base import provenance
+from lib.base.clock import clock, now_text
+from lib.base.code import EVERYTHING, reached
 from lib.base.errors import BadInput
-from lib.base.files import content_hash, fingerprint, json_text, write_atomically
-from lib.params.study import Study
+from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
+from lib.params.study import Stage, Study
 from lib.report.paper_folder import SHARED, PaperFolder, paper_folder
-from lib.train.folder import clock, now_text
-from lib.workflow.rules import Target
-from lib.workflow.runner import StageFailed, execute_notebook, lost_outputs, notebook_path, read_done
+from lib.workflow.done import lost_outputs, read_done
+from lib.workflow.plan import Pending, Target, notebook_hash
+from lib.workflow.runner import StageFailed, execute_notebook
 
-FIGURES = "06_figures"
-REPORT = provenance.ROOT / "lib" / "report"
+REPORT = ROOT / "lib" / "report"
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,41 @@ class Step:
 
 
 def steps(
-    study: Study, folder: Path, every: list[Target], why: list[list[str]], arguments: dict[str, str]
+    study: Study, folder: Path, every: list[Target], waiting: list[Pending], arguments: dict[str, str]
 ) -> list[Step]:
-    """The figures, the paper where the study has one, and the report, in the order in which they need each other.
+    """The study's own stages, its paper where it has one, and its report, each after what it needs.
 
     Args:
-        why: of each target, the reasons for which it is stale.
+        waiting: the stages of runs that are stale.
         arguments: study, profile and overrides as given on the command line, for the notebook.
     """
     # What is on disk now: a stage that failed or is stale counts as missing, and its return is a change.
-    current = {f"{t.run.name}/{t.stage}": None if w else t.inputs for t, w in zip(every, why, strict=True)}
-    notebook, own = notebook_path(FIGURES), paper_folder(study)
-    figures = {
-        "runs": content_hash(current),
-        "notebook": _texts([notebook]),
-        "code": _code(notebook, *(path for path in own.files() if path.suffix == ".py")),
-        "claims and published numbers": _texts(path for path in own.files() if path.suffix == ".yaml"),
-    }
+    stale = {p.target.done for p in waiting}
+    current = {f"{t.run.name}/{t.name}": None if t.done in stale else t.inputs for t in every}
+    own = paper_folder(study)
+    modules = [path for path in own.files() if path.suffix == ".py"]
+    found = []
+    for stage in (s for s in study.stages if s.of_study):
+        inputs = {
+            "runs": content_hash(current),
+            "notebook": notebook_hash(stage.notebook),
+            "code": _code(stage.notebook, *modules),
+            "claims and published numbers": _texts(path for path in own.files() if path.suffix == ".yaml"),
+        }
+        found.append(Step(stage.name, folder, inputs, _notebook_maker(stage, folder, arguments)))
+    figures = content_hash([step.inputs for step in found])
     paper = {
-        "figures": content_hash(figures),
-        "code": _code(REPORT / "paper.py"),
+        "figures": figures,
+        "code": _code(REPORT / "paper.py", *modules),
         "text": _texts([*(path for path in own.files() if path.suffix in (".tex", ".bib")), *SHARED]),
         # The profiles of a study share one build folder: another one's paper there is not this one's.
         "build folder": _built_for(own),
     }
     report = {
-        "figures": content_hash(figures),
-        "code": _code(REPORT / "site.py"),
+        "figures": figures,
+        "code": _code(REPORT / "site.py", *modules),
         "templates": _texts(sorted([*REPORT.glob("*.html"), *REPORT.glob("*.css")])),
     }
-
-    def make_figures() -> list[Path]:
-        shutil.rmtree(folder / "summary", ignore_errors=True)  # a failure leaves nothing old for the paper
-        execute_notebook(FIGURES, folder, {"folder": str(folder), **arguments})
-        return [folder / "notebooks" / f"{FIGURES}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
 
     def make_paper() -> list[Path]:
         from lib.report.paper import build_paper
@@ -101,11 +102,18 @@ def steps(
         index = build_report(collect(study, folder))
         return sorted(path for path in index.parent.rglob("*") if path.is_file())
 
-    return [
-        Step(FIGURES, folder, figures, make_figures),
-        *([Step("paper", folder, paper, make_paper)] if own.has_text else []),
-        Step("report", folder, report, make_report),
-    ]
+    if own.has_text:
+        found.append(Step("paper", folder, paper, make_paper))
+    return [*found, Step("report", folder, report, make_report)]
+
+
+def _notebook_maker(stage: Stage, folder: Path, arguments: dict[str, str]) -> Callable[[], list[Path]]:
+    def make() -> list[Path]:
+        shutil.rmtree(folder / "summary", ignore_errors=True)  # a failure leaves nothing old for the paper
+        execute_notebook(stage.name, stage.notebook, folder, {"folder": str(folder), **arguments})
+        return [folder / "notebooks" / f"{stage.name}.ipynb", *sorted((folder / "summary").rglob("*.*"))]
+
+    return make
 
 
 def no_paper(study: Study) -> str:
@@ -122,7 +130,7 @@ def _texts(paths: Iterable[Path]) -> str:
 
 
 def _code(*modules: Path) -> str:
-    return content_hash([provenance.code_hashes(path, presentation=True) for path in modules])
+    return content_hash(reached([(path, EVERYTHING) for path in modules]))
 
 
 def _built_for(own: PaperFolder) -> str:
@@ -137,7 +145,7 @@ def finish(todo: list[Step]) -> list[str]:
         if not step.reasons():
             continue
         # Whatever shows the figures shows these, and whether they failed.
-        for name in (step.name, *(("paper", "report") if step.name == FIGURES else ())):
+        for name in {step.name, *(later.name for later in todo[todo.index(step) :])}:
             (step.folder / f"{name}.done").unlink(missing_ok=True)
         started = time.monotonic()
         try:

@@ -35,6 +35,16 @@ def launch_command() -> str:
     return given
 
 
+def asked_of_make() -> str:
+    """'n', 'q' or 't' where the make above was told not to make anything (-n, -q, -t); else empty.
+
+    make runs our command all the same, for its own make inside, and leaves it to us to heed.
+    """
+    words = os.environ.get("MAKEFLAGS", "").split()
+    flags = words[0] if words and not words[0].startswith("-") and "=" not in words[0] else ""
+    return next((letter for letter in "qnt" if letter in flags), "")
+
+
 def job_count(runs: int, launch: str) -> tuple[int, bool]:
     """(jobs, given): the N of `make -jN`, else what fits on this machine: one a core, one where there is a GPU.
 

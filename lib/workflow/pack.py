@@ -14,10 +14,12 @@ from typing import Any
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.params.study import Study
+from lib.train.places import BRANCHES
+from lib.train.records import read_record
 
 MANIFEST, STUDY_FILE = "study.json", "study.yaml"
-# Of every run and every reheat of it.
-RUN_FILES = ("params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "codewords.json", "digest.npz")
+# Of every run and every branch of it, besides the files of its data.
+RUN_FILES = ("params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "watch.parquet", "digest.npz")
 
 
 def pack(study: Study, folder: Path, target: Path, arguments: dict[str, str]) -> int:
@@ -30,8 +32,9 @@ def pack(study: Study, folder: Path, target: Path, arguments: dict[str, str]) ->
     files = {}
     for run in study.runs:
         home = folder / run.name
-        places = [home, *sorted(path.parent for path in home.glob("reheat/*/run.json"))]
-        found = [place / name for place in places for name in RUN_FILES if (place / name).is_file()]
+        places = [home, *sorted(path.parent for path in home.glob(f"{BRANCHES}/*/run.json"))]
+        names = {place: (*RUN_FILES, *(read_record(place) or {}).get("data_files", ())) for place in places}
+        found = [place / name for place in places for name in names[place] if (place / name).is_file()]
         for path in [*found, *sorted(home.glob("analysis/*.json"))]:
             name = str(path.relative_to(folder))
             files[name] = path.read_bytes()

@@ -1,14 +1,14 @@
 """`python -m lib pilot`: the author's training command, word for word."""
 
 import shlex
+from fractions import Fraction
 from pathlib import Path
 
 from lib.base.errors import BadInput, nearest
-from lib.base.files import snapshot_path
 from lib.base.yaml_text import parse_yaml
-from lib.params.dotted import flatten
-from lib.params.run import Params, dotted_names, load_params, reheat_name, run_name
-from lib.params.study import complete, load_reheat, load_study, reheat_params
+from lib.params.run import Params, dotted_names, load_params
+from lib.params.study import load_study, main_study, scaled_branches
+from lib.train.places import BRANCHES
 
 # The author's flags and what they are called here.
 PILOT_FLAGS = {
@@ -26,10 +26,10 @@ PILOT_FLAGS = {
     "save_ckpt_dense_to": "snapshots.dense_to",
     "save_ckpt_sparse_every": "snapshots.sparse_every",
     "save_ckpt_sparse_from": "snapshots.sparse_from",
-    "lambda_probe": "schedule.lambda_probe",
-    "lambda_probe2": "schedule.lambda_probe2",
-    "lambda_step": "schedule.lambda_step",
-    "p_probe": "probe.p",
+    "lambda_probe": "task.lambda_probe",
+    "lambda_probe2": "task.lambda_probe2",
+    "lambda_step": "task.lambda_step",
+    "p_probe": "task.probe.p",
     "batch_size": "batch.size",
 }
 PILOT_PLACES = ("study", "profile", "out_dir", "resume_from")
@@ -40,7 +40,7 @@ PILOT_HELP = """usage: python -m lib pilot [--profile paper] [--out_dir FOLDER] 
 Train one run, by default of the published experiment (profile paper), into
 FOLDER/pilot_wd{wd}_lr{lr}_lp{lambda}_b2{beta2}_s{seed}; the same command resumes it.
 With --resume_from a run's folder and step (outputs/beta2-laptop/pilot_...:400) it reheats from that snapshot
-with a fresh optimizer, into RUN/reheat/reheat_ckpt{step}_lr{lr}.
+with a fresh optimizer, into RUN/branches/reheat_ckpt{step}_lr{lr}.
 
 The author's flags (with dashes or underscores):
 """
@@ -52,17 +52,17 @@ def pilot(arguments: list[str]) -> int:
         print("\nand every parameter by its own name:\n  " + "\n  ".join(f"--{n}" for n in dotted_names(Params)))
         return 0
     places, values = parse_pilot(arguments)
-    study_name, profile = places.get("study", "beta2"), places.get("profile", "paper")
+    study_name, profile = places.get("study", main_study()), places.get("profile", "paper")
     start = places.get("resume_from")
     if start is not None:
-        params, folder = reheat_from(start, values)
+        params, folder = branch_from(start, study_name, values)
     else:
         overrides = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
         study = load_study(study_name, profile, overrides, axes={})
         params = study.runs[0].params
-        folder = Path(places.get("out_dir", Path("outputs") / study.folder_name)) / run_name(params)
-    if start is not None and "out_dir" in places:
-        folder = Path(places["out_dir"]) / reheat_name(params)
+        folder = Path("outputs") / study.folder_name / study.runs[0].name
+    if "out_dir" in places:
+        folder = Path(places["out_dir"]) / folder.name
 
     from lib.train.loop import train  # torch takes seconds to import; every mistake above is told before
 
@@ -99,9 +99,9 @@ def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     return places, values
 
 
-def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
-    """Parameters and folder of a reheat from RUN:STEP, by the study's protocol with `values` over it."""
-    from lib.base.snapshots import snapshot_digest
+def branch_from(start: str, study: str, values: dict[str, str]) -> tuple[Params, Path]:
+    """Parameters and folder of a branch from RUN:STEP, by the study's first protocol with `values` over it."""
+    from lib.train.branch import branch_changes, branch_name, branch_params
 
     place, _, step = start.rpartition(":")
     folder = Path(place)
@@ -110,15 +110,8 @@ def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
             f"pilot: --resume_from {start}: expected RUN:STEP, a run's folder and the step of one of its snapshots"
         )
     parent = load_params(folder / "params.yaml")
-    path = snapshot_path(folder, int(step))
-    if not path.is_file() or int(step) not in [*parent.snapshots.whole, parent.schedule.steps]:
-        whole = sorted({*parent.snapshots.whole, parent.schedule.steps})
-        raise BadInput(f"pilot: {folder.name} has no whole-model snapshot at step {step}; it has them at {whole}")
-    snapshot = {"snapshot": str(path.resolve()), "step": int(step), "digest": snapshot_digest(path)}
+    protocol = scaled_branches(study, Fraction(parent.time_scale))
     overrides = {name: parse_yaml(value, f"pilot, --{name}") for name, value in values.items()}
-    reheat = load_reheat(parent)
-    lr = overrides.pop("optim.lr", reheat.lr[0])
-    params = reheat_params(parent, reheat, lr, snapshot)
-    if overrides:
-        params = complete({**flatten(params.model_dump(mode="json")), **overrides}, "pilot")
-    return params, folder / "reheat" / reheat_name(params)
+    changes = branch_changes(protocol, protocol.points()[0]) | overrides
+    name = branch_name(folder, int(step), changes, protocol.name)
+    return branch_params(folder, int(step), changes), folder / BRANCHES / name

@@ -2,35 +2,30 @@
 
 from pathlib import Path
 
-from lib.base.provenance import ROOT
-from lib.params.study import load_study
-from lib.workflow.runner import prepare_run
+from lib.base.files import ROOT
+from lib.params.study import Branches, load_study
+from lib.train.prepare import prepare_run
 
 PLAYGROUND = ROOT / "outputs" / "playground"
-SHORT_REHEAT = {
-    "beta2": [0.95],
-    "snapshots": [40],
-    "lr": [1e-3],
-    "steps": 20,
-    "warmup": 2,
-    "eval_every": 4,
-    "lambda_probe": 4.0,
-    "protocol": "pilot",
-}
 
 
-def playground(overrides: str = "") -> Path:
-    """The folder of a smoke-sized run with `overrides` ('optim.beta2=0.8 probe.p=0.5'), ready to train."""
-    study = load_study("beta2", "smoke", overrides, axes={})
-    folder = PLAYGROUND / study.runs[0].name
-    prepare_run(folder, study.runs[0].params)
+def playground(overrides: str = "", study: str = "") -> Path:
+    """The folder of a smoke-sized run with `overrides` ('optim.beta2=0.8 task.probe.p=0.5'), ready to train."""
+    run = load_study(study, "smoke", overrides, axes={}).runs[0]
+    folder = PLAYGROUND / run.name
+    prepare_run(folder, run.params)
     return folder
 
 
-def trained(overrides: str = "") -> Path:
+def trained(overrides: str = "", study: str = "") -> Path:
     """The same run, trained: seconds the first time, at once after that."""
     from lib.train.loop import train  # and with it torch, which opening a finished run does without
 
-    folder = playground(overrides)
-    train(load_study("beta2", "smoke", overrides, axes={}).runs[0].params, folder)
+    folder = playground(overrides, study)
+    train(load_study(study, "smoke", overrides, axes={}).runs[0].params, folder)
     return folder
+
+
+def short_branch() -> Branches:
+    """One short branch, from the middle of such a run."""
+    return Branches({}, "reheat_ckpt{step}_lr{optim.lr}", [40], {"optim.lr": [1e-3]}, 20, 2, 4, {})

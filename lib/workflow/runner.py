@@ -4,39 +4,35 @@ The notebook is a jupytext `.py`; papermill executes a copy in a private kernel.
 final name before it is whole, and `<stage>.done`, which holds everything that went in, is written last.
 """
 
+import ast
 import contextlib
 import os
 import shutil
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
 from lib.base import memory, provenance
+from lib.base.clock import clock, now_text
 from lib.base.errors import BadInput, nearest
-from lib.base.files import fingerprint, json_text, read_json, write_atomically
-from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
-from lib.tasks.stories.corpus import corpus_key
-from lib.train.folder import clock, hold, now_text, record_failure
+from lib.base.files import ROOT, fingerprint, json_text, write_atomically
+from lib.base.locks import hold
+from lib.base.sentence import sentence
+from lib.params.dotted import flatten
+from lib.params.run import Params, load_params, run_hash
+from lib.train.folder import record_failure
+from lib.train.places import BRANCHES, MADE_BY_MAKE
+from lib.train.prepare import prepare_run
 from lib.train.records import read_record, training_files
-from lib.workflow.kernels import kernel_manager, scratch_folder
+from lib.workflow.done import KEPT, is_current, read_inputs
+from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
 
-NOTEBOOKS = provenance.ROOT / "notebooks"
-TRAINING = "01_train"
-# Files that each later stage is answerable for, besides its notebook and its figures.
-RESULTS = {
-    TRAINING: ["analysis/fillers.json"],
-    "02_pca": ["digest.npz", *(f"analysis/{n}.json" for n in ("backbone", "backbone_metrics", "update_alignment"))],
-    "03_fisher": ["analysis/fisher.json"],
-    "04_reheat": ["analysis/reheat.json"],
-    "05_interference": ["analysis/interference_metrics.json"],
-}
-
-
-# An optional check of web addresses, which notebooks here have none of: building its grammar takes longer than
-# everything else that jupytext and papermill import.
-sys.modules.setdefault("rfc3987_syntax", None)
+# What jupytext and papermill import where it is there, and nothing here uses: a grammar of web addresses, the server
+# of JupyterLab, files of Hadoop. Together they take longer than the rest.
+UNUSED = ("rfc3987_syntax", "jupyter_server", "pyarrow")
 
 
 class StageFailed(Exception):
@@ -47,157 +43,116 @@ class StageFailed(Exception):
         self.cause = cause
 
 
-def execute_stage(stage: str, run: Path, inputs_file: Path, params: Params) -> None:
+def execute_stages(stages: list[str], run: Path) -> list[str]:
+    """Make `<run>/<stage>.done` of each stage current, in this order; returns what failed or was not tried.
+
+    What fails is told at once, and stops the stages that need it. The notebooks that will run have kernels
+    waiting for them, in which everything is imported: see `waiting_kernels`.
+    """
+    kept = run.parent / KEPT / run.name
+    params = load_params(kept / "params.yaml")
+    known = sorted(path.stem for path in kept.glob("*.inputs"))
+    for stage in stages:
+        if stage not in known:
+            raise BadInput(
+                f"{stage}: {run.name} has no such stage; there are {', '.join(known)}{nearest(stage, known)}"
+            )
+    inputs = {stage: read_inputs(kept / f"{stage}.inputs") for stage in stages}
+    stale = [stage for stage in stages if not is_current(run / f"{stage}.done", inputs[stage])]
+    notebooks = [ROOT / inputs[stage]["stage"]["notebook"] for stage in stale]
+    imports = dict.fromkeys(line for notebook in notebooks for line in notebook_imports(notebook))
+    failed: list[str] = []
+    with waiting_kernels(len(stale), imports) as kernels:
+        for stage in stages:
+            if any(need in failed for need in inputs[stage]["stage"]["needs"]):
+                failed.append(stage)
+                continue
+            try:
+                execute_stage(stage, run, inputs[stage], params, kernels)
+            except StageFailed as failure:
+                print(failure, file=sys.stderr, flush=True)
+                failed.append(stage)
+            except Exception as error:
+                print(sentence(error) or traceback.format_exc(), file=sys.stderr, flush=True)
+                failed.append(stage)
+    return failed
+
+
+def execute_stage(
+    stage: str, run: Path, inputs: dict[str, Any], params: Params, kernels: list[Waiting] | None = None
+) -> None:
     """Make `<run>/<stage>.done` current: nothing to do, or execute the notebook and publish its results."""
-    inputs = read_inputs(inputs_file)
-    done = run / f"{stage}.done"
-    before = read_done(done)
-    if before and before["inputs"] == inputs and not lost_outputs(run, before):
+    done, about = run / f"{stage}.done", inputs["stage"]
+    if is_current(done, inputs):
         os.utime(done)  # other inputs came and went again; the result on disk is of these
         return
     run.mkdir(parents=True, exist_ok=True)
     lock = hold(run / f".{stage}.lock", run, patience=15.0)
     try:
-        refuse_other_corpus(params, corpus_key(params), inputs["corpus"])
-        if stage == TRAINING:
+        refuse_other_data(params, params.task.data_key(), inputs["data"])
+        if about["trains"]:
             prepare_run(run, params)
         started = time.monotonic()
-        execute_notebook(stage, run, {"run_folder": str(run)} | inputs["parameters"])
-        if stage == TRAINING:
-            refuse_other_corpus(params, read_record(run)["identity"]["corpus"], inputs["corpus"])
-        outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, run, params)}
+        parameters = {"run_folder": str(run)} | inputs["parameters"]
+        execute_notebook(stage, ROOT / about["notebook"], run, parameters, kernels)
+        if about["trains"]:
+            refuse_other_data(params, read_record(run)["identity"]["data"], inputs["data"])
+        outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, about, run, params)}
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))
         print(f"{run.name}: {stage} done in {clock(time.monotonic() - started)}", flush=True)
     except StageFailed as failure:
-        if stage == TRAINING:
+        if about["trains"]:
             record_failure(run, failure.cause)
-        for name in RESULTS[stage]:  # whatever a failed stage measured is not to be relied on
+        for name in about["makes"]:  # whatever a failed stage measured is not to be relied on
             (run / name).unlink(missing_ok=True)
         raise
     finally:
         os.close(lock)
 
 
-# --------------------------------------------------------------------------------------------- before training
-
-
-def prepare_run(run: Path, params: Params) -> None:
-    """Give the folder this run's params.yaml; what another run left there is set aside, whole."""
-    reason = changed_since(run, params)
-    if reason:
-        aside = set_aside(run)
-        print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
-    if not (run / "params.yaml").exists():
-        write_atomically(run / "params.yaml", dump_params(params))
-
-
-def changed_since(run: Path, params: Params) -> str:
-    """Why the run in this folder cannot be gone on with; empty when it can, or when there is none."""
-    if not (run / "params.yaml").exists():
-        return "run.json without params.yaml" if (run / "run.json").exists() else ""
-    try:
-        theirs = load_params(run / "params.yaml")
-    except BadInput as error:
-        return str(error)
-    changed = differences(identity(theirs), identity(params))
-    if changed:
-        return f"{', '.join(changed)} changed"
-    record = read_record(run)
-    if not record or "identity" not in record:
-        return ""
-    was = record["identity"]
-    if was["code"] != provenance.training_code():
-        return "the training code changed"
-    if was["corpus"] != corpus_key(params):
-        return "the corpus changed"
-    if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
-        return "an unfinished run, and library versions changed"
-    if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
-        return "an unfinished run, and machine.processes changed"
-    return ""
-
-
-def refuse_other_corpus(p: Params, found: str, expected: str) -> None:
-    """All runs of one make train on one corpus, also when its files are edited meanwhile."""
+def refuse_other_data(p: Params, found: str, expected: str) -> None:
+    """All runs of one make train on the same data, also when its files are edited meanwhile."""
     if found != expected and not expected.startswith("unreadable"):
         raise BadInput(
-            f"{p.corpus.path or p.corpus.source} (corpus.path): the corpus changed since this make began, and its "
-            "other runs have the earlier text; put that back, or run make again to train all of them on the new one"
+            f"{_named_data(p)}: the data changed since this make began, and its other runs have the earlier ones; "
+            "put those back, or run make again to train all of them on the new ones"
         )
 
 
-def set_aside(run: Path) -> Path:
-    """Move a run's folder to `superseded/`, beside the study's runs."""
-    home = run.parent / "superseded"
-    home.mkdir(exist_ok=True)
-    number = 1 + sum(1 for _ in home.glob(f"{run.name}.*"))
-    target = home / f"{run.name}.{number}"
-    # The lock files stay: this process holds them.
-    target.mkdir()
-    for item in sorted(run.iterdir()):
-        if not item.name.endswith(".lock"):
-            shutil.move(item, target / item.name)
-    return target
+def _named_data(p: Params) -> str:
+    """The files that the data are read from, or the name of the task."""
+    values = flatten(p.task.model_dump(mode="json"))
+    paths = [f"{value} (task.{name})" for name, value in values.items() if name.endswith("path") and value]
+    return ", ".join(paths) or f"task {p.task.name}"
 
 
-# -------------------------------------------------------------------------------------------- done and outputs
-
-
-def read_done(path: Path) -> dict[str, Any] | None:
-    """What went into a stage, and the files that came out by fingerprint; None when there is no such marker."""
-    record = read_json(path)
-    whole = isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("inputs", "outputs"))
-    return record if whole else None
-
-
-def read_inputs(path: Path) -> dict[str, Any]:
-    """What make wrote down of everything that goes into a stage."""
-    inputs = read_json(path)
-    if not isinstance(inputs, dict) or not isinstance(inputs.get("parameters"), dict):
-        raise BadInput(f"{path}: this file is damaged, or make has not written it; run make again")
-    return inputs
-
-
-def lost_outputs(run: Path, done: dict[str, Any]) -> list[str]:
-    """What became of files that a stage left: one phrase for each that is gone or is not what it was."""
-    found = []
-    for name, was in done["outputs"].items():
-        path = run / name
-        if not path.is_file():
-            found.append(f"{name} is missing")
-        elif fingerprint(path) != was:
-            found.append(f"{name} is not as it was made")
-    return found
-
-
-def stage_outputs(stage: str, run: Path, params: Params) -> list[str]:
+def stage_outputs(stage: str, about: dict[str, Any], run: Path, params: Params) -> list[str]:
     """Every file that this stage is answerable for, relative to the run."""
     files = [run / "notebooks" / f"{stage}.ipynb", *sorted((run / "figures").glob(f"{stage}_*"))]
-    if stage == "04_reheat":
-        files += sorted(p for p in (run / "reheat").rglob("*") if p.is_file() and not p.name.startswith("."))
+    if about.get("branches"):
+        files += sorted(p for p in (run / BRANCHES).rglob("*") if p.is_file() and not p.name.startswith("."))
     names = [str(path.relative_to(run)) for path in files]
-    return names + RESULTS[stage] + (training_files(run, params) if stage == TRAINING else [])
+    return names + about["makes"] + (training_files(run, params) if about["trains"] else [])
 
 
 # ------------------------------------------------------------------------------------------------ the notebook
 
 
-def notebook_path(stage: str) -> Path:
-    path = NOTEBOOKS / f"{stage}.py"
-    if not path.is_file():
-        known = sorted(p.stem for p in NOTEBOOKS.glob("[0-9]*.py"))
-        raise BadInput(f"{stage}: there is no such notebook; there are {', '.join(known)}{nearest(stage, known)}")
-    return path
+def notebook_imports(path: Path) -> list[str]:
+    """The import statements of a notebook, in order."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
+def filled_notebook(path: Path, parameters: dict[str, Any]) -> Any:
     """The notebook as papermill will run it: parameters checked by name, then written in."""
-    import jupytext
-    from papermill.inspection import _infer_parameters
-    from papermill.parameterize import parameterize_notebook
+    with _without(UNUSED):
+        import jupytext
+        from papermill.inspection import _infer_parameters
+        from papermill.parameterize import parameterize_notebook
 
-    notebook = jupytext.read(notebook_path(stage))
+    notebook = jupytext.read(path)
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])  # papermill looks for its tag in every cell
     notebook.metadata["papermill"] = {}
@@ -205,35 +160,39 @@ def filled_notebook(stage: str, parameters: dict[str, Any]) -> Any:
     known = [p.name for p in _infer_parameters(notebook)]
     for name in parameters:
         if name not in known:
-            raise BadInput(f"{stage}: unknown notebook parameter {name}{nearest(name, known)}")
+            raise BadInput(f"{path.stem}: unknown notebook parameter {name}{nearest(name, known)}")
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
 
 
-def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
+def execute_notebook(
+    stage: str, path: Path, run: Path, parameters: dict[str, Any], kernels: list[Waiting] | None = None
+) -> None:
     """Run the notebook in its own kernel; publish it, or keep the failed copy and raise `StageFailed`.
 
-    `run` is the folder of a run, or of a study for a notebook about all of it.
+    Args:
+        path: the jupytext file.
+        run: the folder of a run, or of a study for a notebook about all of it.
+        kernels: those that wait for a notebook; without one left, a kernel starts cold.
     """
-    import nbformat
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    with _without(UNUSED):
+        import nbformat
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
 
     home = run / "notebooks"
     home.mkdir(parents=True, exist_ok=True)
     part, failed = home / f".{stage}.part.ipynb", home / f"{stage}.failed.ipynb"
-    notebook = filled_notebook(stage, parameters)
-    notebook.metadata["provenance"] = stage_provenance(stage, run)
+    notebook = filled_notebook(path, parameters)
+    notebook.metadata["provenance"] = stage_provenance(run)
     scratch, held = scratch_folder()
-    manager, kills = kernel_manager(scratch), memory.out_of_memory_kills()
-    environment = {
-        # One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+    manager = kernel_manager(scratch, kernels.pop() if kernels else None)
+    kills = memory.out_of_memory_kills()
+    environment = ENVIRONMENT | {
         "BACKBONE_PROGRESS": "lines",
+        MADE_BY_MAKE: stage,
         "IPYTHONDIR": str(scratch),  # nobody's start-up files
-        "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(provenance.ROOT),
     }
     echo = _ProgressOnly(sys.stdout, run.name)
@@ -278,7 +237,7 @@ def _summary(stage: str, run: Path, cell: str, cause: str, failed: Path) -> str:
     )
 
 
-def stage_provenance(stage: str, run: Path) -> dict[str, Any]:
+def stage_provenance(run: Path) -> dict[str, Any]:
     commit, dirty = provenance.commit()
     params = run / "params.yaml"
     return {
@@ -286,7 +245,6 @@ def stage_provenance(stage: str, run: Path) -> dict[str, Any]:
         "params": run_hash(load_params(params)) if params.exists() else "",
         "commit": commit,
         "dirty": dirty,
-        "code": provenance.code_hashes(notebook_path(stage)),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "executed": now_text(),
@@ -307,6 +265,18 @@ class _ProgressOnly:
 
     def flush(self) -> None:  # papermill calls it after every write
         self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
+
+
+@contextlib.contextmanager
+def _without(names: tuple[str, ...]):  # noqa: ANN202 - a context manager
+    """Import as if these modules were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -6,35 +6,38 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib.params.study import Run
+from lib.base.clock import clock
+from lib.params.study import Study
 from lib.report.axis import level_text
 from lib.report.scores import Score, best, scores_of
-from lib.train.folder import clock
 from lib.train.records import read_evaluations, read_record
 from lib.workflow.finish import Step
-from lib.workflow.rules import Target
-from lib.workflow.runner import TRAINING
+from lib.workflow.plan import DRAW, Pending, Target
 
 SILENT_SECONDS = 120.0  # a training run that has not written for so long is not running
 
 
-def stage_state(target: Target, why: list[str]) -> str:
-    """One cell of the status table, of a stage that is stale for the reasons `why`."""
+def stage_state(target: Target, waiting: Pending | None) -> str:
+    """One cell of the status table."""
     # run.json speaks of training; the other stages are done, stale, failed or not there.
-    record = (read_record(target.folder) or {}) if target.stage == TRAINING else {}
+    record = (read_record(target.folder) or {}) if target.stage.trains else {}
     state = record.get("state")
-    failed = (target.folder / "notebooks" / f"{target.stage}.failed.ipynb").exists()
-    if not why:
+    failed = (target.folder / "notebooks" / f"{target.name}.failed.ipynb").exists()
+    if waiting is None:
         return state or "done"
     reached = f"step {record.get('step', '?')}/{record.get('steps', '?')}"
     if state == "training" and not _silent(record):
         left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
-        rate = f", {record['tokens_per_second']:,} tok/s" if "tokens_per_second" in record else ""
+        rate = (
+            f", {record['tokens_per_second']:,} {record.get('unit', 'tok')}/s"
+            if "tokens_per_second" in record
+            else ""
+        )
         return f"{reached}{rate}{left}"
     if failed:
         return "failed"
     if target.done.exists():
-        return "stale"
+        return f"{waiting.kind} again"
     if state in ("training", "failed"):
         return f"stopped at {reached}"
     return "-"
@@ -48,11 +51,12 @@ def _silent(record: dict[str, Any]) -> bool:
         return True
 
 
-def status_table(every: list[Target], why: list[list[str]], study: list[Step]) -> str:
-    stages = sorted({t.stage for t in every})
+def status_table(every: list[Target], waiting: list[Pending], study: list[Step]) -> str:
+    stages = sorted({t.name for t in every})
+    stale = {p.target.done: p for p in waiting}
     states: dict[str, dict[str, str]] = {}
-    for target, reasons in zip(every, why, strict=True):
-        states.setdefault(target.run.name, {})[target.stage] = stage_state(target, reasons)
+    for target in every:
+        states.setdefault(target.run.name, {})[target.name] = stage_state(target, stale.get(target.done))
     rows = [["run", *stages]]
     rows += [[run, *(found.get(stage, "") for stage in stages)] for run, found in states.items()]
     made = [f"{step.name}: {_step_state(step)}" for step in study]
@@ -62,29 +66,29 @@ def status_table(every: list[Target], why: list[list[str]], study: list[Step]) -
 def _step_state(step: Step) -> str:
     if not step.reasons():
         return "done"
-    return "stale" if step.done.exists() else "-"
+    return f"{DRAW} again" if step.done.exists() else "-"
 
 
-def why_text(every: list[Target], why: list[list[str]], study: list[Step]) -> str:
-    """What make would do and because of what."""
+def why_text(waiting: list[Pending], study: list[Step]) -> str:
+    """What make would do and because of what: train, measure or draw."""
     lines = []
-    for target, found in zip(every, why, strict=True):
-        if found:
-            lines.append(f"{target.run.name}  {target.stage}  will run:")
-            lines += [f"    {reason}" for reason in found]
+    for p in waiting:
+        again = " again" if p.target.done.exists() else ""
+        lines.append(f"{p.target.run.name}  {p.target.name}  will {p.kind}{again}:")
+        lines += [f"    {reason}" for reason in p.reasons]
     for step in study:
         found = step.reasons()
         if found:
-            lines.append(f"{step.folder.name}  {step.name}  will be made:")
+            lines.append(f"{step.folder.name}  {step.name}  will {DRAW}{' again' if step.done.exists() else ''}:")
             lines += [f"    {reason}" for reason in found]
     return "\n".join(lines) or "Everything is up to date."
 
 
-def runs_table(runs: list[Run], folder: Path) -> str:
+def runs_table(study: Study, folder: Path) -> str:
     """The table that ends `make all` and `make grid`: one line a run, with what came of it."""
-    found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in runs]
+    found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in study.runs]
     scores = [score for score in scores_of(row for _, _, rows in found for row in rows) if score.told]
-    rows = [[*runs[0].point, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
+    rows = [[*study.axes, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
     for run, record, evaluations in found:
         rows.append(
             [

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.optim.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate
 from lib.params.run import Params
 from lib.report.figures import Drawing
 from lib.report.geometry_figures import against_levels, alignment, backbone, phases, spectrum
@@ -30,6 +30,7 @@ from lib.report.style import (
     nothing,
     ordered_palette,
 )
+from lib.tasks.stories.task import probe_weight
 
 
 def probe(results: StudyResults) -> Figure:
@@ -51,7 +52,9 @@ def probe(results: StudyResults) -> Figure:
     for ax in axes[:2]:
         ax.set_ylim(-0.03, 1.03)
         if results.present:
-            ax.axhline(1 / results.present[0].params.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance")
+            ax.axhline(
+                1 / results.present[0].params.task.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance"
+            )
     legend(figure, results)
     return figure
 
@@ -181,7 +184,7 @@ def schedules(p: Params) -> Figure:
     )
     axes[0].set(title="learning rate", xlabel="step")
     axes[0].legend()
-    axes[1].step(steps, [probe_weight(t, p.schedule) for t in steps], color=ORANGE, where="mid")
+    axes[1].step(steps, [probe_weight(t, p) for t in steps], color=ORANGE, where="mid")
     axes[1].set(title="weight of the probe objective, λ", xlabel="step", ylim=(0, None))
     return figure
 
@@ -198,12 +201,12 @@ def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[st
     losses.set(title="loss", ylabel="nats per token")
     cut(losses, s["val_loss"], s["train_loss"])
 
-    accuracies.plot(steps, s["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.probe.gap_in)}")
-    ood = f"p_ood, gaps {_range(p.probe.gap_ood)}"
+    accuracies.plot(steps, s["probe_in_acc"], color=GREY, label=f"p_in, gaps {_range(p.task.probe.gap_in)}")
+    ood = f"p_ood, gaps {_range(p.task.probe.gap_ood)}"
     accuracies.plot(steps, s["probe_ood_acc"], color=RED, marker="o", ms=2.5, label=ood)
     # The legend has the room above one: below, a rise and a fall leave it no place on some runs.
     accuracies.set(title="probes answered right", ylim=(-0.03, 1.22), yticks=np.linspace(0, 1, 6))
-    named_level(accuracies, 1 / p.probe.codewords, "chance")
+    named_level(accuracies, 1 / p.task.probe.codewords, "chance")
 
     nlls.plot(steps, s["nll_in"], color=GREY, label="in distribution")
     nlls.plot(steps, s["nll_ood"], color=RED, label="longer gaps")

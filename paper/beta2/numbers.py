@@ -1,5 +1,6 @@
 """The macros of the beta2 paper."""
 
+from lib.params.study import has
 from lib.report.axis import Level
 from lib.report.claims import Verdict
 from lib.report.numbers import common_numbers, macro_pairs
@@ -18,14 +19,14 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
 
 def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
     """The analyses that a run of this study should have, by file, and what the paper calls them."""
-    reheat = results.study.reheat
+    reheat = results.study.branches.get("reheat")
     found = {
         "backbone": "the geometry",
         "fillers": "the filler comparison",
         "fisher": "the curvature",
         "interference_metrics": "the gradients",
     }
-    return found | ({"reheat": "the reheating"} if reheat and run.level in reheat.beta2 else {})
+    return found | ({"reheat": "the reheating"} if reheat and has(run.params, reheat.where) else {})
 
 
 def _setting(results: StudyResults) -> dict[str, str]:
@@ -33,16 +34,16 @@ def _setting(results: StudyResults) -> dict[str, str]:
     m, s, b = p.model, p.schedule, p.batch
     trunk = m.layers * (4 * m.width**2 + 2 * m.width * m.ff)
     stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
-    padding = {"count": "counted as a target", "ignore": "ignored"}[b.pad_targets]
-    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.probe.answer_mask]
-    filler = {"random": "random tokens", "story": "story text"}[p.probe.filler]
-    reheat = results.study.reheat
+    padding = {"count": "counted as a target", "ignore": "ignored"}[p.task.pad_targets]
+    mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
+    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
+    reheat = results.study.branches.get("reheat")
     return {
         "Layers": str(m.layers),
         "Width": str(m.width),
         "Heads": str(m.heads),
         "Context": str(m.context),
-        "Vocabulary": f"{p.tokenizer.vocab:,}".replace(",", r"\,"),
+        "Vocabulary": f"{p.task.tokenizer.vocab:,}".replace(",", r"\,"),
         "Trunk": short(trunk / 1e6),
         "Warmup": str(s.warmup),
         "Sequences": str(b.size * b.accumulate),
@@ -52,20 +53,20 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "Epsilon": power(p.optim.eps),
         "Clip": f"{p.optim.clip:g}",
         "MinRatio": f"{p.schedule.min_lr_ratio:g}",
-        "Lambda": f"{p.schedule.lambda_probe:g}",
-        "Corpus": stories.get(p.corpus.source, tex(p.corpus.source)),
-        "Stories": f"{p.corpus.train_stories:,}".replace(",", r"\,"),
-        "Variant": tex(p.variant),
+        "Lambda": f"{p.task.lambda_probe:g}",
+        "Corpus": stories.get(p.task.corpus.source, tex(p.task.corpus.source)),
+        "Stories": f"{p.task.corpus.train_stories:,}".replace(",", r"\,"),
+        "Variant": tex(p.task.variant),
         "Padding": padding,
         "Mask": mask,
         "Filler": filler,
-        "ProbeShare": number(p.probe.p, 2),
-        "Codewords": str(p.probe.codewords),
-        "GapIn": "--".join(map(str, p.probe.gap_in)),
-        "GapOod": "--".join(map(str, p.probe.gap_ood)),
-        "Examples": str(p.probe.eval_examples),
+        "ProbeShare": number(p.task.probe.p, 2),
+        "Codewords": str(p.task.probe.codewords),
+        "GapIn": "--".join(map(str, p.task.probe.gap_in)),
+        "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
+        "Examples": str(p.task.probe.eval_examples),
         "ReheatSteps": str(reheat.steps) if reheat else "no",
-        "ReheatLambda": f"{reheat.lambda_probe:g}" if reheat else "--",
+        "ReheatLambda": f"{reheat.set['task.lambda_probe']:g}" if reheat else "--",
     }
 
 

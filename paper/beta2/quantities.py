@@ -58,7 +58,7 @@ def _accuracy(run: RunResults, p: float | None) -> Estimate:
 
 
 def _binomial(run: RunResults, p: float | None) -> float:
-    return math.sqrt(p * (1 - p) / run.params.probe.eval_examples) if p is not None else math.nan
+    return math.sqrt(p * (1 - p) / run.params.task.probe.eval_examples) if p is not None else math.nan
 
 
 # --------------------------------------------------------------------------------------------------------- fillers

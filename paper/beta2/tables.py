@@ -51,7 +51,7 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
 def gradients(results: StudyResults) -> str:
     """At the two steps: the cosine of the objectives, and what the averaged gradient aligns with."""
     scale = results.time_scale
-    steps = [f"{s * scale:g}" for s in results.study.analysis.interference_steps]
+    steps = [f"{s * scale:g}" for s in results.study.stage("05_interference").parameters["steps"]]
     kinds = {
         "I.mean": "cosine of single batches",
         "I.of_means": "of averaged gradients",
@@ -77,7 +77,7 @@ def gradients(results: StudyResults) -> str:
 def fisher(results: StudyResults) -> str:
     """Anisotropy along named directions, by definition, at the first and the last step measured."""
     scale = results.time_scale
-    steps = [f"{s * scale:g}" for s in results.study.analysis.fisher_steps]
+    steps = [f"{s * scale:g}" for s in results.study.stage("03_fisher").parameters["steps"]]
     steps = [steps[0], "last"] if steps else []
     rows: list[list[str] | None] = []
     for definition in ("empirical", "sampled", "squared"):
@@ -104,11 +104,11 @@ def reheat(results: StudyResults) -> str:
     head = r"$\beta_2$ & step & peak lr & start & peak & gain & published & along & null & across & null \\"
     rows: list[list[str] | None] = []
     scale = results.time_scale
-    protocol = results.study.reheat
-    for beta2 in protocol.beta2 if protocol else []:
+    protocol = results.study.branches.get("reheat")
+    for beta2 in protocol.where[results.axis.parameter] if protocol else []:
         for step in protocol.snapshots:
             rows += [None] if rows else []
-            for lr in protocol.lr:
+            for lr in protocol.vary["optim.lr"]:
                 rows.append(_condition(results, beta2, f"{step * scale:g}", lr))
     return table("lrr" + "r" * 8, [head], rows or [["none"] + [""] * 10])
 

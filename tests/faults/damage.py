@@ -165,7 +165,8 @@ def _tree(text: str, rng: random.Random) -> str:
             holder[key] = [holder[key]] * rng.choice((1, 2, 40))
         case _:
             grid = {
-                name: list(range(1, rng.choice((3, 20, 300)))) for name in ("seed", "corpus.seed", "batch.size")
+                name: list(range(1, rng.choice((3, 20, 300))))
+                for name in ("seed", "task.corpus.seed", "batch.size")
             }
             root = {"study": "wide", "axes": grid} if isinstance(root, dict) else root
     try:

@@ -34,7 +34,7 @@ def own(tmp_path):
     write_stories(text, seed=1)
     changes = {"[0.95]": "[0.95, 0.9]", "study: tiny": "study: own"}
     study = write_study(tmp_path / "own.yaml", changes)
-    where = f"corpus.source: file, corpus.path: '{text}', schedule.steps"
+    where = f"task.corpus.source: file, task.corpus.path: '{text}', schedule.steps"
     study.write_text(study.read_text().replace("schedule.steps", where, 1))
     return study, text
 
@@ -51,7 +51,7 @@ def test_an_edited_text_refuses_to_resume(tmp_path, own):
     assert said.returncode == 2
     assert said.stderr.count("\n") == 1
     assert (
-        f"this run cannot go on as it began: corpus, fingerprint changed with the text of {text} (corpus.path)"
+        f"this run cannot go on as it began: corpus, fingerprint changed with the text of {text} (task.corpus.path)"
         in (said.stderr)
     )
     assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
@@ -66,7 +66,7 @@ def test_a_text_edited_between_two_runs_of_a_grid_is_refused(tmp_path, own):
     write_stories(text, seed=2)
     _out, err = process.communicate(timeout=240)
     assert process.returncode != 0
-    assert f"{text} (corpus.path): the corpus changed since this make began" in err
+    assert f"{text} (task.corpus.path): the corpus changed since this make began" in err
     assert "Traceback" not in err
     assert not (second / "run.json").exists()
     assert not (second / "snapshots").exists()

@@ -13,7 +13,7 @@ from lib.base.snapshots import check_snapshot, open_snapshots, snapshot_digest
 from lib.base.tensors import load_snapshot
 from lib.geometry import gram
 from lib.geometry.gram import load_digest
-from lib.models.trunk import trunk_names
+from lib.models.gpt import trunk_names
 from lib.params.run import run_hash
 from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from tests.faults.damage import at_most, damaged, refused

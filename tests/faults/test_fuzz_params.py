@@ -30,9 +30,9 @@ set: {seed: 7, optim: {lr: 6e-4}, machine.compile: false}
 NESTED = """study: mine
 axes:
   seed: [1]
-  probe.gap_in: [[2, 8], [3, 8]]
+  task.probe.gap_in: [[2, 8], [3, 8]]
 set:
-  corpus.source: file
+  task.corpus.source: file
   corpus:
     path: "stories.jsonl"   # where they are
   model: {layers: 1, width: 32, heads: 2, ff: 64}
@@ -262,8 +262,8 @@ ONCE = {
         "axes: {seed: [1]}\nset: {eval.every: 1, schedule.steps: 3000000}",
         "the cadence of the snapshots makes 3030010 of them",
     ),
-    "name": ("axes: {corpus.path: ['" + "w" * 300 + "']}", "too long a name"),
-    "null character": ('axes: {seed: [1]}\nset: {corpus.path: "a\\0b"}', "corpus.path = 'a\\x00b'"),
+    "name": ("axes: {task.corpus.path: ['" + "w" * 300 + "']}", "too long a name"),
+    "null character": ('axes: {seed: [1]}\nset: {task.corpus.path: "a\\0b"}', "task.corpus.path = 'a\\x00b'"),
     "surrogate": ('axes: {seed: [1]}\nquestion: "\\ud800"', "surrogates not allowed"),
     "value and section": (
         "axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}",
@@ -271,7 +271,10 @@ ONCE = {
     ),
     "line in a name": ('axes: {seed: [1]}\n"two\\nlines": 3', "unknown key 'two\\nlines'"),
     "long value": ("axes: {seed: [1]}\nset: {variant: " + "w" * 5000 + "}", "variant = 'www"),
-    "digits": ("axes: {seed: [1]}\nset: {corpus.path: 0x" + "f" * 5000 + "}", "a number of thousands of digits"),
+    "digits": (
+        "axes: {seed: [1]}\nset: {task.corpus.path: 0x" + "f" * 5000 + "}",
+        "a number of thousands of digits",
+    ),
     "many faults": ("\n".join(f"key{i}: 1" for i in range(30)), "and 11 faults more"),
     "tag": ("axes: {seed: [!!int '']}", "not readable YAML"),
     "references": (
@@ -297,7 +300,7 @@ def test_dotted_names_scale_like_the_others(tmp_path):
     path.write_text(BASE_STUDY.read_text())
     nested = load_study(str(path), "smoke").runs
     text = BASE_STUDY.read_text().replace(
-        "  eval: {every: 200, stories: 1280}", "  eval.every: 200\n  eval.stories: 1280"
+        "  eval: {every: 200, stories: 1280}", "  eval.every: 200\n  task.validation.stories: 1280"
     )
     path.write_text(text)
     assert [run.params for run in load_study(str(path), "smoke").runs] == [run.params for run in nested]
@@ -313,7 +316,7 @@ def test_a_reheat_without_axes_is_not_forgotten(tmp_path):
 def test_a_grid_has_a_limit(tmp_path):
     path = tmp_path / "mine.yaml"
     axis = list(range(1, 101))
-    path.write_text(f"study: mine\naxes:\n  seed: {axis}\n  batch.size: {axis}\n  corpus.seed: {axis}\n")
+    path.write_text(f"study: mine\naxes:\n  seed: {axis}\n  batch.size: {axis}\n  task.corpus.seed: {axis}\n")
     with at_most(SECONDS), pytest.raises(BadInput, match="a grid of 1000000 runs"):
         load_study(str(path), "paper")
 

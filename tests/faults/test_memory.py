@@ -32,9 +32,8 @@ def record_of(outputs, run=RUN):
 
 
 def kernels_of(mark):
-    return [
-        pid for pid in processes_with(mark) if b"ipykernel_launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    """The processes that are kernels at work."""
+    return [pid for pid in processes_with(mark) if Path(f"/proc/{pid}/comm").read_text() == "kernel\n"]
 
 
 def test_a_killed_kernel_is_reported_and_the_other_run_goes_on(tmp_path):

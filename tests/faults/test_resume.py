@@ -136,7 +136,9 @@ def test_finished_run_returns_at_once_and_lost_files_come_back(tmp_path, uninter
     assert results(run) == expected
 
 
-@pytest.mark.parametrize(("override", "named"), [("optim.eps=1e-7", "optim.eps"), ("probe.p=0.3", "probe.p")])
+@pytest.mark.parametrize(
+    ("override", "named"), [("optim.eps=1e-7", "optim.eps"), ("task.probe.p=0.3", "task.probe.p")]
+)
 def test_other_parameters_are_refused_by_name(tmp_path, uninterrupted, monkeypatch, override, named):
     corpora, _ = uninterrupted
     run = tmp_path / "study" / "run"

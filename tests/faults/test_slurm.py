@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from lib.base.errors import BadInput
-from lib.train.folder import hold
+from lib.base.locks import hold
 from lib.workflow.launch import job_count
 from tests.faults.tools import ROOT, RUN, make, results, start_make
 
@@ -179,7 +179,9 @@ def test_an_interrupted_make_leaves_no_job(slurm, study, tmp_path, launch, saves
 @pytest.mark.parametrize("launch", [SRUN, SBATCH])
 def test_a_failing_stage_says_so_and_make_fails(slurm, tmp_path, launch):
     own = tmp_path / "own.yaml"
-    own.write_text(STUDY.replace("batch.size: 16", f"corpus.source: file, corpus.path: '{tmp_path}/stories.jsonl'"))
+    own.write_text(
+        STUDY.replace("batch.size: 16", f"task.corpus.source: file, task.corpus.path: '{tmp_path}/stories.jsonl'")
+    )
     (tmp_path / "stories.jsonl").write_text('{"text": "too short"}\n' * 3)
     said = make("grid", launch, study=own, outputs=tmp_path / "outputs", check=False)
     assert said.returncode != 0

@@ -5,9 +5,9 @@ from lib.params.study import load_study
 from lib.train.loop import train
 
 STEPS = (
-    "schedule.steps=12 schedule.warmup=2 schedule.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
+    "schedule.steps=12 schedule.warmup=2 task.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
     "snapshots.whole='[4,8]' snapshots.dense_from=2 snapshots.dense_to=8 snapshots.dense_every=2 "
-    "snapshots.sparse_from=8 snapshots.sparse_every=2 probe.eval_examples=16 eval.stories=8 "
+    "snapshots.sparse_from=8 snapshots.sparse_every=2 task.probe.eval_examples=16 task.validation.stories=8 "
     "analysis.interference_steps='[4]' analysis.fisher_steps='[4]'"
 )
 

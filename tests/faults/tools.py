@@ -21,7 +21,7 @@ PILOT = ["--profile", "smoke", "--beta2", "0.95", "--machine.checkpoint_seconds"
 TINY = """\
 study: tiny
 axes: {optim.beta2: [0.95]}
-set: {schedule.steps: 40, schedule.warmup: 15, schedule.lambda_step: 40, snapshots.whole: [8, 20, 32, 40]}
+set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40]}
 analysis: {interference_steps: [1600],
            interference_batches: 4, fisher_steps: [400, 1600], fisher_batches: [1, 1, 4]}
 """

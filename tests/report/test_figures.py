@@ -19,7 +19,7 @@ from lib.report.panels import curve, envelope
 from lib.report.paper_folder import PAPERS
 from lib.report.published import Published, comparable, load_published
 from lib.report.reader import collect, load_analysis
-from lib.report.style import ordered_palette, save
+from lib.report.style import ordered_palette, write
 from paper.beta2.figures import FIGURES, reheats
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
 
@@ -80,7 +80,7 @@ def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
 
 def test_same_inputs_give_the_same_bytes(written, tmp_path):
     folder, results = written[1], collect(*written)
-    save(drawn("reheat", results), tmp_path, "reheat", results.source)
+    write(drawn("reheat", results), tmp_path / "figures", "reheat", results.source, pdf=True)
     for name in ("reheat.pdf", "reheat.png"):
         assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
 

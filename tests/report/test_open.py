@@ -9,7 +9,7 @@ import pytest
 
 from lib import open_run, open_study
 from lib.base.errors import BadInput
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.params.arguments import keep_arguments
 from lib.params.run import load_params
 from lib.params.study import load_study
@@ -125,7 +125,7 @@ class TestRun:
     def test_alone_it_has_what_every_run_has(self, folder, tmp_path):
         shutil.copytree(folder / RUN, tmp_path / "taken")
         run = open_run(tmp_path / "taken")
-        assert (run.level, run.time_scale) == (None, 1.0)
+        assert (run.level, run.time_scale) == (None, 50.0)
         assert run.quantity("G2.pc1").value == 70.0
         with pytest.raises(BadInput, match=r"unknown quantity 'p_ood\.best'"):
             run.quantity("p_ood.best")

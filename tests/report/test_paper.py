@@ -24,7 +24,7 @@ def study():
 @pytest.fixture(scope="module")
 def folder(study, tmp_path_factory):
     folder = write_study(tmp_path_factory.mktemp("study"), study)
-    for beta2 in study.reheat.beta2:
+    for beta2 in (0.95, 0.80):
         write_reheat(folder, study, beta2, 0.3, along=1.0)
     return folder
 

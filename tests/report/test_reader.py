@@ -49,7 +49,7 @@ class TestQuantities:
     def test_accuracy_has_its_binomial_error(self, study, folder):
         found = collect(study, folder).at(0.95, "p_ood.best")
         assert found.value == 0.9
-        assert found.error == pytest.approx((0.9 * 0.1 / study.runs[0].params.probe.eval_examples) ** 0.5)
+        assert found.error == pytest.approx((0.9 * 0.1 / study.runs[0].params.task.probe.eval_examples) ** 0.5)
 
     def test_a_run_that_stopped_early_has_no_geometry_but_its_best_accuracy(self, study, folder):
         results = collect(study, folder)
@@ -128,11 +128,11 @@ class TestSummary:
     def test_reheat_summary_has_the_reference_keys(self, study, folder):
         write_reheat(folder, study, 0.80, 0.1)
         summary = reheat_summary(collect(study, folder))
-        step = study.reheat.snapshots[0]
+        step = study.branches["reheat"].snapshots[0]
         entry = summary[f"b2_{level_text(0.80)}_ckpt_{step}"]
         assert {"beta2", "ckpt_step", "lr_runs"} <= set(entry)
         assert {"lr", "final_p_ood", "final_val_loss", "best_p_ood", "n_steps"} <= set(entry["lr_runs"][0])
-        assert len(entry["lr_runs"]) == len(study.reheat.lr)
+        assert len(entry["lr_runs"]) == len(study.branches["reheat"].points())
 
     def test_everything_is_written_and_the_same_again(self, study, folder):
         first = {name: path.read_bytes() for name, path in write_summary(collect(study, folder)).items()}

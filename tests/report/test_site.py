@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT
 from lib.report.mathml import mathml, styled_letter
 from lib.report.page import markdown
 from lib.report.reader import collect
 from lib.report.site import build_report
-from lib.report.style import save
+from lib.report.style import write
 from paper.beta2.figures import beta2_summary
 from tests.browser import Browser
 from tests.synthetic_study import build_study
@@ -42,7 +42,7 @@ class Links(HTMLParser):
 def built(tmp_path_factory):
     study, folder = build_study(tmp_path_factory.mktemp("study"))
     results = collect(study, folder)
-    save(beta2_summary(results), folder / "summary", "beta2_summary")
+    write(beta2_summary(results), folder / "summary" / "figures", "beta2_summary")
     build_report(results)
     return study, folder
 

@@ -56,7 +56,7 @@ def batch(corpus: Corpus, probes: Probes, p: Params, step: int, micro: int = 0) 
     """Micro-batch `micro` of optimizer step `step` (the first step is 1).
 
     Stories are visited in a fresh order each epoch, the last incomplete batch of an epoch dropped. With
-    probability probe.p an example carries a probe: story[:a] + key + story[a : a + gap] + query + the rest
+    probability task.probe.p an example carries a probe: story[:a] + key + story[a : a + gap] + query + the rest
     of the story, cut to L + 1 tokens; otherwise it is a random crop of its story, padded when short.
     """
     split, size = corpus.train, p.batch.size
@@ -66,14 +66,14 @@ def batch(corpus: Corpus, probes: Probes, p: Params, step: int, micro: int = 0) 
     order = epoch_order(p.seed, epoch, len(split))
     stories = np.take(order, np.arange(place * size, (place + 1) * size), mode="wrap")
     u = uniforms(p.seed, EXAMPLES, k, (6, size))
-    probed = u[0] < p.probe.p
+    probed = u[0] < p.task.probe.p
     tokens, real = crops(split, stories, u[1], p.model.context + 1, corpus.pad)
     answer = np.zeros((size, p.model.context), dtype=bool)
     if probed.any():
         tokens[probed], real[probed], answer[probed] = insert_probes(
             corpus, probes, p, stories[probed], u[2:, probed]
         )
-    language = (real[:, 1:] if p.batch.pad_targets == "ignore" else np.ones_like(answer)) & ~answer
+    language = (real[:, 1:] if p.task.pad_targets == "ignore" else np.ones_like(answer)) & ~answer
     return Batch(tokens, language, answer, stories, probed)
 
 
@@ -95,7 +95,7 @@ def insert_probes(
     width, context = p.model.context + 1, p.model.context
     row = between(u[0], 0, len(probes.codewords) - 1) * len(TEMPLATES) + between(u[1], 0, len(TEMPLATES) - 1)
     key, query = probes.key_lengths[row][:, None], probes.query_lengths[row][:, None]
-    gap = between(u[2], *p.probe.gap_in)[:, None]
+    gap = between(u[2], *p.task.probe.gap_in)[:, None]
     room = width - (key + gap + query)
     lengths = np.diff(corpus.train.offsets)[stories][:, None]
     prefix = np.minimum(between(u[3][:, None], 2, np.maximum(3, room // 3)), lengths)
@@ -131,11 +131,11 @@ def _within(index: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def validation_batch(corpus: Corpus, p: Params, step: int) -> Batch:
-    """The first eval.stories validation stories; their crops fixed, or drawn afresh at each evaluation."""
-    stories = np.arange(min(p.eval.stories, len(corpus.validation)))
-    u = uniforms(p.seed + 1, CROPS, 0 if p.eval.crops == "fixed" else step, (len(stories),))
+    """The first task.validation.stories stories; their crops fixed, or drawn afresh at each evaluation."""
+    stories = np.arange(min(p.task.validation.stories, len(corpus.validation)))
+    u = uniforms(p.seed + 1, CROPS, 0 if p.task.validation.crops == "fixed" else step, (len(stories),))
     tokens, real = crops(corpus.validation, stories, u, p.model.context + 1, corpus.pad)
-    language = real[:, 1:] if p.batch.pad_targets == "ignore" else np.ones_like(real[:, 1:])
+    language = real[:, 1:] if p.task.pad_targets == "ignore" else np.ones_like(real[:, 1:])
     nothing = np.zeros_like(language)
     return Batch(tokens, language, nothing, stories, np.zeros(len(stories), dtype=bool))
 

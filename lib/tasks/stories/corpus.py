@@ -6,11 +6,11 @@ The hash names what went in, so every run of every study shares what it can. Sto
 each other: one story is one example.
 """
 
-import fcntl
 import functools
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable
@@ -21,15 +21,16 @@ import numpy as np
 from tokenizers import Tokenizer
 
 import storyworld
+from lib.base.code import reached
 from lib.base.errors import BadInput
 from lib.base.files import content_hash, write_atomically
-from lib.base.provenance import ROOT, code_hashes, module_hash
-from lib.params.run import CorpusParams, Params
+from lib.base.locks import take
+from lib.params.run import Params
+from lib.tasks.stories.params import CorpusParams, Parameters
 from lib.tasks.stories.sources import file_stories, hub_stories
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer
 
 SPLITS = ("train", "validation")
-MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes, besides the generator
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,21 @@ class Corpus:
 def _stories(c: CorpusParams) -> dict[str, Iterable[str]]:
     """The raw texts of both splits; the story limits count raw rows."""
     if c.source == "storyworld":
-        return {
-            "train": storyworld.stories(c.seed, 0, c.train_stories),
-            # Another seed: no training run, however long, reaches the validation stories.
-            "validation": storyworld.stories(c.seed + 1, 0, c.validation_stories),
-        }
+        return _generated(c)
     if c.source == "tinystories":
         return {
             "train": hub_stories("train", c.train_stories),
             "validation": hub_stories("validation", c.validation_stories),
         }
     return file_stories(c)
+
+
+def _generated(c: CorpusParams) -> dict[str, Iterable[str]]:
+    return {
+        "train": storyworld.stories(c.seed, 0, c.train_stories),
+        # Another seed: no training run, however long, reaches the validation stories.
+        "validation": storyworld.stories(c.seed + 1, 0, c.validation_stories),
+    }
 
 
 def _usable(texts: Iterable[str], min_chars: int) -> list[str]:
@@ -96,32 +101,28 @@ def _pack(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarra
 # ---------------------------------------------------------------------------------------- the packed folder
 
 
-def corpora_folder(run: Path) -> Path:
-    """The corpora of the study that `run` is in, be it a run, a superseded one or a reheat of either."""
-    run = run.resolve()
-    if run.parent.name == "reheat":
-        run = run.parents[1]
-    study = run.parents[1] if run.parent.name == "superseded" else run.parent
-    return study.parent / "corpora"
-
-
-def corpus_key(p: Params) -> str:
+def corpus_key(t: Parameters) -> str:
     """The hash of everything the packed arrays depend on."""
     key = {
-        "corpus": p.corpus.model_dump(mode="json"),
-        "tokenizer": p.tokenizer.model_dump(mode="json"),
-        "code": {name: module_hash(ROOT / "lib" / f"{name}.py") for name in MAKERS},
+        "corpus": t.corpus.model_dump(mode="json"),
+        "tokenizer": t.tokenizer.model_dump(mode="json"),
+        "code": _code("_build"),
     }
-    if p.corpus.source == "storyworld":
+    if t.corpus.source == "storyworld":
         # The code too: an edited generator must not meet the stories of the one before it.
-        generator = code_hashes(ROOT / "storyworld" / "__init__.py")
-        key["storyworld"] = {"version": storyworld.VERSION, "code": generator}
-    for path in (p.corpus.path, p.corpus.validation_path, p.tokenizer.path):
+        key["storyworld"] = {"version": storyworld.VERSION, "code": _code("_generated")}
+    for path in (t.corpus.path, t.corpus.validation_path, t.tokenizer.path):
         if path:
             key[f"content of {path}"] = _file_hash(Path(path))
-    if p.tokenizer.kind == "bpe" and not p.tokenizer.path:
-        key["codewords"] = p.probe.codewords
+    if t.tokenizer.kind == "bpe" and not t.tokenizer.path:
+        key["codewords"] = t.probe.codewords
     return content_hash(key)
+
+
+@functools.cache  # every stage of every run of a study asks for it
+def _code(name: str) -> dict[str, str]:
+    """What a function here runs; the generator counts where stories are generated."""
+    return reached([(Path(__file__).resolve(), name)], without=() if name == "_generated" else ("storyworld/",))
 
 
 def _file_hash(path: Path) -> str:
@@ -140,12 +141,12 @@ def _content_hash(path: Path, version: tuple[int, ...]) -> str:
 
 def build_corpus(p: Params, corpora: Path) -> Corpus:
     """Open the corpus of `p`, building it first if nobody has; one process builds, the others wait."""
-    key = corpus_key(p)
+    key = corpus_key(p.task)
     folder = corpora / key
     if not folder.is_dir():
         corpora.mkdir(parents=True, exist_ok=True)
         with (corpora / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            take(lock.fileno(), math.inf)
             if not folder.is_dir():
                 part = folder.with_name(folder.name + ".part")
                 shutil.rmtree(part, ignore_errors=True)  # left by a build that was killed
@@ -159,19 +160,21 @@ def build_corpus(p: Params, corpora: Path) -> Corpus:
 
 def _build(p: Params, part: Path) -> None:
     part.mkdir()
-    texts = {split: _usable(raw, p.corpus.min_chars) for split, raw in _stories(p.corpus).items()}
+    texts = {split: _usable(raw, p.task.corpus.min_chars) for split, raw in _stories(p.task.corpus).items()}
     for split in SPLITS:
         if not texts[split]:
             raise BadInput(
-                f"{p.corpus.path or p.corpus.source}: no usable {split} story: none of its texts has "
-                f"corpus.min_chars = {p.corpus.min_chars} characters"
+                f"{p.task.corpus.path or p.task.corpus.source}: no usable {split} story: none of its texts has "
+                f"task.corpus.min_chars = {p.task.corpus.min_chars} characters"
             )
-    tokenizer = load_tokenizer(p.tokenizer, texts["train"], p.probe.codewords)
+    tokenizer = load_tokenizer(p.task.tokenizer, texts["train"], p.task.probe.codewords)
     if tokenizer.token_to_id(END_OF_TEXT) is None:
-        raise BadInput(f"{p.tokenizer.path}: this tokenizer has no {END_OF_TEXT} token, which pads short stories")
+        raise BadInput(
+            f"{p.task.tokenizer.path}: this tokenizer has no {END_OF_TEXT} token, which pads short stories"
+        )
     if tokenizer.get_vocab_size() > 2**16:
         raise BadInput(
-            f"{p.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, "
+            f"{p.task.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, "
             "and packed corpora hold at most 65536"
         )
     stories = {}
@@ -182,8 +185,8 @@ def _build(p: Params, part: Path) -> None:
         stories[split] = {"stories": len(texts[split]), "tokens": len(tokens)}
     write_atomically(part / "tokenizer.json", tokenizer.to_str(pretty=True))
     meta = {
-        "corpus": p.corpus.model_dump(mode="json"),
-        "tokenizer": p.tokenizer.model_dump(mode="json"),
+        "corpus": p.task.corpus.model_dump(mode="json"),
+        "tokenizer": p.task.tokenizer.model_dump(mode="json"),
         "vocab": tokenizer.get_vocab_size(),
         "splits": stories,
         "fingerprint": _fingerprint(_packed_bytes(part)),

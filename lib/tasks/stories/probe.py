@@ -12,8 +12,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lib.base.errors import BadInput
-from lib.params.run import Params, ProbeParams
+from lib.params.run import Params
 from lib.tasks.stories.corpus import Corpus
+from lib.tasks.stories.params import ProbeParams
 from lib.tasks.stories.templates import TEMPLATES
 
 # Ordinary words that fill up the list when the vocabulary has too few upper-case words of its own: those of
@@ -72,7 +73,7 @@ def choose_codewords(tokenizer: Tokenizer, p: ProbeParams) -> list[str]:
     random.Random(p.codeword_seed).shuffle(found)
     if len(found) < p.codewords:
         raise BadInput(
-            f"probe.codewords = {p.codewords}: this tokenizer offers only {len(found)} upper-case codewords"
+            f"task.probe.codewords = {p.codewords}: this tokenizer offers only {len(found)} upper-case codewords"
         )
     return found[: p.codewords]
 
@@ -87,7 +88,7 @@ def build_probes(corpus: Corpus, p: Params) -> Probes:
     def encode(text: str) -> list[int]:
         return corpus.tokenizer.encode(text, add_special_tokens=False).ids
 
-    codewords = choose_codewords(corpus.tokenizer, p.probe)
+    codewords = choose_codewords(corpus.tokenizer, p.task.probe)
     stems = [encode(query.removesuffix(" {}")) for _, query in TEMPLATES]
     keys, queries, answers = [], [], []
     for word in codewords:
@@ -96,7 +97,7 @@ def build_probes(corpus: Corpus, p: Params) -> Probes:
             keys.append(encode(key.format(word)))
             queries.append(encode(query.format(word)))
             inserted = len(queries[-1]) - len(stem)
-            answers.append(min(bare, len(queries[-1])) if p.probe.answer_mask == "bare" else inserted)
+            answers.append(min(bare, len(queries[-1])) if p.task.probe.answer_mask == "bare" else inserted)
     probes = Probes(codewords, *_table(keys), *_table(queries), np.array(answers))
     _check_room(probes, p)
     return probes
@@ -113,10 +114,10 @@ def _table(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 def _check_room(probes: Probes, p: Params) -> None:
     sentences = int((probes.key_lengths + probes.query_lengths).max())
     for name in ("gap_in", "gap_ood"):
-        gap = getattr(p.probe, name)[1]
-        if p.probe.prefix_eval[1] + sentences + gap > p.model.context + 1:
+        gap = getattr(p.task.probe, name)[1]
+        if p.task.probe.prefix_eval[1] + sentences + gap > p.model.context + 1:
             raise BadInput(
-                f"probe.{name} ends at {gap}: a prefix of {p.probe.prefix_eval[1]}, the probe's sentences "
+                f"probe.{name} ends at {gap}: a prefix of {p.task.probe.prefix_eval[1]}, the probe's sentences "
                 f"({sentences} tokens with this tokenizer) and the gap cannot fit model.context = {p.model.context}"
             )
 
@@ -132,16 +133,16 @@ def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], se
     # Codewords that were added to a small vocabulary stand behind its learned tokens, and are not filler.
     learned = corpus.tokenizer.get_vocab_size(with_added_tokens=False)
     low, high = FILLER_TOKENS[0], min(FILLER_TOKENS[1], learned - 1)
-    tokens = np.full((p.probe.eval_examples, width), corpus.pad, dtype=np.int64)
-    answer = np.zeros((p.probe.eval_examples, width - 1), dtype=bool)
+    tokens = np.full((p.task.probe.eval_examples, width), corpus.pad, dtype=np.int64)
+    answer = np.zeros((p.task.probe.eval_examples, width - 1), dtype=bool)
     language = np.zeros_like(answer)
     gaps, rows = [], []
-    for n in range(p.probe.eval_examples):
+    for n in range(p.task.probe.eval_examples):
         word = rng.randrange(len(probes.codewords))
         row = word * len(TEMPLATES) + rng.randint(0, len(TEMPLATES) - 1)
         distance = rng.randint(*gap)
-        prefix = rng.randint(*p.probe.prefix_eval)
-        if p.probe.filler == "random":
+        prefix = rng.randint(*p.task.probe.prefix_eval)
+        if p.task.probe.filler == "random":
             filler = np.array([rng.randint(low, high) for _ in range(width)])
         else:
             start = corpus.validation.offsets[rng.randrange(len(corpus.validation))]
@@ -151,7 +152,7 @@ def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], se
         text = np.concatenate([filler[:prefix], key, filler[prefix : prefix + distance], query])
         tokens[n, : len(text)] = text
         answer[n, len(text) - 1 - probes.answer_lengths[row] : len(text) - 1] = True
-        language[n, : len(text) - 1 if p.batch.pad_targets == "ignore" else None] = True
+        language[n, : len(text) - 1 if p.task.pad_targets == "ignore" else None] = True
         gaps.append(distance)
         rows.append(row)
     language &= ~answer
@@ -163,6 +164,6 @@ def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], se
 def eval_sets(corpus: Corpus, probes: Probes, p: Params) -> dict[str, EvalSet]:
     """`in`: the gaps of training; `ood`: longer ones."""
     return {
-        "in": build_eval_set(corpus, probes, p, p.probe.gap_in, p.seed + 100),
-        "ood": build_eval_set(corpus, probes, p, p.probe.gap_ood, p.seed + 200),
+        "in": build_eval_set(corpus, probes, p, p.task.probe.gap_in, p.seed + 100),
+        "ood": build_eval_set(corpus, probes, p, p.task.probe.gap_ood, p.seed + 200),
     }

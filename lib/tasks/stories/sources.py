@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput, nearest
-from lib.params.run import CorpusParams
+from lib.tasks.stories.params import CorpusParams
 
 TINYSTORIES = "roneneldan/TinyStories"
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")
@@ -24,9 +24,9 @@ def hub_stories(split: str, limit: int) -> list[str]:
         return datasets.load_dataset(TINYSTORIES, split=f"{split}[:{limit}]")["text"]
     except Exception as error:  # the hub client raises a dozen unrelated types when offline
         raise BadInput(
-            f"corpus.source = tinystories: {TINYSTORIES} could not be fetched from the hub "
+            f"task.corpus.source = tinystories: {TINYSTORIES} could not be fetched from the hub "
             f"({type(error).__name__}); either go online once, or use stories at hand: "
-            "corpus.source=storyworld, or corpus.source=file with corpus.path=FILE"
+            "task.corpus.source=storyworld, or task.corpus.source=file with task.corpus.path=FILE"
         ) from None
 
 
@@ -37,7 +37,7 @@ def file_stories(c: CorpusParams) -> dict[str, Iterable[str]]:
     last `validation_stories` rows of the one file.
     """
     if not c.path:
-        raise BadInput("corpus.source = file needs corpus.path, the file with the stories")
+        raise BadInput("task.corpus.source = file needs task.corpus.path, the file with the stories")
     rows = list(_rows(Path(c.path), c.text_field))
     if not rows:
         raise BadInput(f"{c.path}: this corpus file is empty: it holds no story")
@@ -58,13 +58,15 @@ def _split_by_field(rows: list[dict], c: CorpusParams) -> tuple[list[dict], list
     field, equals, value = c.holdout.partition("=")
     if not equals or field not in rows[0]:
         raise BadInput(
-            f"corpus.holdout = {c.holdout!r}: expected field=value with a field of {c.path}, "
+            f"task.corpus.holdout = {c.holdout!r}: expected field=value with a field of {c.path}, "
             f"which has {', '.join(rows[0])}{nearest(field, rows[0])}"
         )
     held = [str(row.get(field)) == value for row in rows]
     if not any(held):
         known = ", ".join(sorted({str(row.get(field)) for row in rows})[:5])
-        raise BadInput(f"corpus.holdout = {c.holdout!r}: no row of {c.path} matches; {field} is one of {known}")
+        raise BadInput(
+            f"task.corpus.holdout = {c.holdout!r}: no row of {c.path} matches; {field} is one of {known}"
+        )
     return [r for r, h in zip(rows, held, strict=True) if not h], [r for r, h in zip(rows, held, strict=True) if h]
 
 
@@ -146,7 +148,7 @@ def _rows(path: Path, field: str) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict) or not isinstance(row.get(field), str):
             names = list(row) if isinstance(row, dict) else []
             raise BadInput(
-                f"{path}, row {number}: no text in the field {field!r} (corpus.text_field); "
+                f"{path}, row {number}: no text in the field {field!r} (task.corpus.text_field); "
                 f"the row has {', '.join(islice(map(str, names), 6)) or 'no fields'}"
                 f"{nearest(field, map(str, names))}"
             )

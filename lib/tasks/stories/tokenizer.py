@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lib.base.errors import BadInput
-from lib.params.run import TokenizerParams
+from lib.tasks.stories.params import TokenizerParams
 from lib.tasks.stories.sources import read_text
 from lib.tasks.stories.templates import TEMPLATES
 
@@ -50,8 +50,8 @@ def load_tokenizer(t: TokenizerParams, texts: list[str], codewords: int) -> Toke
         return Tokenizer.from_pretrained(GPT2_HUB_NAME)
     except Exception as error:  # the hub client raises a dozen unrelated types when offline
         raise BadInput(
-            f"tokenizer.kind = gpt2: {GPT2_HUB_NAME} could not be fetched from the hub "
-            f"({type(error).__name__}); either go online once, or set tokenizer.path to a local "
+            f"task.tokenizer.kind = gpt2: {GPT2_HUB_NAME} could not be fetched from the hub "
+            f"({type(error).__name__}); either go online once, or set task.tokenizer.path to a local "
             "tokenizer.json (a GPT-2 in the format of the tokenizers library)"
         ) from None
 

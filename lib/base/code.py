@@ -1,0 +1,215 @@
+"""What a computation really runs: the top-level definitions that its code reaches, each with a hash.
+
+From a notebook or a function the names it uses are followed through the project's modules: a definition that is
+not reached does not count, in however large a file it stands. A hash is blind to what computes nothing: comments,
+layout, docstrings, annotations of functions, the wording of errors and of what is printed.
+
+The run's task, model and optimizer are imported by name. Of them counts what is reached by attribute: the
+functions whose names the code asks of any module.
+"""
+
+import ast
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.base.files import ROOT, content_hash
+
+PACKAGES = ("lib", "storyworld", "paper")
+EVERYTHING = "*"  # a whole module
+LOOSE = "(module)"  # statements of a module that define nothing: they run whenever it is imported
+# Modules that tell, check, lock and name, and compute nothing; what they are told is hashed as parameters instead.
+TELLING = {
+    *(f"lib/base/{name}.py" for name in ("clock", "code", "errors", "interrupts", "locks", "memory", "provenance")),
+    *(f"lib/base/{name}.py" for name in ("yaml_text",)),
+    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "run", "scaling", "study")),
+    "lib/train/identity.py",
+    "lib/train/progress.py",
+}
+SAYING = ("print", "say", "display")
+
+Place = tuple[Path, str]  # a definition: file and name
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A top-level definition: its hash, the definitions it names, and every attribute it asks for."""
+
+    hash: str
+    uses: frozenset[Place]
+    attributes: frozenset[str]
+
+
+def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple[str, ...] = ()) -> dict[str, str]:
+    """'file: name' -> hash of every definition that the roots reach, themselves included, in a stable order.
+
+    Args:
+        members: modules that the code imports by name: of each counts what is asked of it by attribute.
+        without: folders, relative to the project, whose modules do not count.
+    """
+    found: dict[Place, Definition] = {}
+    asked: set[str] = set()
+    waiting = list(members)
+    todo = list(roots)
+    while todo:
+        path, name = todo.pop()
+        for place in _places(path, name):
+            if place in found or _tells(place[0], without):
+                continue
+            definition = definitions(place[0])[place[1]]
+            found[place] = definition
+            asked |= definition.attributes
+            todo += definition.uses
+            if LOOSE in definitions(place[0]):
+                todo.append((place[0], LOOSE))
+        if not todo:  # whatever is asked by now; what it asks in its turn comes round again
+            todo = [
+                (m, name) for m in waiting for name in definitions(m) if name in asked and (m, name) not in found
+            ]
+    return {f"{path.relative_to(ROOT)}: {name}": d.hash for (path, name), d in sorted(found.items())}
+
+
+def modules(table: dict[str, str]) -> list[str]:
+    """The files of a table of definitions."""
+    return sorted({name.split(":")[0] for name in table})
+
+
+def _places(path: Path, name: str) -> list[Place]:
+    """Where a name that is asked of a module is really defined; nothing for names that are not ours."""
+    known = definitions(path)
+    if name == EVERYTHING:
+        return [(path, each) for each in known]
+    if name in known:
+        return [(path, name)]
+    target = _read(path)[1].get(name)  # a name that the module has from another one
+    return _places(*target) if target else []
+
+
+def _tells(path: Path, without: tuple[str, ...]) -> bool:
+    name = str(path.relative_to(ROOT))
+    return name in TELLING or name.startswith(without)
+
+
+@functools.cache
+def definitions(path: Path) -> dict[str, Definition]:
+    """The top-level definitions of a file by name; several assignments to a name are one."""
+    groups, imports = _read(path)
+    return {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
+
+
+def _definition(
+    path: Path, nodes: list[ast.stmt], groups: dict[str, list[ast.stmt]], imports: dict[str, Place]
+) -> Definition:
+    uses: set[Place] = set()
+    attributes: set[str] = set()
+    own = dict(imports)
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Import | ast.ImportFrom):
+                own |= _imported(part)
+    for node in nodes:
+        taken = set()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Attribute):
+                attributes.add(part.attr)
+                module = own.get(part.value.id) if isinstance(part.value, ast.Name) else None
+                if module and module[1] == EVERYTHING:
+                    uses.add((module[0], part.attr))
+                    taken.add(part.value)
+            elif isinstance(part, ast.Name) and part not in taken:
+                if part.id in own:
+                    uses.add(own[part.id])
+                elif part.id in groups:
+                    uses.add((path, part.id))
+    dumped = [ast.dump(node) for node in nodes]
+    return Definition(content_hash(dumped), frozenset(uses), frozenset(attributes))
+
+
+@functools.cache
+def _read(path: Path) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
+    """(name -> statements that define it, name -> where it is imported from) of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    groups: dict[str, list[ast.stmt]] = {}
+    imports: dict[str, Place] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports |= _imported(node)
+            continue
+        if _is_text(node) or _for_types(node):
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        else:
+            names = []
+        node = _Computing().visit(node)
+        for name in names or [LOOSE]:
+            groups.setdefault(name, []).append(node)
+    return groups, imports
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, Place]:
+    """Local name -> module or definition of ours that an import binds to it."""
+    found: dict[str, Place] = {}
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            inner, outer = _file(f"{base}.{alias.name}"), _file(base)
+            if inner:
+                found[alias.asname or alias.name] = (inner, EVERYTHING)
+            elif outer:
+                found[alias.asname or alias.name] = (outer, alias.name)
+        elif file := _file(alias.name):
+            found[alias.asname or alias.name.split(".")[0]] = (file, EVERYTHING)
+    return found
+
+
+@functools.cache
+def _file(module: str) -> Path | None:
+    """The file of a module of ours."""
+    if module.split(".")[0] not in PACKAGES:
+        return None
+    base = ROOT.joinpath(*module.split("."))
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+class _Computing(ast.NodeTransformer):
+    """Takes out what computes nothing."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self._body(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._body(node)
+
+    def _body(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+        node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        call = node.value.func if isinstance(node.value, ast.Call) else None
+        name = call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", None)
+        return ast.Pass() if name in SAYING else self.generic_visit(node)

@@ -1,0 +1,28 @@
+"""Which code a run trains with: the loop, and what it asks of the run's own task, model and optimizer."""
+
+from functools import cache
+from pathlib import Path
+
+from lib.base.code import reached
+from lib.base.files import ROOT, content_hash
+from lib.params.members import ROOMS, module_path
+from lib.params.run import Params
+
+GENERATORS = ("storyworld/",)
+
+
+def member_paths(p: Params) -> tuple[Path, ...]:
+    """The files of the run's task, model and optimizer."""
+    return tuple(module_path(section, getattr(p, section).name) for section in ROOMS)
+
+
+def training_code(p: Params) -> str:
+    """One hash of all of it."""
+    return content_hash(training_definitions(member_paths(p)))
+
+
+@cache
+def training_definitions(members: tuple[Path, ...]) -> dict[str, str]:
+    """'file: name' -> hash of every definition that training reaches."""
+    # The generator of stories counts with the data: `Parameters.data_key`.
+    return reached([(ROOT / "lib" / "train" / "loop.py", "train")], members, without=GENERATORS)
