@@ -30,8 +30,8 @@ from lib.workflow.done import KEPT, is_current, read_inputs
 from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
 
-# What jupytext and papermill import where it is there, and nothing here uses: a grammar of web addresses, the server
-# of JupyterLab, files of Hadoop. Together they take longer than the rest.
+# What jupytext and papermill import where it is there, and nothing here uses: a grammar of web addresses, the
+# server of JupyterLab, files of Hadoop. Together they take longer than the rest.
 UNUSED = ("rfc3987_syntax", "jupyter_server", "pyarrow")
 
 
