@@ -29,7 +29,7 @@ from lib.tasks.stories.sources import file_stories, hub_stories
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer
 
 SPLITS = ("train", "validation")
-MAKERS = ("stories", "templates", "tokenizer")  # modules that decide the bytes, besides the generator
+MAKERS = ("sources", "templates", "tokenizer")  # modules that decide the bytes, besides the generator
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def corpus_key(p: Params) -> str:
     key = {
         "corpus": p.corpus.model_dump(mode="json"),
         "tokenizer": p.tokenizer.model_dump(mode="json"),
-        "code": {name: module_hash(ROOT / "lib" / f"{name}.py") for name in MAKERS},
+        "code": {name: module_hash(ROOT / "lib" / "tasks" / "stories" / f"{name}.py") for name in MAKERS},
     }
     if p.corpus.source == "storyworld":
         # The code too: an edited generator must not meet the stories of the one before it.
