@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base import provenance
-from lib.base.errors import BadInput
+from lib.base.errors import BadInput, shown
 from lib.base.files import content_hash, json_text, write_atomically
 from lib.params.run import differences, dump_params, identity
 from lib.params.study import Run, Study
@@ -128,6 +128,7 @@ def write_rules(study: Study, folder: Path, every: list[Target]) -> Path:
         write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
     lines = [
         f"# The grid of {study.folder_name} as make rules; written anew by every make.",
+        "equals := =",
         ".PHONY: all",
         f"all: {' '.join(make_word(t.done) for t in every)}",
     ]
@@ -155,7 +156,18 @@ def discard(target: Target) -> None:
 
 def make_word(path: Path) -> str:
     """A path as make reads it in a rule."""
-    return re.sub(r"([ #:\\])", r"\\\1", str(path)).replace("$", "$$")
+    # An equals sign as it stands would make an assignment of the rule.
+    return re.sub(r"([ #:])", r"\\\1", str(path)).replace("$", "$$").replace("=", "$(equals)")
+
+
+def refuse_place(folder: Path) -> None:
+    """Raise BadInput for a folder that no rule of make can name."""
+    found = re.search(r"^~|[;|\\]|[^ -~\u00a1-\ud7ff\ue000-\U0010ffff]", str(folder))
+    if found:
+        raise BadInput(
+            f"{shown(str(folder))}: make cannot have {found[0]!r} {'at the beginning of' if found[0] == '~' else 'in'} "
+            "a path; name another place for the results with OUTPUTS="
+        )
 
 
 def write_if_changed(path: Path, text: str) -> None:
