@@ -7,7 +7,19 @@ from lib.report.reader import StudyResults
 NOTEBOOK = "notebooks/modular/04_study.py"
 WANTED = {"backbone": "the geometry", "fisher": "the curvature"}
 # Of what every paper says of its study, what this one does.
-USED = ("Study", "Profile", "Steps", "Seeds", "Commit", "RunCommits", "Hardware", "Notebook", "Missing", "Diverged")
+USED = (
+    "Study",
+    "Profile",
+    "Steps",
+    "Seeds",
+    "Trained",
+    "Commit",
+    "RunCommits",
+    "Hardware",
+    "Notebook",
+    "Missing",
+    "Diverged",
+)
 
 
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
