@@ -50,8 +50,8 @@ from lib.report.numbers import common_numbers, macro_pairs
 
 
 def numbers(results, verdicts):
-    common = common_numbers(results, verdicts, "notebooks/06_figures.py", lambda run: {"backbone": "the geometry"})
-    return macro_pairs({name: common[name] for name in ("Trained", "Notebook", "Missing")}, verdicts)
+    wanted = {"backbone": "the geometry"}
+    return macro_pairs(common_numbers(results, verdicts, "notebooks/06_figures.py", lambda run: wanted), verdicts)
 """
 TEXT = r"""
 \documentclass{article}
