@@ -145,10 +145,22 @@ def captions(figures: Iterable[tuple[str, str]]) -> str:
     return "".join(rf"\studycaption{{{name}}}{{{tex(caption)}}}" + "\n" for name, caption in figures)
 
 
+def used_macros(source: str) -> set[str]:
+    return set(MACRO.findall(COMMENT.sub("", source)))
+
+
 def check_used(
-    source: str, defined: Iterable[str], tables: Iterable[str], figures: Iterable[str], where: str
+    source: str,
+    defined: Iterable[str],
+    tables: Iterable[str],
+    figures: Iterable[str],
+    where: str,
+    spare: Iterable[str] = (),
 ) -> None:
     """Every macro, table and figure that the text uses exists, and the other way round.
+
+    Args:
+        spare: macros that may go unused.
 
     Raises: BadInput naming the first that does not.
     """
@@ -162,5 +174,5 @@ def check_used(
             if name not in known:
                 raise BadInput(f"{where}: the {what}{name} is used and nobody defines it{nearest(name, known)}")
         for name in known:
-            if name not in used:
+            if name not in used and name not in spare:
                 raise BadInput(f"{where}: the {what}{name} is defined and never used")
