@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lib.base import provenance
-from lib.base.errors import BadInput
+from lib.base.errors import BadInput, plain_name
 from lib.base.files import CURRENT, PREVIOUS, content_hash, json_text, write_atomically
 from lib.params.run import Params, differences, dump_params, identity, load_params, reheat_name, run_hash
 from lib.train.records import lost_file, read_record
@@ -238,7 +238,8 @@ class Progress:
 
 def hold(path: Path, what: Path, patience: float) -> int:
     """An exclusive lock for as long as the returned descriptor lives, or a sentence that says who has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    # Not through a link: what it leads to would be emptied.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -246,7 +247,7 @@ def hold(path: Path, what: Path, patience: float) -> int:
             break
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = path.read_text().strip() or "another process"
+                holder = plain_name(path.read_text(errors="replace").strip()) or "another process"
                 os.close(handle)
                 raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first") from None
             time.sleep(0.2)

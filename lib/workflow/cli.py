@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.base import memory
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.files import disk_trouble
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = Path("outputs")
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
+MOST_NAMES = 12  # of runs in one message
 RUNS_ONLY = Path(".make") / "runs-only"  # in a study's folder: nobody asked for a paper of it
 
 
@@ -275,6 +276,8 @@ def find_run(run: str, outputs: Path) -> Path:
     matches = [path for path in known if run in str(path)]
     if len(matches) == 1:
         return matches[0]
-    names = "; ".join(map(str, matches or known)) or "none yet: make all trains them"
+    others = matches or known
+    names = "; ".join(map(str, others[:MOST_NAMES])) or "none yet: make all trains them"
+    names += f" and {len(others) - MOST_NAMES} more" if others[MOST_NAMES:] else ""
     problem = "fits several runs" if matches else "is no trained run"
-    raise BadInput(f"RUN={run} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")
+    raise BadInput(f"RUN={plain_name(run)} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")

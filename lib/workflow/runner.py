@@ -233,6 +233,8 @@ def execute_notebook(stage: str, run: Path, parameters: dict[str, Any]) -> None:
         "MKL_NUM_THREADS": "1",
         "BACKBONE_PROGRESS": "lines",
         "IPYTHONDIR": str(scratch),  # nobody's start-up files
+        "PYTHONSTARTUP": "",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(provenance.ROOT),
     }
