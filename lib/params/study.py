@@ -38,6 +38,7 @@ PARAMS_FOLDER = Path(__file__).resolve().parents[2] / "params"
 BASE_STUDY = PARAMS_FOLDER / "beta2.yaml"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
+LONGEST_SET = 100_000  # characters; splitting more takes minutes
 LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 
 # What each variant sets, unless it is set by name.
@@ -207,8 +208,8 @@ def study_path(study: str) -> Path:
 def load_profile(name: str) -> Profile:
     folder = PARAMS_FOLDER / "profiles"
     path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = _names(folder)
+    known = _names(folder)
+    if name not in known:  # also for one by way of ../, whose outputs would lie outside of OUTPUTS
         raise BadInput(f"PROFILE={name}: unknown profile; there are {', '.join(known)}{nearest(name, known)}")
     return validate(Profile, read_yaml(path, "profile"), str(path))
 
@@ -243,8 +244,11 @@ def check_study(study: Study, where: str) -> None:
     for name in names:
         if len(name.encode()) > LONGEST_NAME:
             raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
-        if names.count(name) > 1:
-            raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
+        if [other.lower() for other in names].count(name.lower()) > 1:  # which is one folder on some systems
+            raise BadInput(
+                f"{where}: two points of the grid have the name {name}; an axis repeats a value, "
+                "or has two that differ in capitals or signs alone"
+            )
     steps = [*study.analysis.interference_steps, *study.analysis.fisher_steps]
     steps += study.reheat.snapshots if study.reheat else []
     for run in study.runs:
@@ -301,16 +305,18 @@ def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict
 
 def parse_overrides(text: str) -> dict[str, Any]:
     """'optim.lr=6e-4 seed=271' -> {'optim.lr': 0.0006, 'seed': 271}; the values are YAML."""
+    if len(text) > LONGEST_SET:
+        raise BadInput(f"SET={shown(text)}: at most {LONGEST_SET} characters are taken, this has {len(text)}")
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"SET={text!r}: unbalanced quotes ({error})") from None
+        raise BadInput(f"SET={shown(text)}: unbalanced quotes ({error})") from None
     overrides = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
             raise BadInput(
-                f"SET={text!r}: expected name=value, got {word!r}; for example SET='optim.lr=6e-4 seed=271'"
+                f"SET={shown(text)}: expected name=value, got {shown(word)}; for example SET='optim.lr=6e-4 seed=271'"
             )
         overrides[name] = parse_yaml(value, f"SET, {name}")
     return overrides
