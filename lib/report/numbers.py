@@ -114,9 +114,8 @@ def notebook_link(path: str, commit: str) -> str:
 
 def repository() -> str:
     """https address of the checkout's origin, without credentials; empty when it is no such address."""
-    command = ["git", "-C", str(provenance.ROOT), "remote", "get-url", "origin"]
     try:
-        url = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        url = provenance.git("remote", "get-url", "origin")
     except (OSError, subprocess.CalledProcessError):
         return ""
     found = re.fullmatch(r"(?:https://(?:[^@/]*@)?|git@)([\w.-]+)[:/]([\w./-]+?)(?:\.git)?/?", url)

@@ -46,6 +46,7 @@ STYLE = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+mpl.rcdefaults()  # whatever a matplotlibrc of the user's says
 mpl.rcParams.update(STYLE)
 
 

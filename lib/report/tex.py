@@ -42,6 +42,8 @@ SYMBOLS = {
     r"\|cos\|": r"$|\cos|$",
     r"\|cosine\|": r"$|\cos|$",
 }
+# What the paper's fonts hold besides Latin letters.
+TYPOGRAPHY = "–—‘’‚“”„…•€™†‡‰"
 _WORDS = re.compile("|".join(f"({pattern})" for pattern in SYMBOLS))
 _MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
@@ -63,9 +65,14 @@ def capital(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Special characters only; minus signs before numbers become real ones."""
-    quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c, c) for c in text))
+    """Special characters, by number those that the paper's fonts lack; minus signs before numbers become real."""
+    quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c) or _letter(c) for c in text))
     return _MINUS.sub("$-$", quoted)
+
+
+def _letter(c: str) -> str:
+    known = " " <= c <= "~" or "\u00a1" <= c <= "\u017e" or c in TYPOGRAPHY
+    return c if known else " " if c.isspace() else f"[U+{ord(c):04X}]"
 
 
 def number(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
