@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
-from lib.base.files import json_text, snapshot_path, write_atomically
-from lib.base.files import ROOT
+from lib.base.files import ROOT, json_text, snapshot_path, write_atomically
 from lib.base.snapshots import open_snapshots, snapshot_digest
 from lib.base.tensors import load_tensors, save_tensors, tensors_digest, write_snapshot
 from lib.measure.foreign import open_checkpoints

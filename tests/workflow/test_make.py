@@ -220,8 +220,9 @@ def test_help_is_the_default():
 
 def test_the_paper_says_what_a_failed_stage_left_out(tmp_path):
     """One notebook fails after it measured: the rest finishes, and the paper is told what not to rely on."""
-    from lib.report.numbers import numbers
     from lib.report.results import collect
+
+    from lib.report.numbers import numbers
     from lib.workflow.cli import make as bring_up_to_date
     from lib.workflow.rules import targets
 

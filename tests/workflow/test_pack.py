@@ -4,10 +4,10 @@ import json
 import shutil
 
 import pytest
+from lib.report.results import collect
 
 from lib.base.errors import BadInput
 from lib.report.claims import judge, load_claims
-from lib.report.results import collect
 from lib.workflow.pack import MANIFEST, pack, packed_arguments, unpack
 from tests.study_folder import smoke_study, write_reheat, write_study
 
