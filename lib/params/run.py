@@ -165,9 +165,9 @@ def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
         return f"{where}: unknown key {key}{nearest(key, own)}; {section}.name = {name} has {', '.join(own)}"
     if fault["type"] == "missing":
         return f"{where}: the key {key} is missing"
-    if fault["type"] == "union_tag_not_found":
+    if fault["type"] == "union_tag_not_found" and section in ROOMS:
         return f"{where}: the key {key}.name is missing; it is one of {', '.join(members(section))}"
-    if fault["type"] == "union_tag_invalid":
+    if fault["type"] == "union_tag_invalid" and section in ROOMS:
         given = str(fault["ctx"]["tag"])
         return (
             f"{where}: {key}.name = {plain_name(given)}: there {_are(list(members(section)))}"

@@ -44,7 +44,7 @@ def prepare(results: StudyResults, build: Path) -> None:
     pairs = paper.find("numbers", "numbers", _nothing)(results, verdicts)
     tables = dict(paper.find("tables", "tables", _nothing)(results, verdicts))
     figures = [(drawing.name, drawing.caption) for drawing in drawings(results)]
-    text = (paper.folder / "paper.tex").read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (paper.folder / "paper.tex", *SHARED))
     written = macros(pairs)
     names = [name for name, _ in figures]
     check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"))

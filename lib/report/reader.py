@@ -23,7 +23,7 @@ from lib.params.dotted import flatten
 from lib.params.run import Params, load_params
 from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
 from lib.report.axis import Axis, Level, default_axis, level_mark
-from lib.report.claims_file import ClaimsFile, load_claims
+from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
 from lib.report.quantities import PARTS, Estimate, Quantity, Table, lookup
@@ -42,7 +42,6 @@ class RunResults:
 
     point        its place in the grid, by parameter
     level        of the study's axis
-    time_scale   published steps per step of this run
     record       run.json; empty when there is none
     evaluations  pilot_metrics.json
     analysis     the content of every readable analysis/*.json, by name
@@ -54,11 +53,15 @@ class RunResults:
     params: Params
     point: dict[str, Any] = field(default_factory=dict)
     level: Level | None = None
-    time_scale: float = 1.0
     record: dict[str, Any] = field(default_factory=dict)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     analysis: dict[str, Any] = field(default_factory=dict)
     own: Table = field(default_factory=dict)
+
+    @property
+    def time_scale(self) -> float:
+        """Published steps per step of this run."""
+        return float(Fraction(self.params.time_scale))
 
     @property
     def state(self) -> str:
@@ -178,6 +181,7 @@ class StudyResults:
     runs: tuple[RunResults, ...]
     axis: Axis
     paper: PaperFolder
+    claims: tuple[Claim, ...]
     published: Published
 
     @cached_property
@@ -207,8 +211,7 @@ class StudyResults:
     @cached_property
     def mixed(self) -> bool:
         """Whether a parameter besides the axis and the seed makes an average over runs meaningless."""
-        varied = {name for run in self.study.runs for name in run.point}
-        return bool(varied - {self.axis.parameter, "seed"})
+        return bool(set(self.study.axes) - {self.axis.parameter, "seed"})
 
     @property
     def baseline(self) -> RunResults:
@@ -239,11 +242,6 @@ class StudyResults:
     def own(self) -> Table:
         """The study's own quantities, by name."""
         return self.paper.find("quantities", "QUANTITIES", {})
-
-    @cached_property
-    def claims(self) -> ClaimsFile | None:
-        path = self.paper.file("claims.yaml")
-        return load_claims(path) if path else None
 
     def trained(self) -> list[Level]:
         """The levels at which no run diverged, in order; a run may yet be missing."""
@@ -294,14 +292,18 @@ class StudyResults:
             row = {name: flat[run.name].get(name) for name in _parameters(parameters, flat)}
             row |= {"state": run.state, "step": run.record.get("step")}
             for score in (s for s in scores_of(run.evaluations) if s.told):
-                row[f"final {score.name}"] = run.evaluations[-1].get(score.key)
+                row[f"final {score.name}"] = _or_nan(run.evaluations[-1].get(score.key))
                 if score.largest:
-                    found = best(run.evaluations, score) or (None, None)
+                    found = best(run.evaluations, score) or (math.nan, math.nan)
                     row |= dict(zip((f"best {score.name}", f"step of best {score.name}"), found, strict=True))
             for name in quantities:
-                row |= {_column(name, part): run.quantity(name, part).value for part in parts}
+                row |= {_column(name, part): _or_nan(run.quantity(name, part).value) for part in parts}
             rows[run.name] = row
         return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("run")
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _column(name: str, part: str) -> str:
@@ -326,17 +328,16 @@ def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) ->
 def collect(study: Study, folder: Path) -> StudyResults:
     """Everything that is on disk of a study, in the study's order."""
     paper = paper_folder(study)
-    claims, published = paper.file("claims.yaml"), paper.file("published.yaml")
-    axis = load_claims(claims).axis if claims else default_axis(study)
+    claimed, published = paper.file("claims.yaml"), paper.file("published.yaml")
+    axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
-    scale = float(study.time_scale)
     runs = []
     for run in study.runs:
         place = folder / run.name
         found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), scale, *found, own))
+        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), *found, own))
     known = load_published(published) if published else Published()
-    return StudyResults(study, folder, tuple(runs), axis, paper, known)
+    return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 
 
 def open_study(study: str | Path, profile: str = "", overrides: str = "", folder: str | Path = "") -> StudyResults:
@@ -369,8 +370,7 @@ def open_study(study: str | Path, profile: str = "", overrides: str = "", folder
 def open_run(folder: str | Path) -> RunResults:
     """A run's results by its folder, as a part of its study; alone where the study does not know it.
 
-    Alone (a reheat, a run of `make explore`, one of somebody else's) it has the quantities that every run has, in
-    its own steps.
+    Alone (a branch, a run of `make explore`, one of somebody else's) it has the quantities that every run has.
 
     Raises: BadInput when there is no run.
     """
@@ -386,4 +386,4 @@ def open_run(folder: str | Path) -> RunResults:
     if known is not None and known.params == params:
         return known
     found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-    return RunResults(place.resolve().name, place, params, {}, None, 1.0, *found)
+    return RunResults(place.resolve().name, place, params, {}, None, *found)

@@ -155,7 +155,7 @@ def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str]:
 
 def _claims(results: StudyResults) -> list[dict[str, str]] | None:
     """The entries of summary/claims.json, empty when they are not there; None for a study that makes no claims."""
-    if results.claims is None:
+    if not results.claims:
         return None
     found = read_json(results.folder / "summary" / "claims.json")
     claims = found.get("claims") if isinstance(found, dict) else found
