@@ -310,7 +310,7 @@ def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours
         if name in axes:
             raise BadInput(
                 f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS_FOLDER=my.yaml) chooses other values"
+                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
             )
     size = math.prod(map(len, axes.values()))
     if size > MOST_RUNS:
@@ -327,10 +327,10 @@ def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> d
 
 
 def fits(name: str, chosen: dict[str, Any]) -> bool:
-    """Whether the chosen members have a parameter of this name, or it is none of theirs."""
+    """Whether the chosen members have a parameter of this name, or none at all has it: that is a mistake."""
     section = name.partition(".")[0]
     cls = members(section).get(chosen.get(f"{section}.name")) if section in ROOMS else None
-    return cls is None or name in dotted_names(cls, f"{section}.")
+    return cls is None or name in dotted_names(cls, f"{section}.") or name not in dotted_names(Params)
 
 
 def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:

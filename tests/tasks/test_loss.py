@@ -9,6 +9,7 @@ from lib.models.gpt import build_model
 from lib.tasks.stories import loss
 from lib.tasks.stories.batches import Batch
 from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
+from lib.tasks.stories.task import probe_weight
 
 
 @pytest.fixture
@@ -106,3 +107,13 @@ def test_position_weights_make_the_composite_loss_of_the_two_means(smoke, lam, p
     weights = torch.from_numpy(position_weights(b, lam)).flatten()
     found = head_loss(hidden, model.tok_emb.weight, tokens[:, 1:].flatten(), weights, autocast=False)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+def test_probe_weight_of_the_published_runs(paper, changed):
+    def at(step, **values):
+        return probe_weight(step, changed(paper, **values) if values else paper)
+
+    assert [at(t) for t in (1, 3999, 4000)] == [2.0, 2.0, 4.0]  # exactly one step of 4.0
+    assert [at(t, schedule__steps=10000) for t in (3999, 4000, 10000)] == [2.0, 4.0, 4.0]
+    assert {at(t, task__lambda_probe2=None) for t in (1, 4000)} == {2.0}
+    assert at(4000, task__lambda_probe2=0.0) == 0.0
