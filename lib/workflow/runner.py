@@ -200,7 +200,7 @@ def execute_notebook(
         with _environment(environment), _quiet(), signals_as_one_interrupt():
             papermill.execute_notebook(
                 notebook,
-                str(part),
+                str(part).replace("{", "{{").replace("}", "}}"),  # papermill takes it for a format
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=False,
