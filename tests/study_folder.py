@@ -69,9 +69,10 @@ def _write_run(place, run, study, pc1):
     if not diverged:
         write(
             place / "analysis" / "interference_metrics.json",
-            [gradients(s) for s in study.analysis.interference_steps],
+            [gradients(s) for s in study.stage("05_interference").parameters["steps"]],
         )
-        write(place / "analysis" / "fisher.json", {"points": [fisher(s) for s in study.analysis.fisher_steps]})
+        steps = study.stage("03_fisher").parameters["steps"]
+        write(place / "analysis" / "fisher.json", {"points": [fisher(s) for s in steps]})
 
 
 def backbone(study, pc1, diverged):
@@ -134,8 +135,8 @@ def write_reheat(folder, study, beta2, gain, along=0.0):
             "null_across": 2.5,
             "null_displacement": 2.6,
         }
-        for step in study.reheat.snapshots
-        for lr in study.reheat.lr
+        for step in study.branches["reheat"].snapshots
+        for lr in study.branches["reheat"].vary["optim.lr"]
     ]
     write(folder / run.name / "analysis" / "reheat.json", conditions)
 

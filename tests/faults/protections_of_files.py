@@ -136,16 +136,16 @@ PROTECTIONS = [
     ),
     Protection(
         "an analysis of another form is no number",
-        "lib/report/results.py",
+        "lib/report/reader.py",
         "except (AttributeError, LookupError, TypeError, ValueError) as error:",
         "except ZeroDivisionError as error:",
         f"{JSON}test_json_of_a_study",
     ),
     Protection(
         "figures take no list of words for numbers",
-        "lib/report/rundata.py",
-        "except (TypeError, ValueError):",
-        "except ZeroDivisionError:",
+        "lib/report/reader.py",
+        "    except (TypeError, ValueError):",
+        "    except ZeroDivisionError:",
         f"{JSON}test_what_holds_no_numbers_draws_nothing",
     ),
     Protection(

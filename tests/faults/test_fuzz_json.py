@@ -7,8 +7,7 @@ import shutil
 import pytest
 
 from lib.base.files import fingerprint, json_text
-from lib.report.results import collect
-from lib.report.rundata import load_runs, numbers
+from lib.report.reader import collect, numbers
 from lib.tasks.stories.corpus import open_corpus
 from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.workflow.rules import reasons, targets
@@ -98,7 +97,7 @@ def look_everywhere(loaded, folder, every):
         for name in QUANTITIES:
             for part in ("observed", "null", "excess"):
                 result.quantity(name, part)
-    for data in load_runs(loaded, folder):
+    for data in collect(loaded, folder).present:
         for side in ("observed", "null"):
             data.value(side, "G1.pc1"), data.array(side, "G0.a")
         data.entries("interference_metrics"), data.entries("fisher", "points")

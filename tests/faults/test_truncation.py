@@ -12,7 +12,7 @@ from lib.base.files import json_text
 from lib.measure.trajectory import run_digest
 from lib.params.run import load_params
 from lib.params.study import load_study
-from lib.report.results import collect
+from lib.report.reader import collect
 from lib.report.summary import write_summary
 from lib.train import loop as module
 from lib.train.loop import train
