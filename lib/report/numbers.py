@@ -10,7 +10,8 @@ from collections.abc import Callable
 from lib.base import provenance
 from lib.report.axis import level_text
 from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import escaped, macro_name, number, tex
 
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one

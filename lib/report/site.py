@@ -17,7 +17,8 @@ from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
 
 WORDS = r"""

@@ -6,7 +6,8 @@ from lib.params.dotted import flatten
 from lib.report.axis import Level, level_text
 from lib.report.claims import Verdict
 from lib.report.published import Published, PublishedQuantity
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import capital, escaped, long_table, number, table, tex
 
 MARKS = {"sound": "", "conflict": r"\textsuperscript{c}", "void": r"\textsuperscript{v}"}

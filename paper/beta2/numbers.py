@@ -5,7 +5,8 @@ from lib.report.axis import Level
 from lib.report.claims import Verdict
 from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import number, power, short, tex
 
 NOTEBOOK = "notebooks/06_figures.py"

@@ -136,14 +136,14 @@ PROTECTIONS = [
     ),
     Protection(
         "an analysis of another form is no number",
-        "lib/report/reader.py",
+        "lib/report/run.py",
         "except (AttributeError, LookupError, TypeError, ValueError) as error:",
         "except ZeroDivisionError as error:",
         f"{JSON}test_json_of_a_study",
     ),
     Protection(
         "figures take no list of words for numbers",
-        "lib/report/reader.py",
+        "lib/report/run.py",
         "    except (TypeError, ValueError):",
         "    except ZeroDivisionError:",
         f"{JSON}test_what_holds_no_numbers_draws_nothing",

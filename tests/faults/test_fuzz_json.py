@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from lib.base.files import fingerprint, json_text
-from lib.report.reader import collect, numbers
+from lib.report.reader import collect
+from lib.report.run import numbers
 from lib.tasks.stories.corpus import open_corpus
 from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
 from lib.workflow.rules import reasons, targets
