@@ -20,7 +20,7 @@ from lib.tasks.stories.batches import Batch
 # smaller pieces are slower, also those that fit a cache.
 ROWS = {"cpu": 256, "cuda": 4096}
 PIECE = {"cpu": 2**26, "cuda": 2**30}
-# Bytes of a block, the rows of a piece that are worked on element by element together: a CPU keeps them in its cache.
+# Bytes of a block, the rows of a piece that are worked on element by element together, within a CPU's cache.
 BLOCK = {"cpu": 2**22, "cuda": 2**30}
 
 
