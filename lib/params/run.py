@@ -97,7 +97,9 @@ class Params(Strict):
     eval: EvalParams
     snapshots: SnapshotParams
     machine: MachineParams
-    start: StartParams | None
+    start: StartParams | None = Field(
+        description="the snapshot that a branch starts from, as --resume_from sets it; null: initial weights"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":

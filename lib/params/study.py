@@ -31,6 +31,7 @@ from lib.params.scaling import each, exactly, scale, scaled
 PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
+LONGEST_SET = 100_000  # characters; splitting more takes minutes
 LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
 
@@ -437,8 +438,11 @@ def check_study(study: Study, where: str) -> None:
     for name in names:
         if len(name.encode()) > LONGEST_NAME:
             raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
-        if names.count(name) > 1:
-            raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
+        if [other.lower() for other in names].count(name.lower()) > 1:  # which is one folder on some systems
+            raise BadInput(
+                f"{where}: two points of the grid have the name {name}; an axis repeats a value, "
+                "or has two that differ in capitals or signs alone"
+            )
     steps = [s for stage in study.stages for s in _steps_of(stage)]
     steps += [s for branch in study.branches.values() for s in branch.snapshots]
     for run in study.runs:
@@ -485,16 +489,19 @@ def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict
 
 def parse_overrides(text: str) -> dict[str, Any]:
     """'optim.lr=6e-4 seed=271' -> {'optim.lr': 0.0006, 'seed': 271}; the values are YAML."""
+    if len(text) > LONGEST_SET:
+        raise BadInput(f"SET={shown(text)}: at most {LONGEST_SET} characters are taken, this has {len(text)}")
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"SET={text!r}: unbalanced quotes ({error})") from None
+        raise BadInput(f"SET={shown(text)}: unbalanced quotes ({error})") from None
     overrides = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
             raise BadInput(
-                f"SET={text!r}: expected name=value, got {word!r}; for example SET='optim.lr=6e-4 seed=271'"
+                f"SET={shown(text)}: expected name=value, got {shown(word)}; "
+                "for example SET='optim.lr=6e-4 seed=271'"
             )
         overrides[name] = parse_yaml(value, f"SET, {name}")
     return overrides

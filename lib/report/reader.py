@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput
 from lib.base.files import ROOT, read_json
 from lib.base.snapshots import Snapshots
 from lib.geometry.gram import Digest
 from lib.params.arguments import kept_arguments
-from lib.params.dotted import flatten
 from lib.params.run import Params, load_params
 from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
 from lib.report.axis import Axis, Level, default_axis, level_mark
@@ -27,7 +26,6 @@ from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
 from lib.report.quantities import PARTS, Estimate, Quantity, Table, lookup
-from lib.report.scores import best, scores_of
 from lib.train.records import read_evaluations, read_record
 
 if TYPE_CHECKING:
@@ -284,42 +282,9 @@ class StudyResults:
                 `G0.pc1` for what is observed, `G0.pc1 null`, `G0.pc1 excess`, `G0.pc1 simulated`.
             parameters: "differing" for those that differ between the runs, "all", or dotted names.
         """
-        import pandas
+        from lib.report.frame import frame
 
-        flat = {run.name: flatten(run.params.model_dump(mode="json")) for run in self.runs}
-        rows = {}
-        for run in self.runs:
-            row = {name: flat[run.name].get(name) for name in _parameters(parameters, flat)}
-            row |= {"state": run.state, "step": run.record.get("step")}
-            for score in (s for s in scores_of(run.evaluations) if s.told):
-                row[f"final {score.name}"] = _or_nan(run.evaluations[-1].get(score.key))
-                if score.largest:
-                    found = best(run.evaluations, score) or (math.nan, math.nan)
-                    row |= dict(zip((f"best {score.name}", f"step of best {score.name}"), found, strict=True))
-            for name in quantities:
-                row |= {_column(name, part): _or_nan(run.quantity(name, part).value) for part in parts}
-            rows[run.name] = row
-        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("run")
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _column(name: str, part: str) -> str:
-    return name if part == "observed" else f"{name} {part}"
-
-
-def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) -> list[str]:
-    names = list(dict.fromkeys(name for values in flat.values() for name in values))
-    if wanted == "all":
-        return names
-    if wanted == "differing":
-        return [name for name in names if len({str(values.get(name)) for values in flat.values()}) > 1]
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise BadInput(f"unknown parameter {unknown[0]}{nearest(unknown[0], names)}")
-    return list(wanted)
+        return frame(self, quantities, parts, parameters)
 
 
 # ------------------------------------------------------------------------------------------------- opening a folder
@@ -341,7 +306,7 @@ def collect(study: Study, folder: Path) -> StudyResults:
 
 
 def open_study(study: str | Path, profile: str = "", overrides: str = "", folder: str | Path = "") -> StudyResults:
-    """A study's results: `open_study("outputs/beta2-laptop")`, or `open_study("beta2", "laptop")`.
+    """A study's results: `open_study("outputs/width-laptop")`, or `open_study("width", "laptop")`.
 
     Args:
         study: the folder of its results, a name in params/, or a params file.

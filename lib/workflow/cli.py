@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.sentence import sentence
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lib.workflow.queue import Asked
 
 OUTPUTS = Path("outputs")
+MOST_NAMES = 12  # of runs in one message
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
 
 
@@ -240,6 +241,8 @@ def find_run(run: str, outputs: Path) -> Path:
     matches = [path for path in known if run in str(path)]
     if len(matches) == 1:
         return matches[0]
-    names = "; ".join(map(str, matches or known)) or "none yet: make all trains them"
+    others = matches or known
+    names = "; ".join(map(str, others[:MOST_NAMES])) or "none yet: make all trains them"
+    names += f" and {len(others) - MOST_NAMES} more" if others[MOST_NAMES:] else ""
     problem = "fits several runs" if matches else "is no trained run"
-    raise BadInput(f"RUN={run} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")
+    raise BadInput(f"RUN={plain_name(run)} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")

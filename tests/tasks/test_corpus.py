@@ -160,7 +160,9 @@ def test_short_and_blank_stories_are_dropped_after_counting_rows(tiny, changed, 
     read = [[corpus.tokenizer.decode(s.story(i)) for i in range(len(s))] for s in (corpus.train, corpus.validation)]
     assert read == [[text.strip() for text in long[:2]], [text.strip() for text in long[4:]]]
     assert len(build_corpus(changed(p, task__corpus__min_chars=48), tmp_path / "corpora").train) == 2
-    with pytest.raises(BadInput, match=r"s\.txt: no usable train story: none of its texts has task\.corpus\.min_chars"):
+    with pytest.raises(
+        BadInput, match=r"s\.txt: no usable train story: none of its texts has task\.corpus\.min_chars"
+    ):
         build_corpus(changed(p, task__corpus__min_chars=49), tmp_path / "corpora")
 
 
