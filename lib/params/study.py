@@ -22,16 +22,15 @@ from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import ROOT
 from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
-from lib.params.fields import Steps, Strict
+from lib.params.fields import LARGEST, Steps, Strict
 from lib.params.members import ROOMS, members
-from lib.params.names import axis_suffix, name_of
+from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
 
 PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
-LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
@@ -368,10 +367,12 @@ def resolved_stages(
             if needed not in stages or list(stages).index(needed) >= list(stages).index(name):
                 raise BadInput(f"{path}, stages.{name}: needs {needed}, which is no stage before it")
         parameters = scaled_steps(stage.parameters, time, f"{path}, stages.{name}")
+        check_plain(parameters, f"{path}, stages.{name}")
         for where, given in ((f"{path}, profiles", prof.stages.get(name, {})), ("SET", beside.get(name, {}))):
             for key in given:
                 if key not in parameters:
                     raise BadInput(_unknown(f"{where}: stages.{name}.{key}", key, list(parameters)))
+            check_plain(given, f"{where}: stages.{name}")
             parameters |= given
         resolved.append(
             Stage(
@@ -418,8 +419,27 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
         checked = validate(BranchFile, values, where)
         if checked.warmup >= checked.steps:
             raise BadInput(f"{where}: warmup = {checked.warmup} must end before steps = {checked.steps}")
+        check_plain(checked.set | checked.vary, where)
         found[name] = Branches(**checked.model_dump())
     return found
+
+
+def check_plain(values: dict[str, Any], where: str) -> None:
+    """Refuse what JSON does not have: it is written down as JSON, and has to come back as it was."""
+    for name, value in values.items():
+        if not is_plain(value):
+            raise BadInput(
+                f"{where}: {plain_name(name)} = {shown(value)}: expected words, true, false, null, numbers of at "
+                f"most {LARGEST}, and lists of these"
+            )
+
+
+def is_plain(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, int):
+        return -LARGEST <= value <= LARGEST
+    return value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
 
 
 def scaled_branches(study: str, time: Fraction) -> Branches:
@@ -435,8 +455,7 @@ def check_study(study: Study, where: str) -> None:
     """Combinations that only show when the whole study is seen."""
     names = [run.name for run in study.runs]
     for name in names:
-        if len(name.encode()) > LONGEST_NAME:
-            raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
+        folder_name(name, f"{where}: a run")
         if names.count(name) > 1:
             raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
     steps = [s for stage in study.stages for s in _steps_of(stage)]
@@ -449,6 +468,14 @@ def check_study(study: Study, where: str) -> None:
                     f"snapshots.whole = {shown(run.params.snapshots.whole)}"
                 )
     known = dotted_names(Params)
+    for key, branch in study.branches.items():
+        for name in [*branch.set, *branch.vary]:
+            if name not in known:
+                raise BadInput(
+                    f"{where}: branches.{key} sets {plain_name(name)}, no parameter{nearest(name, known)}"
+                )
+        for run, step in itertools.product(study.runs[:1], branch.snapshots[:1]):
+            folder_name(name_of(run.params, branch.name, step=step), f"{where}: branches.{key}")
     for chosen in [s.where for s in study.stages] + [b.where for b in study.branches.values()]:
         for name, wanted in chosen.items():
             if name not in known:
