@@ -23,7 +23,7 @@ from lib.base.files import ROOT
 from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
 from lib.params.fields import LARGEST, Steps, Strict
-from lib.params.members import ROOMS, members
+from lib.params.members import ROOMS, members, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
@@ -325,10 +325,19 @@ def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> d
 
 
 def fits(name: str, chosen: dict[str, Any]) -> bool:
-    """Whether the chosen members have a parameter of this name, or it is none of theirs."""
+    """Whether the chosen members have a parameter of this name, or no other member has it either."""
     section = name.partition(".")[0]
-    cls = members(section).get(chosen.get(f"{section}.name")) if section in ROOMS else None
-    return cls is None or name in dotted_names(cls, f"{section}.")
+    cls = parameters_of(section, chosen.get(f"{section}.name")) if section in ROOMS else None
+    return (
+        cls is None
+        or name in names_of(cls, section)
+        or all(name not in names_of(other, section) for other in members(section).values())
+    )
+
+
+@cache
+def names_of(member: type[Strict], section: str) -> frozenset[str]:
+    return frozenset(dotted_names(member, f"{section}."))
 
 
 def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:
@@ -367,17 +376,17 @@ def resolved_stages(
             if needed not in stages or list(stages).index(needed) >= list(stages).index(name):
                 raise BadInput(f"{path}, stages.{name}: needs {needed}, which is no stage before it")
         parameters = scaled_steps(stage.parameters, time, f"{path}, stages.{name}")
-        check_plain(parameters, f"{path}, stages.{name}")
+        check_values(parameters, f"{path}, stages.{name}")
         for where, given in ((f"{path}, profiles", prof.stages.get(name, {})), ("SET", beside.get(name, {}))):
             for key in given:
                 if key not in parameters:
                     raise BadInput(_unknown(f"{where}: stages.{name}.{key}", key, list(parameters)))
-            check_plain(given, f"{where}: stages.{name}")
+            check_values(given, f"{where}: stages.{name}")
             parameters |= given
         resolved.append(
             Stage(
                 name=name,
-                notebook=notebook_path(home, stage.notebook or name),
+                notebook=notebook_path(home, stage.notebook or name, f"{path}, stages.{name}"),
                 of_study=stage.of == "study",
                 needs=tuple(stage.needs),
                 makes=tuple(stage.makes),
@@ -398,14 +407,14 @@ def scaled_steps(parameters: dict[str, Any], time: Fraction, where: str) -> dict
     }
 
 
-def notebook_path(study: str, name: str) -> Path:
+def notebook_path(study: str, name: str, where: str) -> Path:
     """The study's own notebook of this name, or the shared one."""
     places = [NOTEBOOKS / study / f"{name}.py", NOTEBOOKS / f"{name}.py"]
     for path in places:
         if path.is_file():
             return path
     known = sorted(p.stem for place in places for p in place.parent.glob("[0-9]*.py"))
-    raise BadInput(f"{name}: there is no such notebook; there are {', '.join(known)}{nearest(name, known)}")
+    raise BadInput(f"{where}: there is no notebook {name}; there are {', '.join(known)}{nearest(name, known)}")
 
 
 def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[str, Any]) -> dict[str, Branches]:
@@ -419,14 +428,17 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
         checked = validate(BranchFile, values, where)
         if checked.warmup >= checked.steps:
             raise BadInput(f"{where}: warmup = {checked.warmup} must end before steps = {checked.steps}")
-        check_plain(checked.set | checked.vary, where)
+        check_values(checked.set | checked.vary, where)
         found[name] = Branches(**checked.model_dump())
     return found
 
 
-def check_plain(values: dict[str, Any], where: str) -> None:
-    """Refuse what JSON does not have: it is written down as JSON, and has to come back as it was."""
+def check_values(values: dict[str, Any], where: str) -> None:
+    """Refuse what JSON does not have, since it is written down as that; and steps that are no whole numbers."""
     for name, value in values.items():
+        steps = value if isinstance(value, list) else [value]
+        if STEPS_NAME.match(name) and not all(type(step) is int for step in steps):
+            raise BadInput(f"{where}: {name} = {shown(value)}: expected whole numbers of steps")
         if not is_plain(value):
             raise BadInput(
                 f"{where}: {plain_name(name)} = {shown(value)}: expected words, true, false, null, numbers of at "

@@ -294,6 +294,32 @@ ONCE = {
         "references (*name) are not taken",
     ),
     "itself": ("axes: {seed: [1]}\nset: &s {optim: *s}", "references (*name) are not taken"),
+    "a list for a variant": ("axes: {seed: [1]}\nset: {task.variant: [1]}", "task.variant = [1]"),
+    "a list for a member": ("axes: {seed: [1]}\nset: {optim.name: [adamw]}", "optim.name = ['adamw']: there are"),
+    "misspelt in params": (
+        "axes: {seed: [1]}\nprofiles: {paper: {time_scale: 1}}\nparams: {optim: {name: adamw, beta2s: 0.9}}",
+        "unknown key optim.beta2s (did you mean optim.beta2?)",
+    ),
+    "out of the folder": ("axes: {seed: [1]}\nrun_name: '../{seed}'", "'../1' is no name for a folder"),
+    "text for steps": (
+        "axes: {seed: [1]}\nstages: {01_train: {}, 02_pca: {needs: [01_train], parameters: {steps: [soon]}}}",
+        "steps = ['soon']: expected whole numbers of steps",
+    ),
+    "no JSON": (
+        "axes: {seed: [1]}\nstages: {01_train: {parameters: {since: 2020-01-01}}}",
+        "since = datetime.date(2020, 1, 1): expected words",
+    ),
+    "no notebook": ("axes: {seed: [1]}\nstages: {02_pc: {}}", "there is no notebook 02_pc"),
+    "parameter of a branch": (
+        "axes: {seed: [1]}\nbranches: {b: {name: x, snapshots: [400], vary: {optim.lrr: [1.0]}, steps: 20, warmup: 2, "
+        "eval_every: 4}}",
+        "branches.b sets optim.lrr, no parameter (did you mean optim.lr?)",
+    ),
+    "folder of a branch": (
+        "axes: {seed: [1]}\nbranches: {b: {name: a/b, snapshots: [400], vary: {seed: [1]}, steps: 20, warmup: 2, "
+        "eval_every: 4}}",
+        "branches.b: 'a/b' is no name for a folder",
+    ),
 }
 
 
