@@ -1,4 +1,4 @@
-# The front door: make all | paper | report | claims | grid | explore | test | test-faults | bench | lab | status | why | arxiv | clean | help
+# The front door: make all | everything | studies | new-study | paper | report | claims | grid | explore | test | test-faults | bench | lab | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -28,12 +28,27 @@ PY    := .venv/bin/python
 READY := .venv/ready
 endif
 
-STUDY_OPTIONS = --study '$(STUDY)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+# What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
+# the make that runs the stages does not get it a second time.
+GIVEN := STUDY PROFILE SET OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN SIZES NAME
+define line_break
+
+
+endef
+$(foreach name,$(GIVEN),$(if $(findstring $(line_break),$(value $(name))),$(error $(name) has a line break; it is one line)))
+given = '$(subst ','\'',$(value $(1)))'
+unexport $(GIVEN) PYTHONINSPECT PYTHONSAFEPATH
+MAKEOVERRIDES :=
+
+STUDY_OPTIONS = --study=$(call given,STUDY) $(GRID_OPTIONS)
+GRID_OPTIONS = --profile=$(call given,PROFILE) --set=$(call given,SET) --outputs=$(call given,OUTPUTS)
 export LAUNCH MAKE
-.PHONY: help all grid explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
+.PHONY: help all everything studies new-study grid explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/$(STUDY).pdf and the HTML report; resumes what was interrupted'
+	@echo 'make studies   the studies that there are; make everything makes all of them'
+	@echo 'make new-study a study of your own, begun as a copy: make new-study NAME=width FROM=beta2'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
 	@echo 'make test      the test suite; make test-faults breaks things on purpose (ten minutes at most)'
@@ -45,11 +60,11 @@ help:
 	@echo 'make why       what would run, and because of what'
 	@echo 'make clean     remove runs that were set aside; results stay'
 	@echo
-	@echo 'PROFILE=$(PROFILE)   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
-	@echo 'STUDY=$(STUDY)      a name in params/ or a params file'
+	@echo PROFILE=$(call given,PROFILE)'   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
+	@echo STUDY=$(call given,STUDY)'      a name in params/ or a params file'
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
 	@echo "LAUNCH=          what each stage is run by: LAUNCH='srun --gres=gpu:1'"
-	@echo 'OUTPUTS=$(OUTPUTS)  where results go'
+	@echo OUTPUTS=$(call given,OUTPUTS)'  where results go'
 	@echo 'SIZES=           of the geometry that make bench measures: laptop middle large paper'
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
@@ -57,33 +72,43 @@ help:
 all: $(READY) latex
 	+@$(PY) -m lib make $(STUDY_OPTIONS)
 
+everything: $(READY) latex
+	+@$(PY) -m lib everything $(GRID_OPTIONS)
+
+studies: $(READY)
+	@$(PY) -m lib studies --outputs=$(call given,OUTPUTS)
+
+new-study: $(READY)
+	@test -n $(call given,NAME) || { echo "error: make new-study needs NAME=, the name of the new study" >&2; exit 2; }
+	@$(PY) -m lib new-study $(if $(value FROM),--from=$(call given,FROM)) -- $(call given,NAME)
+
 paper report claims arxiv: $(READY)
-	@$(PY) -m lib $@ $(STUDY_OPTIONS) $(if $(FROM),--from '$(FROM)')
+	@$(PY) -m lib $@ $(STUDY_OPTIONS) $(if $(value FROM),--from=$(call given,FROM))
 
 pack: $(READY)
-	@$(PY) -m lib pack $(STUDY_OPTIONS) $(if $(TO),--to '$(TO)')
+	@$(PY) -m lib pack $(STUDY_OPTIONS) $(if $(value TO),--to=$(call given,TO))
 
 # Where LaTeX is missing and cannot be installed without asking, everything but the PDF is still made.
 latex:
 	@sh paper/install-latex.sh || echo 'going on without the PDF'
 
 explore: $(READY)
-	@test -n '$(CKPTS)' || { echo "error: make explore needs CKPTS=, a folder of ckpt_XXXXXX.pt files" >&2; exit 2; }
-	@$(PY) -m lib explore '$(CKPTS)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+	@test -n $(call given,CKPTS) || { echo "error: make explore needs CKPTS=, a folder of ckpt_XXXXXX.pt files" >&2; exit 2; }
+	@$(PY) -m lib explore --set=$(call given,SET) --outputs=$(call given,OUTPUTS) -- $(call given,CKPTS)
 
 grid: $(READY)
-	@test -n '$(PARAMS)' || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
-	+@$(PY) -m lib make --runs-only --study '$(PARAMS)' --profile '$(PROFILE)' --set '$(subst ','\'',$(SET))' --outputs '$(OUTPUTS)'
+	@test -n $(call given,PARAMS) || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
+	+@$(PY) -m lib make --runs-only --study=$(call given,PARAMS) $(GRID_OPTIONS)
 
 status why clean: $(READY)
 	@$(PY) -m lib $@ $(STUDY_OPTIONS)
 
 lab: $(READY)
-	@test -n '$(RUN)' || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }
-	@$(PY) -m lib lab '$(RUN)' --notebook '$(NOTEBOOK)' --outputs '$(OUTPUTS)'
+	@test -n $(call given,RUN) || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }
+	@$(PY) -m lib lab --notebook=$(call given,NOTEBOOK) --outputs=$(call given,OUTPUTS) -- $(call given,RUN)
 
 bench: $(READY)
-	@$(PY) -m bench --outputs '$(OUTPUTS)' $(if $(SIZES),--sizes '$(SIZES)')
+	@$(PY) -m bench --outputs=$(call given,OUTPUTS) $(if $(value SIZES),--sizes=$(call given,SIZES))
 
 test: $(READY) $(if $(READY),.venv/test-ready)
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),--ignore=tests/faults tests)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.params.dotted import flatten, unflatten
 from lib.params.run import Params, validate
-from lib.params.study import flatten, load_study, unflatten
+from lib.params.study import load_study
 from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.probe import build_probes
 

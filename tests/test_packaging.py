@@ -16,7 +16,7 @@ LONGEST_FILE = 350
 
 
 def python_files():
-    for folder in ("lib", "notebooks", "bench", "tests"):
+    for folder in ("lib", "notebooks", "paper", "bench", "tests"):
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 
@@ -48,7 +48,7 @@ def test_every_import_is_pinned(pins):
     provided = packages_distributions()
     for path in python_files():
         local = {p.stem for p in (*path.parent.glob("*.py"), *path.parent.parent.glob("*.py"))}
-        local |= {"lib", "bench", "tests"}
+        local |= {"lib", "bench", "paper", "tests"}
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules = [alias.name.split(".")[0] for alias in node.names]
@@ -99,6 +99,6 @@ def test_text_files_name_no_machine():
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
 def test_style(arguments):
-    command = [sys.executable, "-m", "ruff", *arguments, "lib", "bench", "tests", "notebooks"]
+    command = [sys.executable, "-m", "ruff", *arguments, "lib", "bench", "paper", "tests", "notebooks"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

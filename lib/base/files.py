@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lib.base.errors import BadInput
+from lib.base.errors import BadInput, plain_name
 from lib.base.locks import take
 
 ROOT = Path(__file__).resolve().parents[2]  # of the project
@@ -26,6 +26,19 @@ NOT_WRITABLE = {
     errno.EACCES: "permission denied",
     errno.EPERM: "not permitted",
 }
+
+NO_PLACE = {
+    errno.ENAMETOOLONG: "this name is too long",
+    errno.ELOOP: "this is a symbolic link where a file is expected, or it leads to itself",
+    errno.ENOTDIR: "a part of this path is a file where a folder is expected",
+    errno.EISDIR: "this is a folder where a file is expected",
+    errno.EMFILE: "it cannot be opened: the limit on open files (ulimit -n) is reached",
+    errno.ENFILE: "it cannot be opened: this machine has too many open files",
+    errno.EIO: "its disk cannot be read or written (input/output error)",
+}
+
+UMASK = os.umask(0o077)  # it can only be read by setting it
+os.umask(UMASK)
 
 ENDS = 1 << 16  # bytes at either end of a large file that its fingerprint takes
 
@@ -46,7 +59,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(name, 0o644)
+            os.chmod(name, 0o666 & ~UMASK)
             os.replace(name, path)
     except BaseException as error:
         if name:
@@ -82,7 +95,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def disk_trouble(error: BaseException, path: str | Path | None = None, size: str = "") -> str:
-    """The sentence for a disk that takes nothing more, or nothing at all; empty for any other error."""
+    """The sentence for a disk that takes nothing more, or a place that cannot be; empty for any other error."""
     if not isinstance(error, OSError):
         return ""
     place = Path(path or error.filename or tempfile.gettempdir())
@@ -96,6 +109,9 @@ def disk_trouble(error: BaseException, path: str | Path | None = None, size: str
             f"{place.parent}: {place.name} cannot be opened or written there ({NOT_WRITABLE[error.errno]}): "
             "make this folder writable, or name another place for the results with OUTPUTS="
         )
+    if error.errno in NO_PLACE:
+        named = str(path or error.filename or "a file")
+        return f"{plain_name(named) if error.errno == errno.ENAMETOOLONG else named}: {NO_PLACE[error.errno]}"
     return ""
 
 

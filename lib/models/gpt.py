@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from lib.models.linear import Linear
 from lib.params.fields import Count, Member, Tokens
 
 INIT_STD = 0.02
@@ -36,18 +37,6 @@ class Parameters(Member):
 
 def trunk_names(m: Parameters) -> list[str]:
     return [f"blocks.{i}.{matrix}" for i in range(m.layers) for matrix in TRUNK_MATRICES]
-
-
-class Linear(nn.Linear):
-    """x W^T. The training loop may choose a faster `multiply`; see `lib.models.products`."""
-
-    multiply = staticmethod(F.linear)
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.multiply(x, self.weight)
 
 
 class Attention(nn.Module):

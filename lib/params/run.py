@@ -97,7 +97,9 @@ class Params(Strict):
     eval: EvalParams
     snapshots: SnapshotParams
     machine: MachineParams
-    start: StartParams | None
+    start: StartParams | None = Field(
+        description="the snapshot that a branch starts from, as --resume_from sets it; null: initial weights"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
@@ -165,9 +167,9 @@ def _sentence(fault: Any, model: type[BaseModel], where: str) -> str:
         return f"{where}: unknown key {key}{nearest(key, own)}; {section}.name = {name} has {', '.join(own)}"
     if fault["type"] == "missing":
         return f"{where}: the key {key} is missing"
-    if fault["type"] == "union_tag_not_found":
+    if fault["type"] == "union_tag_not_found" and section in ROOMS:
         return f"{where}: the key {key}.name is missing; it is one of {', '.join(members(section))}"
-    if fault["type"] == "union_tag_invalid":
+    if fault["type"] == "union_tag_invalid" and section in ROOMS:
         given = str(fault["ctx"]["tag"])
         return (
             f"{where}: {key}.name = {plain_name(given)}: there {_are(list(members(section)))}"

@@ -23,7 +23,7 @@ from lib.base.files import ROOT
 from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
 from lib.params.fields import LARGEST, Steps, Strict
-from lib.params.members import ROOMS, members, parameters_of
+from lib.params.members import ROOMS, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
@@ -31,6 +31,7 @@ from lib.params.scaling import each, exactly, scale, scaled
 PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
+LONGEST_SET = 100_000  # characters; splitting more takes minutes
 STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
@@ -308,7 +309,7 @@ def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours
         if name in axes:
             raise BadInput(
                 f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS_FOLDER=my.yaml) chooses other values"
+                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
             )
     size = math.prod(map(len, axes.values()))
     if size > MOST_RUNS:
@@ -325,19 +326,10 @@ def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> d
 
 
 def fits(name: str, chosen: dict[str, Any]) -> bool:
-    """Whether the chosen members have a parameter of this name, or no other member has it either."""
+    """Whether the chosen members have a parameter of this name, or none at all has it: that is a mistake."""
     section = name.partition(".")[0]
     cls = parameters_of(section, chosen.get(f"{section}.name")) if section in ROOMS else None
-    return (
-        cls is None
-        or name in names_of(cls, section)
-        or all(name not in names_of(other, section) for other in members(section).values())
-    )
-
-
-@cache
-def names_of(member: type[Strict], section: str) -> frozenset[str]:
-    return frozenset(dotted_names(member, f"{section}."))
+    return cls is None or name in dotted_names(cls, f"{section}.") or name not in dotted_names(Params)
 
 
 def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:
@@ -466,10 +458,14 @@ def scaled_branches(study: str, time: Fraction) -> Branches:
 def check_study(study: Study, where: str) -> None:
     """Combinations that only show when the whole study is seen."""
     names = [run.name for run in study.runs]
+    lowered = [name.lower() for name in names]
     for name in names:
         folder_name(name, f"{where}: a run")
-        if names.count(name) > 1:
-            raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
+        if lowered.count(name.lower()) > 1:  # which is one folder on some systems
+            raise BadInput(
+                f"{where}: two points of the grid have the name {name}; an axis repeats a value, "
+                "or has two that differ in capitals or signs alone"
+            )
     steps = [s for stage in study.stages for s in _steps_of(stage)]
     steps += [s for branch in study.branches.values() for s in branch.snapshots]
     for run in study.runs:
@@ -524,16 +520,19 @@ def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict
 
 def parse_overrides(text: str) -> dict[str, Any]:
     """'optim.lr=6e-4 seed=271' -> {'optim.lr': 0.0006, 'seed': 271}; the values are YAML."""
+    if len(text) > LONGEST_SET:
+        raise BadInput(f"SET={shown(text)}: at most {LONGEST_SET} characters are taken, this has {len(text)}")
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"SET={text!r}: unbalanced quotes ({error})") from None
+        raise BadInput(f"SET={shown(text)}: unbalanced quotes ({error})") from None
     overrides = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
             raise BadInput(
-                f"SET={text!r}: expected name=value, got {word!r}; for example SET='optim.lr=6e-4 seed=271'"
+                f"SET={shown(text)}: expected name=value, got {shown(word)}; "
+                "for example SET='optim.lr=6e-4 seed=271'"
             )
         overrides[name] = parse_yaml(value, f"SET, {name}")
     return overrides

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lib.params.dotted import flatten
 from lib.params.fields import Strict
+from lib.params.names import two_decimals
 from lib.params.run import Params
 from lib.params.study import Study
 
@@ -37,8 +38,7 @@ class Axis(Strict):
 
 def default_axis(study: Study) -> Axis:
     """The first axis of a study's grid that is not the seed; the seed where there is no other."""
-    names = [name for run in study.runs for name in run.point]
-    name = next((name for name in names if name != "seed"), "seed")
+    name = next((name for name in study.axes if name != "seed"), "seed")
     return Axis(parameter=name, name=name, symbol=name)
 
 
@@ -47,11 +47,8 @@ def are_numbers(levels: Iterable[Any]) -> bool:
 
 
 def level_text(level: Level | None) -> str:
-    """A level as text and tables have it. Numbers take two decimals at least, and nothing is 0.0: 0.95, 0.80."""
-    if not isinstance(level, float):
-        return str(level)
-    text = repr(level)
-    return text if level == 0 or len(text) > 3 else f"{level:.2f}"
+    """A level as text and tables have it: 0.95, 0.80, 0.0; words and whole numbers as they are."""
+    return two_decimals(level) if isinstance(level, float) else str(level)
 
 
 def level_mark(level: Level | None) -> str:

@@ -94,11 +94,14 @@ class ClaimsFile(Strict):
     claims: Annotated[list[Claim], Field(min_length=1)]
 
 
-def load_claims(path: Path) -> ClaimsFile:
-    """Raises: BadInput for whatever is no axis or no claim, and for two claims of one id."""
+def load_claims(path: Path) -> tuple[Axis, tuple[Claim, ...]]:
+    """The axis, and the claims in order.
+
+    Raises: BadInput for whatever is no axis or no claim, and for two claims of one id.
+    """
     found = validate(ClaimsFile, read_yaml(path, "claims file"), str(path))
     names = [claim.id for claim in found.claims]
     for name in names:
         if names.count(name) > 1:
             raise BadInput(f"{path}: two claims have the id {name}")
-    return found
+    return found.axis, tuple(found.claims)

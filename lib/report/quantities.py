@@ -70,7 +70,8 @@ def lookup(name: str, own: Table) -> tuple[Quantity, list[str]]:
     table = {**MEASURED, **own}
     if family not in table:
         known = [*own, *MEASURED, *presets.PRESETS]
-        raise BadInput(f"unknown quantity {shown(name)}; there are {', '.join(known)}{nearest(family, known)}")
+        meant = nearest(name, own) or nearest(family, known)
+        raise BadInput(f"unknown quantity {shown(name)}; there are {', '.join(known)}{meant}")
     return table[family], rest
 
 

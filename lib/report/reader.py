@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput
 from lib.base.files import ROOT, read_json
 from lib.base.snapshots import Snapshots
 from lib.geometry.gram import Digest
 from lib.params.arguments import kept_arguments
-from lib.params.dotted import flatten
 from lib.params.run import Params, load_params
 from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
 from lib.report.axis import Axis, Level, default_axis, level_mark
-from lib.report.claims_file import ClaimsFile, load_claims
+from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
 from lib.report.quantities import PARTS, Estimate, Quantity, Table, lookup
-from lib.report.scores import best, scores_of
 from lib.train.records import read_evaluations, read_record
 
 if TYPE_CHECKING:
@@ -42,7 +40,6 @@ class RunResults:
 
     point        its place in the grid, by parameter
     level        of the study's axis
-    time_scale   published steps per step of this run
     record       run.json; empty when there is none
     evaluations  pilot_metrics.json
     analysis     the content of every readable analysis/*.json, by name
@@ -54,11 +51,15 @@ class RunResults:
     params: Params
     point: dict[str, Any] = field(default_factory=dict)
     level: Level | None = None
-    time_scale: float = 1.0
     record: dict[str, Any] = field(default_factory=dict)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     analysis: dict[str, Any] = field(default_factory=dict)
     own: Table = field(default_factory=dict)
+
+    @property
+    def time_scale(self) -> float:
+        """Published steps per step of this run."""
+        return float(Fraction(self.params.time_scale))
 
     @property
     def state(self) -> str:
@@ -178,6 +179,7 @@ class StudyResults:
     runs: tuple[RunResults, ...]
     axis: Axis
     paper: PaperFolder
+    claims: tuple[Claim, ...]
     published: Published
 
     @cached_property
@@ -207,8 +209,7 @@ class StudyResults:
     @cached_property
     def mixed(self) -> bool:
         """Whether a parameter besides the axis and the seed makes an average over runs meaningless."""
-        varied = {name for run in self.study.runs for name in run.point}
-        return bool(varied - {self.axis.parameter, "seed"})
+        return bool(set(self.study.axes) - {self.axis.parameter, "seed"})
 
     @property
     def baseline(self) -> RunResults:
@@ -239,11 +240,6 @@ class StudyResults:
     def own(self) -> Table:
         """The study's own quantities, by name."""
         return self.paper.find("quantities", "QUANTITIES", {})
-
-    @cached_property
-    def claims(self) -> ClaimsFile | None:
-        path = self.paper.file("claims.yaml")
-        return load_claims(path) if path else None
 
     def trained(self) -> list[Level]:
         """The levels at which no run diverged, in order; a run may yet be missing."""
@@ -286,38 +282,9 @@ class StudyResults:
                 `G0.pc1` for what is observed, `G0.pc1 null`, `G0.pc1 excess`, `G0.pc1 simulated`.
             parameters: "differing" for those that differ between the runs, "all", or dotted names.
         """
-        import pandas
+        from lib.report.frame import frame
 
-        flat = {run.name: flatten(run.params.model_dump(mode="json")) for run in self.runs}
-        rows = {}
-        for run in self.runs:
-            row = {name: flat[run.name].get(name) for name in _parameters(parameters, flat)}
-            row |= {"state": run.state, "step": run.record.get("step")}
-            for score in (s for s in scores_of(run.evaluations) if s.told):
-                row[f"final {score.name}"] = run.evaluations[-1].get(score.key)
-                if score.largest:
-                    found = best(run.evaluations, score) or (None, None)
-                    row |= dict(zip((f"best {score.name}", f"step of best {score.name}"), found, strict=True))
-            for name in quantities:
-                row |= {_column(name, part): run.quantity(name, part).value for part in parts}
-            rows[run.name] = row
-        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("run")
-
-
-def _column(name: str, part: str) -> str:
-    return name if part == "observed" else f"{name} {part}"
-
-
-def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) -> list[str]:
-    names = list(dict.fromkeys(name for values in flat.values() for name in values))
-    if wanted == "all":
-        return names
-    if wanted == "differing":
-        return [name for name in names if len({str(values.get(name)) for values in flat.values()}) > 1]
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise BadInput(f"unknown parameter {unknown[0]}{nearest(unknown[0], names)}")
-    return list(wanted)
+        return frame(self, quantities, parts, parameters)
 
 
 # ------------------------------------------------------------------------------------------------- opening a folder
@@ -326,21 +293,20 @@ def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) ->
 def collect(study: Study, folder: Path) -> StudyResults:
     """Everything that is on disk of a study, in the study's order."""
     paper = paper_folder(study)
-    claims, published = paper.file("claims.yaml"), paper.file("published.yaml")
-    axis = load_claims(claims).axis if claims else default_axis(study)
+    claimed, published = paper.file("claims.yaml"), paper.file("published.yaml")
+    axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
-    scale = float(study.time_scale)
     runs = []
     for run in study.runs:
         place = folder / run.name
         found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), scale, *found, own))
+        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), *found, own))
     known = load_published(published) if published else Published()
-    return StudyResults(study, folder, tuple(runs), axis, paper, known)
+    return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 
 
 def open_study(study: str | Path, profile: str = "", overrides: str = "", folder: str | Path = "") -> StudyResults:
-    """A study's results: `open_study("outputs/beta2-laptop")`, or `open_study("beta2", "laptop")`.
+    """A study's results: `open_study("outputs/width-laptop")`, or `open_study("width", "laptop")`.
 
     Args:
         study: the folder of its results, a name in params/, or a params file.
@@ -369,8 +335,7 @@ def open_study(study: str | Path, profile: str = "", overrides: str = "", folder
 def open_run(folder: str | Path) -> RunResults:
     """A run's results by its folder, as a part of its study; alone where the study does not know it.
 
-    Alone (a reheat, a run of `make explore`, one of somebody else's) it has the quantities that every run has, in
-    its own steps.
+    Alone (a branch, a run of `make explore`, one of somebody else's) it has the quantities that every run has.
 
     Raises: BadInput when there is no run.
     """
@@ -386,4 +351,4 @@ def open_run(folder: str | Path) -> RunResults:
     if known is not None and known.params == params:
         return known
     found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-    return RunResults(place.resolve().name, place, params, {}, None, 1.0, *found)
+    return RunResults(place.resolve().name, place, params, {}, None, *found)

@@ -155,7 +155,7 @@ def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str]:
 
 def _claims(results: StudyResults) -> list[dict[str, str]] | None:
     """The entries of summary/claims.json, empty when they are not there; None for a study that makes no claims."""
-    if results.claims is None:
+    if not results.claims:
         return None
     found = read_json(results.folder / "summary" / "claims.json")
     claims = found.get("claims") if isinstance(found, dict) else found
@@ -184,7 +184,7 @@ def _card(results: StudyResults, run: RunResults, notebooks: list[dict[str, Any]
 
 
 def _score_rows(run: RunResults) -> Iterable[tuple[str, str]]:
-    shown = [score for score in scores_of(run.evaluations) if score.told]
+    shown = [score for score in scores_of(run.params, run.evaluations) if score.told]
     for score in sorted(shown, key=lambda score: not score.largest):
         if score.largest:
             yield f"best {score.name}", _text((best(run.evaluations, score) or (None,))[0], 3)
@@ -205,7 +205,7 @@ def _final(run: RunResults, key: str) -> float | None:
 def _curves(run: RunResults) -> list[dict[str, Any]]:
     """Scores against the step, in a box of 100 by 32, the soft ones below."""
     steps, found = run.evaluated("step"), []
-    scores = [score for score in scores_of(run.evaluations) if score.curve]
+    scores = [score for score in scores_of(run.params, run.evaluations) if score.curve]
     for score in sorted(scores, key=lambda score: score.curve == "strong"):
         points = [
             f"{100 * x / run.params.schedule.steps:.2f},{30 - 28 * y:.2f}"

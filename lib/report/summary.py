@@ -30,7 +30,7 @@ def csv_of_runs(results: StudyResults, columns: Mapping[str, str]) -> str:
 
 def verdicts_of(results: StudyResults) -> list[Verdict]:
     """The claims of the study's paper, judged; none where it makes none."""
-    return judge(results.claims.claims, results) if results.claims else []
+    return judge(results.claims, results)
 
 
 def write_summary(results: StudyResults) -> dict[str, Path]:

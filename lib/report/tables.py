@@ -156,7 +156,7 @@ def _run(run: RunResults) -> list[str]:
     identity = record.get("identity", {})
     commit = record.get("commit", "")[:7] + ("+" if record.get("dirty") else "")
     hashes = [identity.get(name, "")[:8] for name in ("params", "code", "fingerprint")]
-    name = rf"\nolinkurl{{{run.name}}}"
+    name = rf"\nolinkurl{{{run.name}}}" if run.name.isascii() else tex(run.name)
     cells = [rf"\texttt{{{tex(h)}}}" if h else "--" for h in (commit, *hashes)]
     return [name, tex(run.said), number(record.get("seconds"), 0), *cells]
 

@@ -154,7 +154,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                     scores, correct = task.evaluate(model, data, p, step, autocast)
                     record = evaluation_record(state, p, scores, lr, trunk_geometry(model, theta_0, state))
                     run.append_evaluation(record, {**correct, "data": state.data}, state.evaluations)
-                    judge(state, scores["val_loss"], data.outcomes)
+                    judge(state, scores[task.JUDGED], data.outcomes)
                 state.losses, state.norms = [], []
             ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
             stop = ranks.any(asked.to_stop)

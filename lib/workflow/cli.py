@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.sentence import sentence
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lib.workflow.queue import Asked
 
 OUTPUTS = Path("outputs")
+MOST_NAMES = 12  # of runs in one message
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
 
 
@@ -75,6 +76,15 @@ def run_command(arguments: list[str]) -> int:
     lab.add_argument("run", help="a run's folder, or the part of its name that tells it apart")
     lab.add_argument("--notebook", default="01_train")
     lab.add_argument("--outputs", type=Path, default=OUTPUTS)
+    listed = commands.add_parser("studies", help="every study: its question, its size, what there is of it")
+    listed.add_argument("--outputs", type=Path, default=OUTPUTS)
+    every = commands.add_parser("everything", help="make of every study")
+    every.add_argument("--profile", default="laptop", help="studies that do not have it are passed over")
+    every.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
+    every.add_argument("--outputs", type=Path, default=OUTPUTS)
+    new = commands.add_parser("new-study", help="begin a study as a copy of one that is there")
+    new.add_argument("name")
+    new.add_argument("--from", dest="source", default="", help="the study to begin from; default: the main one")
     several = commands.add_parser("train", help="one process of a run on several devices (torchrun calls this)")
     several.add_argument("params", type=Path)
     several.add_argument("run", type=Path)
@@ -99,9 +109,30 @@ def run_command(arguments: list[str]) -> int:
         folder, failed = explore(options.checkpoints, options.outputs, options.set)
         print(f"{folder}/figures: {len(list((folder / 'figures').glob('*.png')))} figures")
         return 1 if failed else 0
+    if options.command == "studies":
+        from lib.workflow.studies import studies_table
+
+        print(studies_table(options.outputs))
+        return 0
+    if options.command == "everything":
+        from lib.workflow.studies import make_everything
+
+        return make_everything(options.profile, options.set, options.outputs)
+    if options.command == "new-study":
+        return new_study_command(options.name, options.source)
     if options.command == "lab":
         return open_lab(options.run, options.notebook, options.outputs)
     return study_command(options)
+
+
+def new_study_command(name: str, source: str) -> int:
+    from lib.params.study import main_study
+    from lib.workflow.studies import new_study
+
+    written = new_study(name, source or main_study())
+    print("\n".join(os.path.relpath(path) for path in written))
+    print(f"\nmake all STUDY={name} PROFILE=smoke builds it; params/{name}.yaml is where to begin")
+    return 0
 
 
 def study_command(options: argparse.Namespace) -> int:
@@ -210,6 +241,8 @@ def find_run(run: str, outputs: Path) -> Path:
     matches = [path for path in known if run in str(path)]
     if len(matches) == 1:
         return matches[0]
-    names = "; ".join(map(str, matches or known)) or "none yet: make all trains them"
+    others = matches or known
+    names = "; ".join(map(str, others[:MOST_NAMES])) or "none yet: make all trains them"
+    names += f" and {len(others) - MOST_NAMES} more" if others[MOST_NAMES:] else ""
     problem = "fits several runs" if matches else "is no trained run"
-    raise BadInput(f"RUN={run} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")
+    raise BadInput(f"RUN={plain_name(run)} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")

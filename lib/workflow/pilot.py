@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lib.base.errors import BadInput, nearest
 from lib.base.yaml_text import parse_yaml
+from lib.params.help import as_markdown, as_text, described
 from lib.params.run import Params, dotted_names, load_params
 from lib.params.study import load_study, main_study, scaled_branches
 from lib.train.places import BRANCHES
@@ -34,22 +35,32 @@ PILOT_FLAGS = {
 }
 PILOT_PLACES = ("study", "profile", "out_dir", "resume_from")
 
-PILOT_HELP = """usage: python -m lib pilot [--profile paper] [--out_dir FOLDER] [--resume_from RUN:STEP]
-                           [--FLAG VALUE ...]
+PILOT_HELP = """usage: python -m lib pilot [--study {study}] [--profile paper] [--out_dir FOLDER]
+                           [--resume_from RUN:STEP] [--PARAMETER VALUE ...]
 
-Train one run, by default of the published experiment (profile paper), into
-FOLDER/pilot_wd{wd}_lr{lr}_lp{lambda}_b2{beta2}_s{seed}; the same command resumes it.
-With --resume_from a run's folder and step (outputs/beta2-laptop/pilot_...:400) it reheats from that snapshot
-with a fresh optimizer, into RUN/branches/reheat_ckpt{step}_lr{lr}.
+Train one run, by default of the published experiment (profile paper), into a folder that is named by its
+parameters; the same command resumes it. With --resume_from a run's folder and step
+(outputs/beta2-laptop/pilot_...:400) it reheats from that snapshot with a fresh optimizer, into RUN/branches/.
 
-The author's flags (with dashes or underscores):
+Every parameter by its name, then the author's flag for it (dashes or underscores), its default in the profile
+{profile} of the study {study} (or of another, named beside --help), and what it means and may be.
+
 """
+MARKDOWN_HELP = """# Parameters
+
+Every parameter of a run, with its default in the profile `{profile}` of the study `{study}`. They have these names
+in `SET='...'`, in a params file and as `python -m lib pilot --...`; a flag beside a name is the author's for it.
+Counts of steps are a run's own. `python -m lib pilot --help --profile laptop` says the same of another profile.
+
+This page is made by `python -m lib pilot --help --markdown > docs/parameters.md`.
+
+"""
+HELP, AS_MARKDOWN = ("-h", "--help"), "--markdown"
 
 
 def pilot(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(PILOT_HELP + "\n".join(f"  --{flag:24}{name}" for flag, name in PILOT_FLAGS.items()))
-        print("\nand every parameter by its own name:\n  " + "\n  ".join(f"--{n}" for n in dotted_names(Params)))
+    if not arguments or any(word in HELP for word in arguments):
+        print(help_text(arguments), end="")
         return 0
     places, values = parse_pilot(arguments)
     study_name, profile = places.get("study", main_study()), places.get("profile", "paper")
@@ -57,8 +68,7 @@ def pilot(arguments: list[str]) -> int:
     if start is not None:
         params, folder = branch_from(start, study_name, values)
     else:
-        overrides = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
-        study = load_study(study_name, profile, overrides, axes={})
+        study = load_study(study_name, profile, as_overrides(values), axes={})
         params = study.runs[0].params
         folder = Path("outputs") / study.folder_name / study.runs[0].name
     if "out_dir" in places:
@@ -72,6 +82,21 @@ def pilot(arguments: list[str]) -> int:
     where = f"{record['state']} at step {record['step']} of {record['steps']}"
     print(f"{folder}: {where}{': ' + record['reason'] if record['reason'] else ''}")
     return 0
+
+
+def help_text(arguments: list[str]) -> str:
+    """What there is to set, with the defaults of the study, profile and values that the arguments name."""
+    markdown = AS_MARKDOWN in arguments
+    places, values = parse_pilot([word for word in arguments if word not in (*HELP, AS_MARKDOWN)])
+    study, profile = places.get("study", main_study()), places.get("profile", "paper")
+    groups = described(load_study(study, profile, as_overrides(values), axes={}).runs[0].params, PILOT_FLAGS)
+    if markdown:
+        return MARKDOWN_HELP.format(study=study, profile=profile) + as_markdown(groups)
+    return PILOT_HELP.format(study=study, profile=profile) + as_text(groups) + "\n"
+
+
+def as_overrides(values: dict[str, str]) -> str:
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
 
 
 def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -16,7 +16,7 @@ from lib.workflow.done import KEPT
 from lib.workflow.finish import Step, finish, no_paper, steps
 from lib.workflow.launch import asked_of_make, job_count, launch_command, run_rules
 from lib.workflow.plan import Pending, Target, pending, targets
-from lib.workflow.rules import discard, jobs, write_rules
+from lib.workflow.rules import discard, jobs, refuse_place, write_rules
 
 RUNS_ONLY = Path(KEPT) / "runs-only"  # in a study's folder: nobody asked for a paper of it
 
@@ -54,6 +54,7 @@ def make(a: Asked, runs_only: bool) -> int:
     dry = asked_of_make()
     if dry:
         return rehearse(a, runs_only, dry)
+    refuse_place(a.folder)
     launch = launch_command()
     with held(a.folder) as lock:
         rules = write_rules(a.study.folder_name, a.folder, a.every)

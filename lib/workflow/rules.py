@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from lib.base.errors import BadInput, shown
 from lib.base.files import json_text, write_atomically
 from lib.params.run import dump_params
 from lib.workflow.done import KEPT, lost_outputs, read_done, table_path
@@ -27,6 +28,7 @@ def write_rules(title: str, folder: Path, every: list[Target]) -> Path:
     dones = [make_word(target.done) for target in every]
     lines = [
         f"# The grid of {title} as make rules; written anew by every make.",
+        "equals := =",
         ".PHONY: all",
         f"all: {' '.join(dones)}",
         f".PRECIOUS: {' '.join(dones)}",  # written last, whole: an interrupt of a later stage deletes none
@@ -85,7 +87,19 @@ def discard(target: Target) -> None:
 
 def make_word(path: Path) -> str:
     """A path as make reads it in a rule."""
-    return re.sub(r"([ #:\\])", r"\\\1", str(path)).replace("$", "$$")
+    # An equals sign as it stands would make an assignment of the rule.
+    return re.sub(r"([ #:])", r"\\\1", str(path)).replace("$", "$$").replace("=", "$(equals)")
+
+
+def refuse_place(folder: Path) -> None:
+    """Raise BadInput for a folder that no rule of make can name."""
+    found = re.search(r"^~|[;|\\]|[^ -~\u00a1-\ud7ff\ue000-\U0010ffff]", str(folder))
+    if found:
+        where = "at the beginning of" if found[0] == "~" else "in"
+        raise BadInput(
+            f"{shown(str(folder))}: make cannot have {found[0]!r} {where} a path; name another place for the "
+            "results with OUTPUTS="
+        )
 
 
 def write_if_changed(path: Path, text: str) -> None:

@@ -193,6 +193,7 @@ def execute_notebook(
         "BACKBONE_PROGRESS": "lines",
         MADE_BY_MAKE: stage,
         "IPYTHONDIR": str(scratch),  # nobody's start-up files
+        "PYTHONSTARTUP": "",
         "PYTHONPATH": str(provenance.ROOT),
     }
     echo = _ProgressOnly(sys.stdout, run.name)
@@ -200,7 +201,7 @@ def execute_notebook(
         with _environment(environment), _quiet(), signals_as_one_interrupt():
             papermill.execute_notebook(
                 notebook,
-                str(part),
+                str(part).replace("{", "{{").replace("}", "}}"),  # papermill takes it for a format
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=False,

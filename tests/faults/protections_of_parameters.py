@@ -198,7 +198,7 @@ PROTECTIONS = [
     Protection(
         "what no member has is unknown, and not left out",
         "lib/params/study.py",
-        "or all(name not in names_of(other, section) for other in members(section).values())",
+        "or name not in dotted_names(Params)",
         "or False",
         f"{BY_SENTENCE}[misspelt in params]",
     ),

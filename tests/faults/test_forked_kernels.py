@@ -175,7 +175,11 @@ with waiting_kernels(2, ["import numpy"]) as kernels:
 def test_forked_kernels_draw_their_own_random_numbers():
     """Those of a notebook that sets no seed; and all kernels order sets alike."""
     said = subprocess.run(
-        [sys.executable, "-c", NUMBERS], cwd=ROOT, env=clean_environment(**ENVIRONMENT), capture_output=True, text=True
+        [sys.executable, "-c", NUMBERS],
+        cwd=ROOT,
+        env=clean_environment(**ENVIRONMENT),
+        capture_output=True,
+        text=True,
     )
     lines = [line.split() for line in said.stdout.splitlines()]
     assert len(lines) == 2, said.stderr

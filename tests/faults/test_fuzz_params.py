@@ -258,6 +258,7 @@ def test_make_refuses_in_one_line(content, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+BRANCH = "snapshots: [400], steps: 20, warmup: 2, eval_every: 4"
 # Each of these was once taken for something else, or never ended.
 ONCE = {
     "twice by name": (
@@ -311,13 +312,11 @@ ONCE = {
     ),
     "no notebook": ("axes: {seed: [1]}\nstages: {02_pc: {}}", "there is no notebook 02_pc"),
     "parameter of a branch": (
-        "axes: {seed: [1]}\nbranches: {b: {name: x, snapshots: [400], vary: {optim.lrr: [1.0]}, steps: 20, warmup: 2, "
-        "eval_every: 4}}",
+        f"axes: {{seed: [1]}}\nbranches: {{b: {{name: x, vary: {{optim.lrr: [1.0]}}, {BRANCH}}}}}",
         "branches.b sets optim.lrr, no parameter (did you mean optim.lr?)",
     ),
     "folder of a branch": (
-        "axes: {seed: [1]}\nbranches: {b: {name: a/b, snapshots: [400], vary: {seed: [1]}, steps: 20, warmup: 2, "
-        "eval_every: 4}}",
+        f"axes: {{seed: [1]}}\nbranches: {{b: {{name: a/b, vary: {{seed: [1]}}, {BRANCH}}}}}",
         "branches.b: 'a/b' is no name for a folder",
     ),
 }

@@ -43,14 +43,11 @@ def names(folder: Path) -> list[str]:
 
 
 def copied_tree(home: Path) -> Path:
-    """The package without its history and results, for tests that write into paper/build.
-
-    The study `tiny` has the paper of beta2 there.
-    """
-    for name in ("lib", "notebooks", "params", "paper"):
+    """The package without its history and results; in it the tiny study has a paper of its own."""
+    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
-    shutil.copy(ROOT / "Makefile", home)
     shutil.copytree(home / "paper" / "beta2", home / "paper" / "tiny")
+    shutil.copy(ROOT / "Makefile", home)
     return home
 
 

@@ -5,9 +5,10 @@ import pytest
 from lib.base.errors import BadInput
 from lib.params.run import validate
 from lib.params.study import load_study
-from lib.report.claims import FAILS, HOLDS, OPEN, Claim, judge, load_claims
-from lib.report.results import collect
-from lib.report.summary import write_summary
+from lib.report.claims import FAILS, HOLDS, OPEN, judge
+from lib.report.claims_file import Claim, load_claims
+from lib.report.reader import collect
+from lib.report.summary import verdicts_of, write_summary
 from tests.study_folder import smoke_study, write, write_reheat, write_study
 
 FALLING = {0.99: 72.0, 0.95: 71.0, 0.90: 68.0, 0.80: 64.0}
@@ -39,7 +40,7 @@ def monotone(direction, quantity="G2.pc1", part="observed"):
 
 
 def within(**bounds):
-    return {"kind": "within", "quantity": "G2.pc1", **bounds}
+    return {"kind": "within", "quantity": "G2.pc1"} | bounds
 
 
 class TestMonotone:
@@ -67,7 +68,7 @@ class TestMonotone:
         assert verdict(results, monotone("falls")).verdict == HOLDS
 
     def test_the_run_that_diverged_is_not_part_of_it(self, results):
-        assert [f.beta2 for f in verdict(results, monotone("falls")).figures] == [0.99, 0.95, 0.90, 0.80]
+        assert [f.level for f in verdict(results, monotone("falls")).figures] == [0.99, 0.95, 0.90, 0.80]
 
     def test_a_missing_run_leaves_it_open(self, study, tmp_path):
         results = collect(study, write_study(tmp_path, study, pc1=FALLING, skip=(0.90,)))
@@ -160,14 +161,14 @@ class TestOthers:
 class TestFile:
     def test_every_claim_gets_a_verdict_from_data(self, study, tmp_path):
         folder = write_study(tmp_path, study)
-        for beta2 in study.reheat.beta2:
+        for beta2 in (0.95, 0.80):
             write_reheat(folder, study, beta2, 0.3)
-        verdicts = judge(load_claims(), collect(study, folder))
+        verdicts = verdicts_of(collect(study, folder))
         assert len(verdicts) >= 15
         assert all(v.verdict in (HOLDS, FAILS, OPEN) and v.why for v in verdicts)
 
     def test_every_claim_survives_an_empty_folder(self, study, tmp_path):
-        verdicts = judge(load_claims(), collect(study, tmp_path))
+        verdicts = verdicts_of(collect(study, tmp_path))
         assert {v.verdict for v in verdicts} == {OPEN}
         assert not any(v.tested for v in verdicts)
 
@@ -179,6 +180,11 @@ class TestFile:
         assert [f["value"] for f in found["figures"]] == list(FALLING.values())
         assert data["profile"] == "smoke"
         assert data["order"] == [0.99, 0.95, 0.90, 0.80]
+
+    def test_a_misspelt_quantity_gets_a_sentence(self, study, tmp_path):
+        results = collect(study, write_study(tmp_path, study))
+        with pytest.raises(BadInput, match=r"unknown quantity 'p_oof.best'.*did you mean p_ood.best"):
+            verdict(results, within(low=0.0, quantity="p_oof.best"))
 
     @pytest.mark.parametrize(
         ("change", "expected"),
@@ -196,6 +202,7 @@ class TestFile:
     def test_an_id_twice_is_refused(self, tmp_path):
         path = tmp_path / "claims.yaml"
         one = claim(within(low=1.0)).model_dump(mode="json")
-        write(path, {"claims": [one, one]})
+        axis = {"parameter": "optim.beta2", "name": "beta2", "symbol": "β₂"}
+        write(path, {"axis": axis, "claims": [one, one]})
         with pytest.raises(BadInput, match="two claims have the id a-claim"):
             load_claims(path)

@@ -1,6 +1,7 @@
 """The paper's figures: drawn from a complete study and from what is left of one, the same bytes every time."""
 
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 
 import matplotlib.pyplot as plt
@@ -12,10 +13,14 @@ from matplotlib.colors import to_rgb
 from lib.geometry.backbone import decompose
 from lib.geometry.null import noise_adam
 from lib.geometry.presets import PRESETS, fit, preset_steps
-from lib.report.figures import ordered_palette, save
+from lib.report import figures as common
+from lib.report.figures import drawings, make_figures
 from lib.report.panels import curve, envelope
-from lib.report.paper_figures import FIGURES, comparable, make_figures
-from lib.report.rundata import groups, load_analysis, load_runs, source
+from lib.report.paper_folder import PAPERS
+from lib.report.published import Published, comparable, load_published
+from lib.report.reader import collect, load_analysis
+from lib.report.style import ordered_palette, write
+from paper.beta2.figures import FIGURES, reheats
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
 
 GEOMETRY = {"backbone", "spectrum", "beta2_summary", "alignment", "phases"}
@@ -29,8 +34,8 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(built):
-    return load_runs(*built)
+def results(built):
+    return collect(*built)
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +51,8 @@ def copy(built, tmp_path):
     return study, shutil.copytree(folder, tmp_path / "copy")
 
 
-def drawn(name, runs, published=None):
-    return FIGURES[name](runs, HALF, comparable("laptop") if published is None else published)
+def drawn(name, results):
+    return next(drawing for drawing in FIGURES if drawing.name == name).draw(results)
 
 
 def texts(figure):
@@ -58,7 +63,7 @@ def texts(figure):
 
 @pytest.fixture(scope="module")
 def written(built):
-    assert {path.stem for path in make_figures(*built)} == NAMES
+    assert {path.stem for path in make_figures(collect(*built))} == NAMES
     assert not plt.get_fignums()
     return built
 
@@ -74,9 +79,8 @@ def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
 
 
 def test_same_inputs_give_the_same_bytes(written, tmp_path):
-    study, folder = written
-    runs = load_runs(study, folder)
-    save(drawn("reheat", runs), tmp_path, "reheat", source(study, runs), pdf=True)
+    folder, results = written[1], collect(*written)
+    write(drawn("reheat", results), tmp_path / "figures", "reheat", results.source, pdf=True)
     for name in ("reheat.pdf", "reheat.png"):
         assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
 
@@ -101,9 +105,9 @@ def test_anything_can_be_missing(copy, name, every):
     for run in study.runs if every else study.runs[1:2]:
         path = folder / run.name / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    runs = load_runs(study, folder)
+    results = collect(study, folder)
     for figure in FILES[name]:
-        drawn(figure, runs)
+        drawn(figure, results)
 
 
 @pytest.mark.parametrize("content", ["{", '{"points": [null]}'])
@@ -111,66 +115,77 @@ def test_a_damaged_file_is_a_missing_one(copy, content):
     study, folder = copy
     for path in (folder / study.runs[1].name / "analysis").glob("*.json"):
         path.write_text(content)
-    runs = load_runs(study, folder)
+    results = collect(study, folder)
     for figure in FIGURES:
-        drawn(figure, runs)
+        figure.draw(results)
 
 
 def test_without_runs_every_panel_says_that_there_are_no_data(built, tmp_path):
-    assert load_runs(built[0], tmp_path) == []
-    for name in FIGURES:
-        figure = drawn(name, [])
-        assert "no data" in texts(figure), name
+    nothing = collect(built[0], tmp_path)
+    assert nothing.present == []
+    for drawing in FIGURES:
+        figure = drawing.draw(nothing)
+        assert "no data" in texts(figure), drawing.name
         figure.canvas.draw()
 
 
-def test_only_diverged_runs_are_drawn_as_such(runs):
-    diverged = [run for run in runs if run.diverged]
-    for name in FIGURES:
-        drawn(name, diverged).canvas.draw()
+def test_only_diverged_runs_are_drawn_as_such(results):
+    diverged = replace(results, runs=tuple(run for run in results.runs if run.diverged))
+    for drawing in FIGURES:
+        drawing.draw(diverged).canvas.draw()
 
 
-def test_a_diverged_run_is_named_and_squashes_nothing(runs):
-    figure = drawn("probe", runs)
+def test_a_diverged_run_is_named_and_squashes_nothing(results):
+    figure = drawn("probe", results)
     loss = figure.axes[2]
-    steady = max(run.evaluated("val_loss").max() for run in runs if not run.diverged)
+    steady = max(run.evaluated("val_loss").max() for run in results.runs if not run.diverged)
     assert loss.get_ylim()[1] < 1.2 * steady
     assert any(f"diverged at step {DIVERGED_AT}" in text for text in texts(figure))
-    assert any("diverged" in text for text in texts(drawn("backbone", runs)))
+    assert any("diverged" in text for text in texts(drawn("backbone", results)))
 
 
 @pytest.mark.parametrize("name", sorted(GEOMETRY))
-def test_no_geometry_without_its_null(runs, name):
-    bands = [c for ax in drawn(name, runs).axes for c in ax.collections if isinstance(c, FillBetweenPolyCollection)]
+def test_no_geometry_without_its_null(results, name):
+    bands = [
+        c for ax in drawn(name, results).axes for c in ax.collections if isinstance(c, FillBetweenPolyCollection)
+    ]
     assert bands
 
 
-def test_published_values_are_open_markers(runs):
-    figure = drawn("beta2_summary", runs, {"G1.pc1": {0.95: 68.4, 0.5: 1.0}})
+def published(results, quantity, levels):
+    """The results beside other published numbers."""
+    entry = {"source": "s", "name": "n", "digits": 1, "levels": levels}
+    return replace(results, published=Published(sources={"s": "t"}, quantities={quantity: entry}))
+
+
+def test_published_values_are_open_markers(results):
+    figure = drawn("beta2_summary", published(results, "G1.pc1", {"0.95": 68.4, "0.5": 1.0}))
     lines = [line for ax in figure.axes for line in ax.lines if line.get_label() == "published"]
     assert len(lines) == 1
     assert lines[0].get_markerfacecolor() == "none"
     assert lines[0].get_ydata() == [68.4]
-    far = drawn("beta2_summary", runs, {"G1.drift": {0.99: 1.0, 0.95: 1.1, 0.90: 1.2, 0.0: 2e5}})
+    levels = {"0.99": 1.0, "0.95": 1.1, "0.90": 1.2, "0.0": 2e5}
+    far = drawn("beta2_summary", published(results, "G1.k95", levels))
     assert "published at 0: 2e+05" in texts(far)
 
 
 def test_a_drift_is_comparable_at_the_published_size_only():
-    assert "G1.pc1" in comparable("laptop") and "G1.drift" not in comparable("laptop")
-    assert comparable("paper")["G1.drift"][0.95] > 0
+    known = load_published(PAPERS / "beta2" / "published.yaml")
+    assert "G1.pc1" in comparable(known, "laptop") and "G1.drift" not in comparable(known, "laptop")
+    assert comparable(known, "paper")["G1.drift"]["0.95"] > 0
 
 
 @pytest.mark.parametrize("name", [n for n in MEASURED if n != "U1"])
-def test_arrays_are_drawn_at_their_own_steps(runs, name):
-    run = next(run for run in runs if run.beta2 == 0.95)
+def test_arrays_are_drawn_at_their_own_steps(results, name):
+    run = results.run_at(0.95)
     quantity = {"G": "a", "U": "cosines", "R": "cosines", "P": "A_E"}[name[0]]
-    steps, values = curve(run, "observed", name, quantity, HALF)
+    steps, values = curve(results, run, "observed", name, quantity)
     assert len(steps) == len(values) == len(run.array("observed", f"{name}.{quantity}")) > 3
     assert (np.diff(steps) > 0).all()
 
 
-def test_steps_of_a_backbone_are_those_of_its_decomposition(runs):
-    run = next(run for run in runs if run.beta2 == 0.95)
+def test_steps_of_a_backbone_are_those_of_its_decomposition(results):
+    run = results.run_at(0.95)
     steps = np.array(run.backbone["steps"])
     digest = noise_adam(steps, np.full(steps[-1], 1e-3), 0.5, size=20)
     for name in ("G0", "G1", "G2", "G3"):
@@ -191,8 +206,8 @@ def test_the_palette_runs_from_dark_to_light(count):
     assert len(luminance) == count and luminance == sorted(luminance)
 
 
-def test_runs_are_grouped_by_all_but_the_seed(runs, built):
-    assert list(groups(runs)) == [f"β₂ = {value}" for value in ("0.99", "0.95", "0.9", "0.8", "0")]
+def test_runs_are_grouped_by_all_but_the_seed(results, built):
+    assert list(results.groups()) == [f"β₂ = {value}" for value in ("0.99", "0.95", "0.9", "0.8", "0")]
     study, folder = built
     assert set(load_analysis(folder / study.runs[1].name)) == {
         "backbone",
@@ -201,3 +216,28 @@ def test_runs_are_grouped_by_all_but_the_seed(runs, built):
         "reheat",
     }
     assert load_analysis(folder / "no such run") == {}
+
+
+def test_a_study_without_a_paper_has_the_figures_that_every_study_can_have(results, tmp_path):
+    plain = replace(results, paper=replace(results.paper, folder=tmp_path / "nothing"), folder=tmp_path)
+    assert drawings(plain) == common.FIGURES
+    assert {path.stem for path in make_figures(plain)} == {drawing.name for drawing in common.FIGURES}
+
+
+def test_every_figure_has_one_name_and_a_caption():
+    for listed in (FIGURES, common.FIGURES):
+        assert len({drawing.name for drawing in listed}) == len(listed)
+        assert all(drawing.caption.endswith(".") for drawing in listed)
+        assert sum(drawing.headline for drawing in listed) == 1
+
+
+def test_displacements_of_reheats_keep_their_signs():
+    """A reheat that moves back along the backbone, and a null that does, are drawn below zero."""
+    common = {"steps": [0, 20], "p_ood": [0.1, 0.2], "across": 3.0, "null_across": 2.5}
+    moved = ((1e-3, 2.0, -0.5), (6e-4, -1.5, 0.25))
+    conditions = [{"ckpt_step": 40, "lr": lr, "along": a, "null_along": n, **common} for lr, a, n in moved]
+    panel = reheats(conditions).axes[1]
+    heights = [bar.get_height() for bar in panel.patches]
+    assert heights == [2.0, -1.5, 3.0, 3.0]
+    nulls = [points.get_offsets()[:, 1].tolist() for points in panel.collections]
+    assert nulls == [[-0.5, 0.25], [2.5, 2.5]]

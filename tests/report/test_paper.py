@@ -1,14 +1,16 @@
-import re
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from lib.base.errors import BadInput
-from lib.report.claims import load_claims
-from lib.report.numbers import notebook_link, repository
-from lib.report.paper import FIGURES, PAPER, arxiv_tarball, build_paper, compile_paper, find_fault, prepare
-from lib.report.tex import check_used, macros, number, tex
+from lib.report.numbers import COMMON, common_numbers, notebook_link, repository, spare_macros
+from lib.report.paper import arxiv_tarball, build_paper, compile_paper, find_fault, prepare
+from lib.report.paper_folder import PaperFolder
+from lib.report.reader import collect
+from lib.report.summary import verdicts_of
+from lib.report.tex import captions, check_used, macros, number, tex
 from tests.study_folder import smoke_study, write_reheat, write_study
 
 LATEX = (shutil.which("latexmk") and shutil.which("pdflatex")) or shutil.which("tectonic")
@@ -23,16 +25,31 @@ def study():
 @pytest.fixture(scope="module")
 def folder(study, tmp_path_factory):
     folder = write_study(tmp_path_factory.mktemp("study"), study)
-    for beta2 in study.reheat.beta2:
+    for beta2 in (0.95, 0.80):
         write_reheat(folder, study, beta2, 0.3, along=1.0)
     return folder
 
 
 @pytest.fixture(scope="module")
 def built(study, folder, tmp_path_factory):
-    build = tmp_path_factory.mktemp("paper") / "build"
-    build_paper(study, folder, build)
-    return build
+    home = tmp_path_factory.mktemp("paper")
+    build_paper(collect(study, folder), home / "build", home / "beta2.pdf")
+    return home / "build"
+
+
+@pytest.fixture
+def spoilt(study, folder, tmp_path):
+    """A function that gives the study's results with other words in its paper."""
+
+    def with_words(words):
+        results = collect(study, folder)
+        source = tmp_path / "beta2"
+        shutil.copytree(results.paper.folder, source)
+        text = (source / "paper.tex").read_text()
+        (source / "paper.tex").write_text(text.replace(r"\begin{document}", r"\begin{document}" + words))
+        return replace(results, paper=PaperFolder(source))
+
+    return with_words
 
 
 class TestTex:
@@ -86,51 +103,62 @@ class TestMacros:
             ("% \\resPc\n\\input{tables/a}", r"the macro \\resPc is defined and never used"),
             (r"50\% \resPc \input{tables/a}", None),
             (r"\resPc", "the table tables/a is defined and never used"),
+            (r"\resPc \input{tables/a}\studyfigure{b}", "the figure b is used and nobody defines it"),
             (r"\resPc \input{tables/a}\input{tables/b}", "the table tables/b is used and nobody defines it"),
         ],
     )
     def test_used_and_defined_are_the_same(self, text, sentence):
         if sentence is None:
-            check_used(text, ["resPc"], ["a"], "p.tex")
+            check_used(text, ["resPc"], ["a"], [], "p.tex")
         else:
             with pytest.raises(BadInput, match=sentence):
-                check_used(text, ["resPc"], ["a"], "p.tex")
+                check_used(text, ["resPc"], ["a"], [], "p.tex")
 
-    def test_the_paper_uses_every_claim_and_figure(self):
-        text = (PAPER / "paper.tex").read_text()
-        assert sorted(re.findall(r"\\studyfigure\{(\w+)\}", text)) == sorted(FIGURES)
-        for claim in load_claims():
-            assert r"\claim" + "".join(w.capitalize() for w in claim.id.split("-")) in text
+    def test_a_figure_without_a_place_in_the_text(self):
+        with pytest.raises(BadInput, match="the figure b is defined and never used"):
+            check_used(r"\studyfigure{a}", [], [], ["a", "b"], "p.tex")
+
+    def test_what_every_paper_has_may_go_unused_and_what_it_says_itself_may_not(self, study, folder):
+        verdicts = verdicts_of(collect(study, folder))
+        spare = spare_macros({"saidZeroDiverges"}, verdicts)
+        assert {"resHolds", "claimZeroDiverges", "saidZeroDiverges"} <= spare
+        assert not {"claimLossRises", "resPc"} & spare
+        check_used(r"\resPc", ["resPc", "resHolds"], [], [], "p.tex", spare)
+
+    def test_a_caption_is_the_one_of_the_report(self):
+        made = captions([("a_b", "p_ood against β₂, k95")])
+        assert made == r"\studycaption{a_b}{$p_{\mathrm{ood}}$ against $\beta_2$, $k_{95}$}" + "\n"
 
 
 class TestPrepare:
-    def test_a_macro_that_nobody_defines_stops_it(self, study, folder, tmp_path):
-        source = tmp_path / "source"
-        shutil.copytree(PAPER, source, ignore=shutil.ignore_patterns("build"))
-        text = (source / "paper.tex").read_text()
-        (source / "paper.tex").write_text(text.replace(r"\begin{document}", r"\begin{document}\resNothing"))
+    def test_a_macro_that_nobody_defines_stops_it(self, spoilt, tmp_path):
         with pytest.raises(BadInput, match="resNothing is used and nobody defines it"):
-            prepare(study, folder, tmp_path / "build", source)
+            prepare(spoilt(r"\resNothing"), tmp_path / "build")
         assert not (tmp_path / "build").exists()
 
     def test_old_tables_and_figures_do_not_stay(self, study, folder, tmp_path):
         for old in ("tables/old.tex", "figures/probe.pdf"):
             (tmp_path / old).parent.mkdir()
             (tmp_path / old).write_text("old")
-        prepare(study, folder, tmp_path)
+        prepare(collect(study, folder), tmp_path)
         assert not (tmp_path / "tables" / "old.tex").exists()
         assert not (tmp_path / "figures").exists()
 
     def test_the_same_inputs_give_the_same_bytes(self, study, folder, tmp_path):
         for name in ("a", "b"):
-            prepare(study, folder, tmp_path / name)
+            prepare(collect(study, folder), tmp_path / name)
         for path in sorted((tmp_path / "a").rglob("*")):
             if path.is_file():
                 assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
+    def test_the_list_of_common_numbers_is_complete(self, study, folder):
+        assert (
+            tuple(common_numbers(collect(study, folder), [], "notebooks/06_figures.py", lambda run: {})) == COMMON
+        )
+
     def test_links_carry_no_credentials(self):
         assert "@" not in repository()
-        assert notebook_link("06_figures", "abc").startswith(r"\href{")
+        assert notebook_link("notebooks/06_figures.py", "abc").startswith(r"\href{")
 
 
 class TestLog:
@@ -165,35 +193,34 @@ class TestLatex:
 
     @needs_latex
     def test_the_paper_builds(self, built):
-        assert (built / "paper.pdf").read_bytes().startswith(b"%PDF")
-        assert "The figure" in (built / "paper.tex").read_text()
+        assert (built.parent / "beta2.pdf").read_bytes().startswith(b"%PDF")
+        assert "is missing: this study did not make it" in (built / "style.sty").read_text()
 
     @needs_latex
     def test_the_paper_builds_with_nothing_there(self, study, tmp_path):
-        assert build_paper(study, tmp_path / "study", tmp_path / "build").exists()
+        assert build_paper(collect(study, tmp_path / "study"), tmp_path / "build", tmp_path / "beta2.pdf").exists()
         assert "is missing" in (tmp_path / "build" / "numbers.tex").read_text()
 
     @needs_latex
-    def test_a_failure_is_one_sentence_and_leaves_no_old_paper(self, study, folder, tmp_path):
-        source = tmp_path / "source"
-        shutil.copytree(PAPER, source, ignore=shutil.ignore_patterns("build"))
-        text = (source / "paper.tex").read_text()
-        (source / "paper.tex").write_text(text.replace(r"\begin{document}", r"\begin{document}\nonsense"))
-        (tmp_path / "build").mkdir()
-        (tmp_path / "build" / "paper.pdf").write_text("old")
+    def test_a_failure_is_one_sentence_and_leaves_no_old_paper(self, spoilt, tmp_path):
+        pdf = tmp_path / "beta2.pdf"
+        pdf.write_text("old")
         with pytest.raises(BadInput, match=r"paper.tex line \d+: Undefined control sequence"):
-            build_paper(study, folder, tmp_path / "build", source)
-        assert not (tmp_path / "build" / "paper.pdf").exists()
+            build_paper(spoilt(r"\nonsense"), tmp_path / "build", pdf)
+        assert not pdf.exists()
 
     @needs_latex
     def test_arxiv_gets_all_and_the_same_bytes(self, built):
-        first = arxiv_tarball(built).read_bytes()
-        assert arxiv_tarball(built).read_bytes() == first
-        with tarfile.open(built / "arxiv.tar.gz") as tar:
+        target = built.parent / "beta2-arxiv.tar.gz"
+        first = arxiv_tarball(built, target).read_bytes()
+        assert arxiv_tarball(built, target).read_bytes() == first
+        with tarfile.open(target) as tar:
             names = tar.getnames()
-        assert {"paper.tex", "paper.bbl", "numbers.tex", "tables/claims.tex"} <= set(names)
+        assert {"paper.tex", "style.sty", "captions.tex", "paper.bbl", "numbers.tex", "tables/claims.tex"} <= set(
+            names
+        )
         assert not any(name.startswith("/") for name in names)
 
     def test_arxiv_before_the_paper_is_refused(self, tmp_path):
         with pytest.raises(BadInput, match="no finished paper"):
-            arxiv_tarball(tmp_path)
+            arxiv_tarball(tmp_path, tmp_path / "arxiv.tar.gz")

@@ -5,13 +5,17 @@ import json
 import pytest
 
 from lib.base.errors import BadInput
-from lib.params.run import format_beta2
 from lib.params.study import load_study
+from lib.report.axis import level_text
+from lib.report.paper_folder import PAPERS
 from lib.report.published import load_published
-from lib.report.results import OBSERVED_ONLY, collect, preset_steps
-from lib.report.summary import reheat_summary, table_beta2, write_summary
-from lib.report.tables import tables
+from lib.report.quantities import preset_steps
+from lib.report.reader import collect
+from lib.report.summary import csv_of_runs, write_summary
+from paper.beta2.tables import REFERENCE_COLUMNS, reheat_summary, tables
 from tests.study_folder import smoke_study, write, write_reheat, write_study
+
+PUBLISHED = PAPERS / "beta2" / "published.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def folder(tmp_path, study):
 
 
 def run_at(results, beta2):
-    return next(run for run in results.runs if run.beta2 == beta2)
+    return results.run_at(beta2)
 
 
 class TestQuantities:
@@ -45,7 +49,7 @@ class TestQuantities:
     def test_accuracy_has_its_binomial_error(self, study, folder):
         found = collect(study, folder).at(0.95, "p_ood.best")
         assert found.value == 0.9
-        assert found.error == pytest.approx((0.9 * 0.1 / study.runs[0].params.probe.eval_examples) ** 0.5)
+        assert found.error == pytest.approx((0.9 * 0.1 / study.runs[0].params.task.probe.eval_examples) ** 0.5)
 
     def test_a_run_that_stopped_early_has_no_geometry_but_its_best_accuracy(self, study, folder):
         results = collect(study, folder)
@@ -111,7 +115,7 @@ class TestQuantities:
 
 class TestSummary:
     def test_table_has_the_reference_columns_and_ascends(self, study, folder):
-        rows = list(csv.DictReader(io.StringIO(table_beta2(collect(study, folder)))))
+        rows = list(csv.DictReader(io.StringIO(csv_of_runs(collect(study, folder), REFERENCE_COLUMNS))))
         assert list(rows[0])[:8] == [
             *("beta2", "final_val", "best_p_ood", "PC1", "k95", "k99"),
             *("drift_600_2000", "mean_update_align"),
@@ -124,11 +128,11 @@ class TestSummary:
     def test_reheat_summary_has_the_reference_keys(self, study, folder):
         write_reheat(folder, study, 0.80, 0.1)
         summary = reheat_summary(collect(study, folder))
-        step = study.reheat.snapshots[0]
-        entry = summary[f"b2_{format_beta2(0.80)}_ckpt_{step}"]
+        step = study.branches["reheat"].snapshots[0]
+        entry = summary[f"b2_{level_text(0.80)}_ckpt_{step}"]
         assert {"beta2", "ckpt_step", "lr_runs"} <= set(entry)
         assert {"lr", "final_p_ood", "final_val_loss", "best_p_ood", "n_steps"} <= set(entry["lr_runs"][0])
-        assert len(entry["lr_runs"]) == len(study.reheat.lr)
+        assert len(entry["lr_runs"]) == len(study.branches["reheat"].points())
 
     def test_everything_is_written_and_the_same_again(self, study, folder):
         first = {name: path.read_bytes() for name, path in write_summary(collect(study, folder)).items()}
@@ -147,14 +151,14 @@ class TestPublished:
             results.at(0.95, name)
 
     def test_figures_of_the_reference(self):
-        published = load_published()
+        published = load_published(PUBLISHED)
         assert published.at("G2.pc1", 0.95) == pytest.approx(68.34, abs=0.01)
         assert published.at("val.final", 0.0) == 1.154e8
         assert published.at("nothing", 0.95) is None
-        assert published.reheated(0.95, 4000).gain == 0.2
+        assert published.branched("reheating", 0.95, 4000).values["gain"] == 0.2
 
     def test_what_is_void_or_in_conflict_says_why(self):
-        entries = load_published().quantities.values()
+        entries = load_published(PUBLISHED).quantities.values()
         assert {e.status for e in entries} == {"sound", "conflict", "void"}
         assert all(e.why for e in entries if e.status != "sound")
 
@@ -168,9 +172,9 @@ class TestPublished:
     )
     def test_mistakes_get_a_sentence(self, tmp_path, given, expected):
         path = tmp_path / "published.yaml"
-        head = "reference: r\nsources: {a: b}\nreheat: []\nfaults: []\n"
+        head = "reference: r\nsources: {a: b}\n"
         head += "quantities:\n  G1.pc1:\n    name: n\n    digits: 1\n"
-        path.write_text(f'{head}    beta2: {{"0.95": 1.0}}\n    {given}\n')
+        path.write_text(f'{head}    levels: {{"0.95": 1.0}}\n    {given}\n')
         with pytest.raises(BadInput, match=expected):
             load_published(path)
 
@@ -197,6 +201,7 @@ class TestTables:
                 assert "nan" not in text and "None" not in text
 
     def test_observed_only_quantities_have_no_null_column(self, study, folder):
-        made = tables(collect(study, folder), [])["training"]
-        assert "val" in OBSERVED_ONLY
+        results = collect(study, folder)
+        assert not results.lookup("val.final").null
+        made = tables(results, [])["training"]
         assert "null" not in made

@@ -9,12 +9,12 @@ from urllib.parse import unquote
 import pytest
 
 from lib.base.files import ROOT
-from lib.report.figures import save
 from lib.report.mathml import mathml, styled_letter
 from lib.report.page import markdown
-from lib.report.paper_figures import FIGURES
-from lib.report.rundata import load_runs
+from lib.report.reader import collect
 from lib.report.site import build_report
+from lib.report.style import write
+from paper.beta2.figures import beta2_summary
 from tests.browser import Browser
 from tests.synthetic_study import build_study
 
@@ -41,8 +41,9 @@ class Links(HTMLParser):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     study, folder = build_study(tmp_path_factory.mktemp("study"))
-    save(FIGURES["beta2_summary"](load_runs(study, folder), 1, {}), folder / "summary", "beta2_summary")
-    build_report(study, folder)
+    results = collect(study, folder)
+    write(beta2_summary(results), folder / "summary" / "figures", "beta2_summary")
+    build_report(results)
     return study, folder
 
 
@@ -82,7 +83,7 @@ def test_the_index_shows_claims_runs_and_figures(built):
 
 def test_the_same_study_gives_the_same_report(copy):
     before = {path: path.read_bytes() for path in pages(copy[1])}
-    build_report(*copy)
+    build_report(collect(*copy))
     assert {path: path.read_bytes() for path in pages(copy[1])} == before
 
 
@@ -103,7 +104,7 @@ def test_anything_of_a_run_can_be_missing(copy, name):
     study, folder = copy
     path = folder / study.runs[1].name / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    text = build_report(study, folder).read_text()
+    text = build_report(collect(study, folder)).read_text()
     assert ("not run" in text) == (name == "")
     assert text.count('class="card"') == len(study.runs) - (name == "")
     if name.startswith("notebooks"):
@@ -113,12 +114,12 @@ def test_anything_of_a_run_can_be_missing(copy, name):
 def test_a_missing_summary_is_said(copy):
     study, folder = copy
     shutil.rmtree(folder / "summary")
-    text = build_report(study, folder).read_text()
+    text = build_report(collect(study, folder)).read_text()
     assert "summary/claims.json is missing" in text and "figure beta2_summary is missing" in text
 
 
 def test_a_study_without_runs_has_a_report(built, tmp_path):
-    text = build_report(built[0], tmp_path).read_text()
+    text = build_report(collect(built[0], tmp_path)).read_text()
     assert text.count("not run") == len(built[0].runs)
 
 
@@ -128,7 +129,7 @@ def test_failed_and_unreadable_notebooks_are_marked(copy):
     shutil.copy(home / "02_pca.ipynb", home / "02_pca.failed.ipynb")
     (home / "01_train.ipynb").write_text("[]")
     (home / ".03_fisher.part.ipynb").write_text("a run under way")
-    text = build_report(study, folder).read_text()
+    text = build_report(collect(study, folder)).read_text()
     assert text.count('<span class="failed">failed</span>') == 2
     page = folder / "report" / "notebooks" / home.parent.name / "01_train.html"
     assert "is not a readable notebook" in page.read_text()
@@ -142,7 +143,7 @@ def test_the_study_notebook_is_linked(copy):
     shutil.copy(
         folder / study.runs[0].name / "notebooks" / "01_train.ipynb", folder / "notebooks" / "06_figures.ipynb"
     )
-    assert "notebooks/study/06_figures.html" in build_report(study, folder).read_text()
+    assert "notebooks/study/06_figures.html" in build_report(collect(study, folder)).read_text()
 
 
 def test_no_picture_comes_from_afar_and_no_script_runs(built):

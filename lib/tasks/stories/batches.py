@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from lib.params.run import Params
+from lib.tasks.draws import between, uniforms
 from lib.tasks.stories.corpus import Corpus, Split
 from lib.tasks.stories.probe import Probes
 from lib.tasks.stories.templates import TEMPLATES
@@ -34,17 +35,6 @@ class Batch:
     def digest(self) -> str:
         parts = (self.tokens, self.language, self.answer)
         return hashlib.blake2b(b"".join(np.ascontiguousarray(x) for x in parts), digest_size=8).hexdigest()
-
-
-def uniforms(seed: int, stream: int, index: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers in [0, 1) that depend on (seed, stream, index) alone."""
-    bits = np.random.Philox(key=[seed, stream], counter=[0, 0, 0, index])
-    return (bits.random_raw(int(np.prod(shape))) >> np.uint64(11)).reshape(shape) * 2.0**-53
-
-
-def between(u: np.ndarray, low: np.ndarray | int, high: np.ndarray | int) -> np.ndarray:
-    """Uniform integers in [low, high], both included."""
-    return low + np.floor(u * (np.asarray(high) - low + 1)).astype(np.int64)
 
 
 @lru_cache(maxsize=4)

@@ -145,7 +145,8 @@ def build_corpus(p: Params, corpora: Path) -> Corpus:
     folder = corpora / key
     if not folder.is_dir():
         corpora.mkdir(parents=True, exist_ok=True)
-        with (corpora / f"{key}.lock").open("w") as lock:
+        lock_file = os.open(corpora / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(lock_file) as lock:
             take(lock.fileno(), math.inf)
             if not folder.is_dir():
                 part = folder.with_name(folder.name + ".part")

@@ -25,6 +25,7 @@ from lib.tasks.stories.probe import EvalSet, Probes, build_probes, eval_sets
 
 # The reference's early stop: p_ood of at least this in so many evaluations in a row.
 SOLVED_ACCURACY, SOLVED_EVALUATIONS = 0.8, 5
+JUDGED = "val_loss"  # the score by which divergence is noticed
 
 Sequences = dict[str, Tensor]
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from lib.base.errors import BadInput
-from lib.report.claims import judge, load_claims
-from lib.report.results import collect
+from lib.report.reader import collect
+from lib.report.summary import verdicts_of
 from lib.workflow.pack import MANIFEST, pack, packed_arguments, unpack
 from tests.study_folder import smoke_study, write_reheat, write_study
 
@@ -27,7 +27,7 @@ def packed(tmp_path):
 
 
 def verdicts(study, folder):
-    return [v.record() for v in judge(load_claims(), collect(study, folder))]
+    return [v.record("beta2") for v in verdicts_of(collect(study, folder))]
 
 
 def test_verdicts_from_a_packed_study_are_those_of_its_folder(packed, tmp_path):

@@ -4,16 +4,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-
-from lib.base.errors import BadInput
-from lib.base.files import snapshot_path
-from lib.base.snapshots import open_snapshots
-from lib.base.tensors import write_snapshot
-from lib.geometry.backbone import pca
-from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
-from lib.geometry.gradients import alignment, gradient_gram, interference
-from lib.geometry.gram import digest
 from lib.measure.analysis import (
     adam_direction,
     analysis_batches,
@@ -26,6 +16,16 @@ from lib.measure.analysis import (
     weighted,
     whole_steps,
 )
+from safetensors.torch import load_file
+
+from lib.base.errors import BadInput
+from lib.base.files import snapshot_path
+from lib.base.snapshots import open_snapshots
+from lib.base.tensors import write_snapshot
+from lib.geometry.backbone import pca
+from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
+from lib.geometry.gradients import alignment, gradient_gram, interference
+from lib.geometry.gram import digest
 from lib.models.gpt import build_model
 from lib.optim.adamw import build_optimizer
 from lib.params.run import dump_params, run_hash

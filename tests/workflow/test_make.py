@@ -220,22 +220,28 @@ def test_help_is_the_default():
 
 def test_the_paper_says_what_a_failed_stage_left_out(tmp_path):
     """One notebook fails after it measured: the rest finishes, and the paper is told what not to rely on."""
-    from lib.report.numbers import numbers
-    from lib.report.results import collect
+    from lib.report.numbers import missing
+    from lib.report.reader import collect
     from lib.workflow.cli import make as bring_up_to_date
     from lib.workflow.rules import targets
+    from paper.beta2.numbers import wanted
 
     study_file = tmp_path / "one.yaml"
     study_file.write_text(STUDY.replace("tiny", "one").replace("[0.95, 0.0]", "[0.95]"))
     study = load_study(str(study_file), "smoke")
     folder = tmp_path / "outputs" / study.folder_name
+
+    def said():
+        results = collect(study, folder)
+        return missing(results, lambda run: wanted(results, run))
+
     in_the_way = folder / RUN / "figures" / "03_fisher_anisotropy.png"
     in_the_way.mkdir(parents=True)
-    assert bring_up_to_date(study, folder, targets(study, folder), None) == 1
+    arguments = {"study": str(study_file), "profile": "smoke", "overrides": ""}
+    assert bring_up_to_date(study, folder, targets(study, folder), arguments, runs_only=True) == 1
     assert (folder / RUN / "05_interference.done").is_file()
     assert not (folder / RUN / "03_fisher.done").exists()
-    said = dict(numbers(collect(study, folder), []))
-    assert "the curvature" in said["resMissing"]
+    assert "the curvature" in said()
     in_the_way.rmdir()
-    assert bring_up_to_date(study, folder, targets(study, folder), None) == 0
-    assert "the curvature" not in dict(numbers(collect(study, folder), []))["resMissing"]
+    assert bring_up_to_date(study, folder, targets(study, folder), arguments, runs_only=True) == 0
+    assert "the curvature" not in said()

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lib.measure.reheat import reheat
+from lib.measure.stages import curvature, fillers, gradients
 
 from lib.base.files import snapshot_path
 from lib.base.tensors import load_tensors
 from lib.geometry.presets import PRESETS, Backbone, measure
-from lib.measure.reheat import reheat
-from lib.measure.stages import curvature, fillers, gradients
 from lib.measure.trajectory import geometry, run_digest
 from lib.models.gpt import trunk_names
 from lib.params.run import load_params

@@ -1,0 +1,141 @@
+"""All studies together: which there are, making every one, and beginning a new one from one that is there."""
+
+import re
+import shutil
+from pathlib import Path
+
+from lib.base.errors import BadInput, nearest, shown
+from lib.base.files import ROOT, write_atomically
+from lib.params.study import NOTEBOOKS, PARAMS_FOLDER, load_study, read_study_file, study_names, study_path
+from lib.report.paper_folder import PAPERS, paper_folder
+from lib.train.records import read_record
+from lib.workflow.queue import asked, make
+from lib.workflow.status import table
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+TAKEN = ("build",)  # names of folders in paper/ that are no study's
+
+
+def studies_table(outputs: Path) -> str:
+    """Every study: its question, its size at each profile, and what there is of it in `outputs`."""
+    lines = []
+    for name in study_names():
+        file = read_study_file(study_path(name))
+        lines += [
+            f"{name}{'  (meant where no study is named)' if file.main else ''}",
+            f"    {_sentence(file.question)}",
+        ]
+        rows = [["profile", "runs", "steps", "stages", "paper", "state"]]
+        for profile in profiles_of(name):
+            study = load_study(name, profile)
+            paper = paper_folder(study)
+            steps = sorted({run.params.schedule.steps for run in study.runs})
+            rows.append(
+                [
+                    profile,
+                    str(len(study.runs)),
+                    "-".join(map(str, (steps[0], steps[-1])[: len(steps)])),
+                    str(sum(len(study.stages_of(run)) for run in study.runs)),
+                    "yes" if paper.has_text else "no",
+                    _state(outputs / study.folder_name, [run.name for run in study.runs]),
+                ]
+            )
+        lines += [f"    {line}" for line in table(rows).splitlines()]
+    return "\n".join(lines)
+
+
+def profiles_of(name: str) -> list[str]:
+    """The profiles of a study, its own or those of the study that it is laid over."""
+    file = read_study_file(study_path(name))
+    if file.params is None:
+        base = read_study_file(study_path(file.base or study_names()[0]))
+        return list((base.profiles or {}) | (file.profiles or {}))
+    return list(file.profiles or {})
+
+
+def _sentence(question: str) -> str:
+    text = " ".join(question.split())
+    return text or "(no question)"
+
+
+def _state(folder: Path, runs: list[str]) -> str:
+    """How many of its runs are there, finished or diverged; from their records alone."""
+    states = [(read_record(folder / name) or {}).get("state") for name in runs]
+    ended = sum(state in ("done", "diverged") for state in states)
+    if not ended:
+        return "-"
+    return "trained" if ended == len(runs) else f"{ended} of {len(runs)} runs"
+
+
+def make_everything(profile: str, overrides: str, outputs: Path) -> int:
+    """`make all` of every study that has the profile, one after another; returns 1 if any failed."""
+    failed = []
+    for name in study_names():
+        if profile not in profiles_of(name):
+            print(f"{name}: it has no profile {profile}; there are {', '.join(profiles_of(name))}", flush=True)
+            continue
+        a = asked({"study": name, "profile": profile, "overrides": overrides}, outputs)
+        failed += [name] if make(a, runs_only=False) else []
+    return 1 if failed else 0
+
+
+# ---------------------------------------------------------------------------------------------------- a new study
+
+
+def new_study(name: str, source: str) -> list[Path]:
+    """Write params/<name>.yaml, notebooks/<name>/ and paper/<name>/ after those of `source`; returns the files.
+
+    Everything in them is a copy under the new name, and builds at once; nothing that is there is written over.
+
+    Raises: BadInput for a name that is none, or taken, and for a source that is no study.
+    """
+    if not NAME.fullmatch(name) or name in TAKEN:
+        raise BadInput(f"NAME={shown(name)}: a study's name is small letters, digits and _, as in width or width_2")
+    study = load_study(source, profiles_of(source)[0]) if source in study_names() else None
+    if study is None:
+        hint = nearest(source, study_names())
+        raise BadInput(f"FROM={shown(source)}: there is no such study; there are {', '.join(study_names())}{hint}")
+    file = read_study_file(study.file)
+    if file.params is None:
+        raise BadInput(f"FROM={source}: it is laid over another study; begin from that one")
+    files = {PARAMS_FOLDER / f"{name}.yaml": _params_text(study.file.read_text(encoding="utf-8"), name, source)}
+    for stage in study.stages:
+        text = stage.notebook.read_text(encoding="utf-8")
+        files[NOTEBOOKS / name / f"{stage.name}.py"] = _renamed(text, name, source)
+    for path in paper_folder(study).files():
+        files[PAPERS / name / path.name] = _renamed(path.read_text(encoding="utf-8"), name, source)
+    for path in (PARAMS_FOLDER / f"{name}.yaml", NOTEBOOKS / name, PAPERS / name):
+        if path.exists():
+            raise BadInput(f"NAME={name}: {path.relative_to(ROOT)} is there already; choose another name")
+    try:
+        for path, text in files.items():
+            write_atomically(path, text)
+    except BaseException:
+        for path in (NOTEBOOKS / name, PAPERS / name):
+            shutil.rmtree(path, ignore_errors=True)
+        (PARAMS_FOLDER / f"{name}.yaml").unlink(missing_ok=True)
+        raise
+    return list(files)
+
+
+def _params_text(text: str, name: str, source: str) -> str:
+    """The params file under its new name; only one study can be the main one."""
+    text = re.sub(r"^main: *true.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"^study: *{source}\b", f"study: {name}", text, flags=re.MULTILINE)
+    return re.sub(r"^run_name: *\"[a-z]+_", f'run_name: "{name}_', text, flags=re.MULTILINE)
+
+
+def _renamed(text: str, name: str, source: str) -> str:
+    """What a notebook or a module of a paper says of its own place, under the new name."""
+    for before, after in (
+        (f"paper.{source}", f"paper.{name}"),
+        (f"paper/{source}/", f"paper/{name}/"),
+        (f"notebooks/{source}/", f"notebooks/{name}/"),
+        (f'study="{source}"', f'study="{name}"'),
+        (f'study: str = "{source}"', f'study: str = "{name}"'),
+        (f"params/{source}.yaml", f"params/{name}.yaml"),
+        (f"claims {source}", f"claims {name}"),
+    ):
+        text = text.replace(before, after)
+    # Notebooks of the main study lie in notebooks/ itself.
+    return re.sub(r"notebooks/(\d\d_\w+\.py)", rf"notebooks/{name}/\1", text)

@@ -1,0 +1,41 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · How stiff is the path?
+#
+# Rayleigh quotients of the Fisher matrix along directions, over those of random ones. With a full batch all
+# batches are the same one, so the spread over batches that elsewhere gives an error is zero here and says
+# nothing.
+
+# %% tags=["parameters"]
+run_folder: str = ""  # the run's folder; empty: a small run of its own
+steps: list = [20, 50, 100, 200]  # whole snapshots to look at
+batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher, the batch gradients
+
+# %%
+from pathlib import Path
+
+from lib.measure.curvature import curvature
+from lib.report import run_figures, style
+from lib.workflow.play import trained
+
+folder = Path(run_folder) if run_folder else trained(study="modular")
+result = curvature(folder, steps, batches)
+for point in result["points"]:
+    print(f"\nstep {point['step']}")
+    for q in point["quotients"]:
+        cells = "  ".join(f"{name} {value:7.2f}" for name, value in zip(q.labels, q.anisotropy, strict=True))
+        print(f"  {q.definition.split(':')[0]:24} {cells}")
+if not result["points"]:
+    print("no whole snapshot with finite weights: this run ended before the first of them")
+
+# %%
+style.save(run_figures.anisotropy(result), folder, "03_curvature_anisotropy")

@@ -1,0 +1,39 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 · The study
+#
+# All runs side by side, the verdicts, and the figures of the paper. Nothing is trained or measured here.
+
+# %% tags=["parameters"]
+folder: str = ""  # the study's folder; empty: the default one of this study and profile
+study: str = "modular"  # a name in params/ or a params file
+profile: str = "laptop"
+overrides: str = ""  # parameters by dotted name, as make takes them
+
+# %%
+from IPython.display import Image, Markdown, display
+
+from lib import open_study
+from lib.report.figures import drawings, make_figures
+from lib.report.summary import verdicts_of, write_summary
+
+results = open_study(study, profile, overrides, folder)
+results.frame(["test.final", "train.final", "G0.pc1", "P0.cosine"], parts=["observed", "excess"])
+
+# %%
+write_summary(results)
+verdicts = verdicts_of(results)
+display(Markdown("\n".join(f"- **{v.verdict}**: {v.claim.claim} *({v.why})*" for v in verdicts)))
+
+# %%
+for drawing, path in zip(drawings(results), make_figures(results), strict=True):
+    display(Markdown(f"**{drawing.name}**: {drawing.caption}"), Image(path.with_suffix(".png"), width=800))
