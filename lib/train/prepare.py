@@ -37,11 +37,11 @@ def changed_since(run: Path, params: Params) -> str:
     if not record or "identity" not in record:
         return ""
     was = record["identity"]
-    if was["code"] != training_code(params):
+    if was.get("code") != training_code(params):
         return "the training code changed"
-    if was["data"] != params.task.data_key():
+    if was.get("data") != params.task.data_key():
         return "the data changed"
-    if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
+    if record["state"] not in ("done", "diverged") and was.get("versions") != provenance.versions():
         return "an unfinished run, and library versions changed"
     if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
         return "an unfinished run, and machine.processes changed"

@@ -24,7 +24,6 @@ axes: {optim.beta2: [0.95]}
 set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40]}
 """
 RUN = "pilot_wd0.5_lr0.001_lp2.0_b20.95_s42"
-LONG = {"schedule.steps: 40": "schedule.steps: 4000", "lambda_step: 40": "lambda_step: 4000"}
 
 
 def params(overrides: str = "") -> Params:

@@ -112,7 +112,7 @@ class Parameters(TaskParameters):
     @classmethod
     def _filled_in(cls, values: Any) -> Any:
         """What the variant decides, where nobody has said otherwise."""
-        if not isinstance(values, dict) or values.get("variant") not in VARIANTS:
+        if not isinstance(values, dict) or values.get("variant") not in list(VARIANTS):  # it may be a list itself
             return values
         filled = dict(values)
         for name, decided in VARIANTS[values["variant"]].items():
