@@ -25,7 +25,7 @@ PY    := $(PYTHON)
 READY :=
 else
 PY    := .venv/bin/python
-READY := .venv/ready
+READY := .venv/ready .venv/importable
 endif
 
 # What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
@@ -117,7 +117,9 @@ test: $(READY) $(if $(READY),.venv/test-ready)
 test-faults: $(READY) $(if $(READY),.venv/test-ready)
 	@$(PY) -m pytest -n 3 --dist loadfile -q $(or $(TESTS),tests/faults)
 
+# In .venv all notebooks find the project; in an environment of yours they do after `make setup PYTHON=...`.
 setup: $(READY)
+	@$(PY) -m lib importable
 
 # Installed by content: a checkout or a touch of requirements.txt installs nothing.
 ifdef READY
@@ -127,6 +129,9 @@ ifdef READY
 	  && echo 'setting up .venv from requirements.txt (about two minutes, 1.8 GB)' \
 	  && python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	  && cp requirements.txt $@; }
+
+.venv/importable: FORCE | .venv/ready
+	@pwd | cmp -s - $@ || { .venv/bin/python -m lib importable >/dev/null && pwd >$@; }
 
 .venv/test-ready: FORCE | .venv/ready
 	@cmp -s tests/requirements.txt $@ || { \

@@ -27,10 +27,12 @@
 run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small run of its own to play with
 
 # %%
+import os
 from pathlib import Path
 
 from IPython.display import Markdown, display
 
+from lib.base.files import ROOT
 from lib.params.run import dump_params, load_params
 from lib.report import style
 from lib.tasks.stories.batches import show
@@ -42,6 +44,7 @@ from lib.workflow.play import playground
 from paper.beta2 import figures
 from paper.beta2.fillers import fillers
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else playground()
 params = load_params(folder / "params.yaml")
 print(dump_params(params))

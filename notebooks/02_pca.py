@@ -35,8 +35,10 @@
 run_folder: str = ""  # the run's folder; empty: a small run of its own
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.measure.trajectory import geometry, run_digest, schedule
@@ -46,6 +48,7 @@ from lib.report import run_figures, style
 from lib.workflow.play import trained
 from lib.workflow.status import quantities_table
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = geometry(folder)
 print(

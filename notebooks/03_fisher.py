@@ -30,12 +30,15 @@ steps: list = [8, 20, 32, 40, 60, 80]  # whole snapshots to look at
 batches: list = [1, 1, 4]  # for the empirical Fisher, the sampled-label Fisher, the batch gradients
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.measure.curvature import curvature
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = curvature(folder, steps, batches)
 print(f"batches {result['batches'][:12]} of {result['size']} sequences, the same for every snapshot and run")

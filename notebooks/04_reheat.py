@@ -27,14 +27,17 @@ run_folder: str = ""  # the run's folder; empty: a small run of its own
 protocol: dict = {}  # the study's branches; empty: one short condition
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.params.study import Branches
 from lib.report import style
 from lib.workflow.play import short_branch, trained
 from paper.beta2 import figures
 from paper.beta2.reheat import reheat
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = reheat(folder, Branches(**protocol) if protocol else short_branch())
 print(

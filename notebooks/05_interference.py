@@ -23,12 +23,15 @@ steps: list = [32, 60]  # whole snapshots to look at
 batches: int = 4  # the published values come from 8
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.measure.gradients import gradients
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = gradients(folder, steps, batches)
 print(f"{'step':>6} {'mean cos':>16} {'of the means':>18} {'across batches':>18}   batches (without a probe)")

@@ -21,13 +21,17 @@ profile: str = "laptop"
 overrides: str = ""  # parameters by dotted name, as make takes them
 
 # %%
+import os
+
 from IPython.display import Image, Markdown, display
 
 from lib import open_study
+from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
 from lib.report.summary import verdicts_of, write_summary
 from lib.workflow.status import runs_table
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
 print(runs_table(results.study, results.folder))
 

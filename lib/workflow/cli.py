@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.base.errors import BadInput, nearest, plain_name
+from lib.base.files import ROOT
 from lib.base.sentence import sentence
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
@@ -85,6 +86,7 @@ def run_command(arguments: list[str]) -> int:
     new = commands.add_parser("new-study", help="begin a study as a copy of one that is there")
     new.add_argument("name")
     new.add_argument("--from", dest="source", default="", help="the study to begin from; default: the main one")
+    commands.add_parser("importable", help="let notebooks of this Python import the project, from any folder")
     several = commands.add_parser("train", help="one process of a run on several devices (torchrun calls this)")
     several.add_argument("params", type=Path)
     several.add_argument("run", type=Path)
@@ -120,6 +122,11 @@ def run_command(arguments: list[str]) -> int:
         return make_everything(options.profile, options.set, options.outputs)
     if options.command == "new-study":
         return new_study_command(options.name, options.source)
+    if options.command == "importable":
+        from lib.workflow.importable import make_importable
+
+        print(f"{make_importable()}: notebooks of {sys.executable} find this project")
+        return 0
     if options.command == "lab":
         return open_lab(options.run, options.notebook, options.outputs)
     return study_command(options)
@@ -217,6 +224,7 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     """Write the notebook, filled in with the run's parameters, beside the run and open it."""
     import nbformat
 
+    from lib.params.study import notebook_path
     from lib.workflow.runner import filled_notebook, read_inputs
 
     folder = find_run(run, outputs)
@@ -224,10 +232,17 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     if not page.exists():  # a page once opened is the user's
         page.parent.mkdir(parents=True, exist_ok=True)
         inputs = folder.parent / ".make" / folder.name / f"{notebook}.inputs"
-        parameters = read_inputs(inputs)["parameters"] if inputs.is_file() else {}
-        nbformat.write(filled_notebook(notebook, {"run_folder": str(folder.resolve())} | parameters), page)
+        path, parameters = None, {}
+        if inputs.is_file():
+            found = read_inputs(inputs)
+            path, parameters = ROOT / found["stage"]["notebook"], found["parameters"]
+        filled = filled_notebook(
+            path or notebook_path("", notebook), {"run_folder": str(folder.resolve())} | parameters
+        )
+        nbformat.write(filled, page)
     print(f"{page} opens on {folder.name}")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    # A kernel that the user once installed under the same name must not be taken for this environment's.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "1"}
     command = [sys.executable, "-m", "jupyter", "lab", page.name]
     if os.geteuid() == 0:  # in a container; Jupyter wants to hear it said
         command.append("--allow-root")

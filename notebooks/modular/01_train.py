@@ -19,8 +19,10 @@
 run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small run of its own to play with
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.params.run import dump_params, load_params
 from lib.report import style
 from lib.tasks.modular import prepare
@@ -30,6 +32,7 @@ from lib.train.records import read_evaluations
 from lib.workflow.play import playground
 from paper.modular import figures
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else playground(study="modular")
 params = load_params(folder / "params.yaml")
 data = prepare(params, data_store(folder))

@@ -24,13 +24,16 @@
 run_folder: str = ""  # the run's folder; empty: a small run of its own
 
 # %%
+import os
 from pathlib import Path
 
+from lib.base.files import ROOT
 from lib.measure.trajectory import geometry
 from lib.report import run_figures, style
 from lib.workflow.play import trained
 from lib.workflow.status import quantities_table
 
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained(study="modular")
 result = geometry(folder)
 print(f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} weights\n")

@@ -1,0 +1,115 @@
+"""README.md does what it says: its blocks, in order, in a copy of the tree; its links; its length."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.base.files import ROOT
+from lib.params.study import load_study
+from tests.faults.tools import clean_environment
+from tests.study_folder import write_study
+
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+MOST_WORDS = 900
+MADE = ("paper/build/", "outputs/")  # what make makes cannot be linked to before
+
+NOT_RUN = {
+    "make all": "minutes; test_make.py makes a study whole, with SET and OUTPUTS",
+    "make test": "this is a part of it",
+    "make lab": "opens a browser; test_by_hand.py runs notebooks in its server",
+    "make grid": "minutes on the laptop profile; `python -m lib why` is asked instead whether it is understood",
+}
+INSTEAD = {"make grid PARAMS=width.yaml -j2": "python -m lib why --study width.yaml"}
+
+# A training loop of somebody else's, around the line of README that saves.
+TRAINING = """
+import torch
+from pathlib import Path
+from lib.models.gpt import Parameters, build_model
+
+model = build_model(Parameters(name="gpt", layers=1, width=32, heads=2, ff=32, context=64), vocab=300, seed=0)
+Path("mine").mkdir()
+for step in (0, 1, *range(200, 4001, 200)):
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.01 * torch.randn(p.shape))
+    {line}
+"""
+
+
+def blocks():
+    return BLOCK.findall(README.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the tree, with a `python` and with results that can be opened."""
+    home = tmp_path_factory.mktemp("project")
+    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
+        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    shutil.copy(ROOT / "Makefile", home)
+    (home / "bin").mkdir()
+    (home / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (home / "bin" / "python").chmod(0o755)
+    study = load_study("beta2", "laptop")
+    write_study(home / "outputs" / study.folder_name, study)
+    return home
+
+
+def run(project: Path, *words: str) -> str:
+    environment = clean_environment(PYTHON=sys.executable)
+    environment["PATH"] = f"{project / 'bin'}:{environment['PATH']}"
+    said = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, f"{words}\n{said.stdout}\n{said.stderr}"
+    return said.stdout
+
+
+def commands(block: str) -> list[str]:
+    lines = [line.split("  #")[0].strip() for line in block.replace("\\\n", "").splitlines()]
+    return [line for line in lines if line]
+
+
+def test_every_block_does_what_it_says(project):
+    for kind, text in blocks():
+        file = re.match(r"# ([\w/]+\.(?:py|yaml))\n", text)
+        if file:
+            assert not (project / file[1]).exists(), f"{file[1]} is there already: it is no example of a new one"
+            (project / file[1]).write_text(text)
+        elif kind == "python":
+            run(project, "python", "-c", TRAINING.format(line=text.strip()) if "torch.save" in text else text)
+        elif kind == "sh":
+            for command in commands(text):
+                left_out = any(command.startswith(words) for words in NOT_RUN)
+                instead = INSTEAD.get(command, "" if left_out else command)
+                said = run(project, "sh", "-c", instead) if instead else ""
+                if "lib pilot" in instead:
+                    assert ": done at step " in said
+        else:
+            raise AssertionError(f"a block of {kind}, and nothing here runs it")
+    trained = {path.parent.name: path.read_text() for path in project.glob("outputs/*/*/params.yaml")}
+    for name in ("lion", "quadratic", "difference"):
+        assert any(f"name: {name}" in text for text in trained.values()), f"nothing was trained with {name}"
+    assert list((project / "outputs" / "explore" / "mine" / "figures").glob("02_pca_*.png"))
+
+
+def test_what_is_not_run_is_in_it():
+    lines = [command for kind, text in blocks() if kind == "sh" for command in commands(text)]
+    for words in NOT_RUN:
+        assert any(line.startswith(words) for line in lines), words
+
+
+def test_it_is_short():
+    assert len(README.read_text(encoding="utf-8").split()) < MOST_WORDS
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if not link.startswith(MADE):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
