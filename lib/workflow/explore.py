@@ -55,9 +55,13 @@ def foreign_params(checkpoints: Path, steps: list[int], overrides: str) -> Param
     """The published parameters with the model's sizes as they are in the files."""
     base = load_study("beta2", "paper", axes={}).runs[0].params
     model = foreign_model(checkpoints, steps[-1])
-    layers = 1 + max(int(name.split(".")[1]) for name in model if name.startswith("blocks."))
-    context, width = model["pos_emb.weight"].shape
-    sizes = {"layers": layers, "width": width, "ff": len(model["blocks.0.mlp.w_up.weight"]), "context": context}
+    try:
+        layers = 1 + max(int(name.split(".")[1]) for name in model if name.startswith("blocks."))
+        context, width = model["pos_emb.weight"].shape
+        vocabulary, ff = len(model["tok_emb.weight"]), len(model["blocks.0.mlp.w_up.weight"])
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise BadInput(f"{checkpoints}: these weights are not those of such a model ({error})") from None
+    sizes = {"layers": layers, "width": width, "ff": ff, "context": context}
     values = flatten(base.model_dump(mode="json"))
     values |= {f"model.{name}": value for name, value in sizes.items()}
     values |= {"schedule.steps": steps[-1], "snapshots.whole": [], "schedule.lambda_step": steps[-1]}
@@ -67,7 +71,7 @@ def foreign_params(checkpoints: Path, steps: list[int], overrides: str) -> Param
         if name not in values:
             raise BadInput(f"{where}: unknown parameter {name}")
     params = complete(values | given, where)
-    expected = build_model(params.model, len(model["tok_emb.weight"]), 0).state_dict()
+    expected = build_model(params.model, vocabulary, 0).state_dict()
     wrong = [name for name, t in expected.items() if name not in model or model[name].shape != t.shape]
     if wrong:
         raise BadInput(f"{checkpoints}: {wrong[0]} is missing or not of the shape of this model")

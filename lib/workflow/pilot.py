@@ -105,7 +105,7 @@ def reheat_from(start: str, values: dict[str, str]) -> tuple[Params, Path]:
 
     place, _, step = start.rpartition(":")
     folder = Path(place)
-    if not step.isdigit() or not (folder / "params.yaml").is_file():
+    if not step.isdecimal() or not (folder / "params.yaml").is_file():
         raise BadInput(
             f"pilot: --resume_from {start}: expected RUN:STEP, a run's folder and the step of one of its snapshots"
         )
