@@ -52,8 +52,8 @@ def set_aside(run: Path) -> Path:
     """Move a run's folder to `superseded/`, beside the other runs or branches."""
     home = run.parent / SUPERSEDED
     home.mkdir(exist_ok=True)
-    number = 1 + sum(1 for _ in home.glob(f"{run.name}.*"))
-    target = home / f"{run.name}.{number}"
+    numbers = [int(path.suffix[1:]) for path in home.glob(f"{run.name}.*") if path.suffix[1:].isdecimal()]
+    target = home / f"{run.name}.{1 + max(numbers, default=0)}"
     # The lock files stay: this process holds them.
     target.mkdir()
     for item in sorted(run.iterdir()):
