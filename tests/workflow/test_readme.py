@@ -42,6 +42,22 @@ for step in (0, 1, *range(200, 4001, 200)):
     {line}
 """
 
+# What was added has all that measuring asks for.
+MEASURED = """
+from pathlib import Path
+from lib.measure.models import optimizer_direction
+from lib.measure.trajectory import geometry
+from lib.params.run import load_params
+
+runs = {}
+for path in Path("outputs").glob("*/*/params.yaml"):
+    p = load_params(path)
+    runs |= dict.fromkeys((p.optim.name, p.model.name, p.task.name), path.parent)
+for name in ("lion", "quadratic", "difference"):
+    tensors = geometry(runs[name])["tensors"]
+    assert optimizer_direction(runs[name], list(tensors))[2].keys() == tensors.keys()
+"""
+
 
 def blocks():
     return BLOCK.findall(README.read_text(encoding="utf-8"))
@@ -92,10 +108,19 @@ def test_every_block_does_what_it_says(project):
                     assert ": done at step " in said
         else:
             raise AssertionError(f"a block of {kind}, and nothing here runs it")
-    trained = {path.parent.name: path.read_text() for path in project.glob("outputs/*/*/params.yaml")}
-    for name in ("lion", "quadratic", "difference"):
-        assert any(f"name: {name}" in text for text in trained.values()), f"nothing was trained with {name}"
+    run(project, "python", "-c", MEASURED)
     assert list((project / "outputs" / "explore" / "mine" / "figures").glob("02_pca_*.png"))
+
+
+def test_examples_in_docs(project):
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if kind == "python":
+                run(project, "python", "-c", text)
+            elif kind == "yaml":
+                file = re.match(r"# (\w+\.yaml)\n", text)[1]
+                (project / file).write_text(text)
+                assert "01_train  will train" in run(project, "python", "-m", "lib", "why", "--study", file)
 
 
 def test_what_is_not_run_is_in_it():
