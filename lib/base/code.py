@@ -25,9 +25,9 @@ EVERYTHING = "*"  # a whole module
 LOOSE = "(module)"  # statements of a module that define nothing: they run whenever it is imported
 # Modules that tell, check, lock and name, and compute nothing; what they are told is hashed as parameters instead.
 TELLING = {
-    *(f"lib/base/{name}.py" for name in ("clock", "code", "errors", "interrupts", "locks", "memory", "provenance")),
-    *(f"lib/base/{name}.py" for name in ("yaml_text",)),
-    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "run", "scaling", "study")),
+    *(f"lib/base/{name}.py" for name in ("clock", "code", "disk", "errors", "interrupts", "locks", "memory")),
+    *(f"lib/base/{name}.py" for name in ("provenance", "sentence", "yaml_text")),
+    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "names", "run", "scaling", "study")),
     "lib/train/identity.py",
     "lib/train/progress.py",
 }

@@ -120,7 +120,7 @@ PROTECTIONS = [
     ),
     Protection(
         "a full disk is one sentence",
-        "lib/base/files.py",
+        "lib/base/disk.py",
         '    errno.ENOSPC: "the disk is full",\n',
         "",
         f"{DISK}test_a_training_goes_on_after_it",
@@ -134,14 +134,14 @@ PROTECTIONS = [
     ),
     Protection(
         "a limit on file sizes is one sentence",
-        "lib/base/files.py",
+        "lib/base/disk.py",
         '    errno.EFBIG: "the limit on the size of files (ulimit -f) is reached",\n',
         "",
         f"{DISK}test_a_limit_on_file_sizes_is_named",
     ),
     Protection(
         "a read-only place is one sentence",
-        "lib/base/files.py",
+        "lib/base/disk.py",
         '    errno.EROFS: "read-only file system",\n',
         "",
         f"{READ_ONLY}test_make_names_the_outputs",
