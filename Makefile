@@ -19,14 +19,19 @@ ifneq ($(filter 3.% 4.0% 4.1% 4.2%,$(MAKE_VERSION)),)
 $(error GNU Make 4.3 or newer is needed, this is $(MAKE_VERSION))
 endif
 
-# PYTHON=... uses an environment of yours as it is; otherwise make keeps its own in .venv.
+# PYTHON=... uses an environment of yours as it is; otherwise make keeps its own in .venv. Installed by content: a
+# checkout or a touch of requirements.txt installs nothing.
 ifdef PYTHON
-PY    := $(PYTHON)
-READY :=
+PY         := $(PYTHON)
 else
-PY    := .venv/bin/python
-READY := .venv/ready .venv/importable
+PY         := .venv/bin/python
+READY      := $(shell cmp -s requirements.txt .venv/ready || echo .venv/ready)
+READY      += $(shell pwd | cmp -s - .venv/importable || echo .venv/importable)
+TEST_READY := $(shell cmp -s tests/requirements.txt .venv/test-ready || echo .venv/test-ready)
 endif
+
+# `make -q` asks python alone: any line of ours beside its own would be something to do.
+LATEX := $(if $(findstring q,$(firstword -$(MAKEFLAGS))),,latex)
 
 # What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
 # the make that runs the stages does not get it a second time.
@@ -69,10 +74,10 @@ help:
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
 
-all: $(READY) latex
+all: $(READY) $(LATEX)
 	+@$(PY) -m lib make $(STUDY_OPTIONS)
 
-everything: $(READY) latex
+everything: $(READY) $(LATEX)
 	+@$(PY) -m lib everything $(GRID_OPTIONS)
 
 studies: $(READY)
@@ -97,7 +102,7 @@ explore: $(READY)
 	@$(PY) -m lib explore --set=$(call given,SET) --outputs=$(call given,OUTPUTS) -- $(call given,CKPTS)
 
 grid: $(READY)
-	@test -n $(call given,PARAMS) || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
+	+@test -n $(call given,PARAMS) || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
 	+@$(PY) -m lib make --runs-only --study=$(call given,PARAMS) $(GRID_OPTIONS)
 
 status why clean: $(READY)
@@ -110,19 +115,18 @@ lab: $(READY)
 bench: $(READY)
 	@$(PY) -m bench --outputs=$(call given,OUTPUTS) $(if $(value SIZES),--sizes=$(call given,SIZES))
 
-test: $(READY) $(if $(READY),.venv/test-ready)
+test: $(READY) $(TEST_READY)
 	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),--ignore=tests/faults tests)
 
 # What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
-test-faults: $(READY) $(if $(READY),.venv/test-ready)
+test-faults: $(READY) $(TEST_READY)
 	@$(PY) -m pytest -n 3 --dist loadfile -q $(or $(TESTS),tests/faults)
 
 # In .venv all notebooks find the project; in an environment of yours they do after `make setup PYTHON=...`.
 setup: $(READY)
 	@$(PY) -m lib importable
 
-# Installed by content: a checkout or a touch of requirements.txt installs nothing.
-ifdef READY
+ifndef PYTHON
 .venv/ready: FORCE
 	@cmp -s requirements.txt $@ || { \
 	  python3 -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "error: Python 3.11 or newer is needed, python3 is %d.%d; name another with PYTHON=" % v[:2])' \

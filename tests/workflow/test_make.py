@@ -5,15 +5,18 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import jupytext
 import pytest
 
 from lib.base.files import ROOT
 from lib.params.study import load_study
 from lib.train.loop import train
-from tests.faults.tools import results
+from tests.faults.tools import copied_tree, results
 from tests.workflow.tiny_study import RUN, STUDY, make, start_make
 
 
@@ -91,6 +94,84 @@ def test_provenance_is_in_the_executed_notebook(built):
     about = notebook["metadata"]["provenance"]
     assert {"commit", "versions", "machine", "params"} <= about.keys()
     assert not any("error" in str(cell.get("outputs")) and cell.get("ename") for cell in notebook["cells"])
+
+
+def on_disk(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and bytes of every file below a folder, the hidden ones too."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+@pytest.mark.parametrize("words", [[], ["SET=optim.eps=1e-7"]], ids=["finished", "stale"])
+def test_a_rehearsal_changes_nothing_on_disk(built, words):
+    study, outputs, _ = built
+    before = on_disk(outputs)
+    rehearsed = make("-n", "grid", *words, study=study, outputs=outputs).stdout
+    asked = make("-q", "grid", *words, study=study, outputs=outputs, check=False)
+    assert on_disk(outputs) == before
+    stages = [line for line in rehearsed.splitlines() if " -m lib execute " in line]
+    if words:
+        assert len(stages) == 2
+        assert all("execute 01_train 02_pca 03_fisher 05_interference" in line for line in stages)
+        assert str(outputs / "tiny-smoke" / RUN) in rehearsed
+        assert asked.returncode != 0
+    else:
+        assert stages == []
+        assert "# tiny-smoke: nothing would run" in rehearsed
+        assert asked.returncode == 0
+
+
+def test_a_rehearsal_of_a_study_that_is_not_there_makes_no_folder(built, tmp_path):
+    study, _, _ = built
+    said = make("-n", "all", study=study, outputs=tmp_path / "outputs").stdout
+    assert said.count(" -m lib execute 01_train 02_pca 03_fisher 05_interference") == 2
+    for name in ("06_figures", "report"):
+        assert f"# tiny-smoke: {name} would be made" in said
+    assert make("-q", "all", study=study, outputs=tmp_path / "outputs", check=False).returncode != 0
+    assert not (tmp_path / "outputs").exists()
+
+
+def by_hand(*words: str, folder: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_notebook_run_by_hand_writes_beside_what_make_made(built, tmp_path):
+    study, outputs, _ = built
+    run, page = outputs / "tiny-smoke" / RUN, tmp_path / "02_pca.ipynb"
+    before = on_disk(outputs)
+    by_hand(
+        "jupytext", "--quiet", "--to", "ipynb", "-o", str(page), str(ROOT / "notebooks/02_pca.py"), folder=tmp_path
+    )
+    by_hand("papermill", "-k", "python3", "-p", "run_folder", str(run), str(page), "done.ipynb", folder=tmp_path)
+    after = on_disk(outputs)
+    assert {name: after[name] for name in before} == before
+    place = f"tiny-smoke/{RUN}/by_hand/"
+    new = {name.removeprefix(place) for name in after.keys() - before.keys()}
+    assert {"analysis/backbone.json", "analysis/update_alignment.json", "figures/02_pca_spectrum.png"} <= new
+    assert all(name.startswith(place) for name in after.keys() - before.keys())
+    made, own = (json.loads((run / part / "analysis/backbone.json").read_text()) for part in ("", "by_hand"))
+    assert made == own
+    assert make("-q", "grid", study=study, outputs=outputs, check=False).returncode == 0
+
+
+def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built, tmp_path):
+    study, outputs, _ = built
+    tree = copied_tree(tmp_path / "tree")
+    path = tree / "notebooks" / "02_pca.py"
+    text = path.read_text()
+    notebook = jupytext.read(path)
+    notebook.metadata["kernelspec"]["display_name"] = "Another Python"
+    jupytext.write(notebook, path, fmt="py:percent")  # as JupyterLab saves it
+    assert "Another Python" in path.read_text() and "jupytext_version" in path.read_text()
+    assert "Everything is up to date." in make("why", study=study, outputs=outputs, root=tree).stdout
+    path.write_text(text.replace("geometry(folder)", "geometry(folder) | {}"))
+    said = make("why", study=study, outputs=outputs, root=tree).stdout
+    assert said.count("the text of notebooks/02_pca.py changed") == 2
+    assert said.count("02_pca runs again") == 4
 
 
 def test_changed_parameters_set_the_old_run_aside(built, tmp_path):

@@ -16,20 +16,22 @@ set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.w
 RUN = "pilot_wd0.5_lr0.001_lp2.0_b20.95_s42"
 
 
-def make(*words: str, study: Path, outputs: Path, check: bool = True) -> subprocess.CompletedProcess:
-    result = start_make(*words, study=study, outputs=outputs)
+def make(
+    *words: str, study: Path, outputs: Path, check: bool = True, root: Path = ROOT
+) -> subprocess.CompletedProcess:
+    result = start_make(*words, study=study, outputs=outputs, root=root)
     out, err = result.communicate(timeout=240)
     assert not check or result.returncode == 0, out + err
     return subprocess.CompletedProcess(words, result.returncode, out, err)
 
 
-def start_make(*words: str, study: Path, outputs: Path) -> subprocess.Popen:
+def start_make(*words: str, study: Path, outputs: Path, root: Path = ROOT) -> subprocess.Popen:
     places = [f"STUDY={study}", f"PARAMS={study}", "PROFILE=smoke", f"OUTPUTS={outputs}"]
     command = ["make", *places, f"PYTHON={sys.executable}", *words]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     return subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=root,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
