@@ -37,7 +37,7 @@ define line_break
 endef
 $(foreach name,$(GIVEN),$(if $(findstring $(line_break),$(value $(name))),$(error $(name) has a line break; it is one line)))
 given = '$(subst ','\'',$(value $(1)))'
-unexport $(GIVEN)
+unexport $(GIVEN) PYTHONINSPECT PYTHONSAFEPATH
 MAKEOVERRIDES :=
 
 STUDY_OPTIONS = --study=$(call given,STUDY) $(GRID_OPTIONS)

@@ -17,16 +17,14 @@ from pathlib import Path
 
 from lib.params.study import load_study
 from lib.workflow.kernels import SCRATCH
-from lib.workflow.rules import targets, write_rules
-from lib.workflow.runner import TRAINING
+from lib.workflow.plan import targets
+from lib.workflow.rules import write_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
 study: haul
 axes: {{seed: [{seeds}]}}
 set: {{schedule.steps: 20, schedule.warmup: 8, task.lambda_step: 20, snapshots.whole: [8, 20]}}
-analysis: {{interference_steps: [400],
-           interference_batches: 4, fisher_steps: [400, 1000], fisher_batches: [1, 1, 4]}}
 """
 
 
@@ -42,7 +40,8 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
     file.write_text(STUDY.format(seeds=", ".join(map(str, range(runs)))))
     study = load_study(str(file), "smoke")
     folder = home / "outputs" / study.folder_name
-    rules = write_rules(study, folder, [t for t in targets(study, folder) if t.stage == TRAINING])
+    training = [target for target in targets(study, folder) if target.stage.trains]
+    rules = write_rules(study.folder_name, folder, training)
     environment = os.environ | {"LONG_HAUL": str(home), "TMPDIR": str(scratch)}
     environment["TORCHINDUCTOR_CACHE_DIR"] = str(home / "compiled")  # of torch, one for all processes
     started = time.monotonic()
@@ -54,7 +53,7 @@ def _haul(home: Path, scratch: Path, runs: int, jobs: int) -> dict[str, float]:
     watch.stop()
     time.sleep(2)  # for kernels that are on their way out
     words = ["--study", str(file), "--profile", "smoke", "--outputs", str(home / "outputs")]
-    done = sum((folder / run.name / f"{TRAINING}.done").is_file() for run in study.runs)
+    done = sum(target.done.is_file() for target in training)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {
         "exit code": code,

@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 06 · The study
 #
-# All runs side by side: the figures of the paper, the table of the reference with null and excess beside it,
-# and the verdicts. Nothing is trained or measured here; what a run has not left is shown as missing.
+# All runs side by side: the table of the reference with null and excess beside it, the verdicts, and the figures
+# of the paper. Nothing is trained or measured here; what a run has not left is shown as missing.
 
 # %% tags=["parameters"]
 folder: str = ""  # the study's folder; empty: the default one of this study and profile
@@ -28,9 +28,8 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
-from lib.report.summary import csv_of_runs, verdicts_of, write_summary
+from lib.report.summary import verdicts_of, write_summary
 from lib.workflow.status import runs_table
-from paper.beta2.tables import REFERENCE_COLUMNS
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
@@ -39,20 +38,15 @@ print(runs_table(results.study, results.folder))
 # %% [markdown]
 # ## The table
 #
-# The reference's columns from our runs; `_null` is the same quantity on the no-learning null fitted to that run,
-# `_excess` the difference. Read the excess.
-
-# %%
-print(csv_of_runs(results, REFERENCE_COLUMNS))
-
-# %% [markdown]
-# ## Any other quantity
+# One column a run: what became of it, its scores, and the reference's columns, each beside the same quantity on the
+# no-learning null fitted to that run, and the difference. Read the excess.
 #
-# `results.frame` has one row a run: the parameters that differ, the scores, and whatever is asked for by name. A
-# single run has its evaluations as `run.metrics()`, its Gram matrices as `run.digest`.
+# Any other quantity can be asked for by its name. A single run has more: `results.runs[0].metrics()` is a table of
+# its evaluations, `.digest` its Gram matrices, `.snapshots` its weights.
 
 # %%
-results.frame(["G0.pc1", "U0.mean_abs", "P0.cosine"], parts=["observed", "null", "excess"])
+columns = ["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"]
+results.frame(columns, parts=["observed", "null", "excess"]).T
 
 # %% [markdown]
 # ## The claims

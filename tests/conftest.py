@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from lib.params.dotted import flatten, unflatten
 from lib.params.run import Params, validate
-from lib.params.study import flatten, load_study, unflatten
+from lib.params.study import load_study
 from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.probe import build_probes
+from lib.train.places import MADE_BY_MAKE
 
 
 def _changed(p, **values):
@@ -53,6 +55,12 @@ def full_disk(monkeypatch):
     return context
 
 
+@pytest.fixture
+def by_make(monkeypatch):
+    """Results go where a stage that make executes puts them, over what is there."""
+    monkeypatch.setenv(MADE_BY_MAKE, "test")
+
+
 @pytest.fixture(scope="session")
 def changed():
     return _changed
@@ -71,7 +79,7 @@ def paper():
 
 @pytest.fixture(scope="session")
 def corpora(tmp_path_factory):
-    return tmp_path_factory.mktemp("corpora")
+    return tmp_path_factory.mktemp("outputs") / "corpora"
 
 
 @pytest.fixture(scope="session")

@@ -105,11 +105,9 @@ def gradients(step):
 
 
 def fisher(step):
-    each = [
-        {"definition": d, "labels": LABELS, "anisotropy": [5.0, 9.0, 50.0], "anisotropy_se": [0.5, 0.5, 5.0]}
-        for d in DEFINITIONS
-    ]
-    return {"step": step, "quotients": each}
+    values = {"anisotropy": [5.0, 9.0, 50.0], "anisotropy_se": [0.5, 0.5, 5.0]}
+    values |= {"structured": [1.5] * 3, "isotropic": [1.0] * 3}
+    return {"step": step, "quotients": [{"definition": d, "labels": LABELS, **values} for d in DEFINITIONS]}
 
 
 def write_reheat(folder, study, beta2, gain, along=0.0):

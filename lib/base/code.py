@@ -9,25 +9,30 @@ functions whose names the code asks of any module.
 """
 
 import ast
+import contextlib
 import functools
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lib.base.files import ROOT, content_hash
+from lib.base.errors import BadInput
+from lib.base.files import ROOT, content_hash, read_json, write_atomically
 
 PACKAGES = ("lib", "storyworld", "paper")
 EVERYTHING = "*"  # a whole module
 LOOSE = "(module)"  # statements of a module that define nothing: they run whenever it is imported
 # Modules that tell, check, lock and name, and compute nothing; what they are told is hashed as parameters instead.
 TELLING = {
-    *(f"lib/base/{name}.py" for name in ("clock", "code", "errors", "interrupts", "locks", "memory", "provenance")),
-    *(f"lib/base/{name}.py" for name in ("yaml_text",)),
-    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "run", "scaling", "study")),
+    *(f"lib/base/{name}.py" for name in ("clock", "code", "disk", "errors", "interrupts", "locks", "memory")),
+    *(f"lib/base/{name}.py" for name in ("provenance", "sentence", "yaml_text")),
+    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "names", "run", "scaling", "study")),
     "lib/train/identity.py",
     "lib/train/progress.py",
 }
 SAYING = ("print", "say", "display")
+MOST_KEPT = 1000  # files and versions of files
 
 Place = tuple[Path, str]  # a definition: file and name
 
@@ -67,6 +72,7 @@ def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple
             todo = [
                 (m, name) for m in waiting for name in definitions(m) if name in asked and (m, name) not in found
             ]
+    _keep()
     return {f"{path.relative_to(ROOT)}: {name}": d.hash for (path, name), d in sorted(found.items())}
 
 
@@ -82,7 +88,7 @@ def _places(path: Path, name: str) -> list[Place]:
         return [(path, each) for each in known]
     if name in known:
         return [(path, name)]
-    target = _read(path)[1].get(name)  # a name that the module has from another one
+    target = _module(path).imports.get(name)  # a name that the module has from another one
     return _places(*target) if target else []
 
 
@@ -91,11 +97,28 @@ def _tells(path: Path, without: tuple[str, ...]) -> bool:
     return name in TELLING or name.startswith(without)
 
 
-@functools.cache
+@dataclass(frozen=True)
+class Module:
+    """A file's top-level definitions by name, and where the names come from that it imports."""
+
+    definitions: dict[str, Definition]
+    imports: dict[str, Place]
+
+
 def definitions(path: Path) -> dict[str, Definition]:
     """The top-level definitions of a file by name; several assignments to a name are one."""
-    groups, imports = _read(path)
-    return {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
+    return _module(path).definitions
+
+
+@functools.cache
+def _module(path: Path) -> Module:
+    text = path.read_text(encoding="utf-8")
+    key = content_hash([str(path), text, _listing()])
+    if (kept := _kept().get(key)) is None:
+        groups, imports = _parsed(path, text)
+        found = {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
+        _fresh[key] = kept = Module(found, imports)
+    return kept
 
 
 def _definition(
@@ -126,10 +149,9 @@ def _definition(
     return Definition(content_hash(dumped), frozenset(uses), frozenset(attributes))
 
 
-@functools.cache
-def _read(path: Path) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
+def _parsed(path: Path, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
     """(name -> statements that define it, name -> where it is imported from) of a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    tree = ast.parse(text, str(path))
     groups: dict[str, list[ast.stmt]] = {}
     imports: dict[str, Place] = {}
     for node in tree.body:
@@ -213,3 +235,66 @@ class _Computing(ast.NodeTransformer):
         call = node.value.func if isinstance(node.value, ast.Call) else None
         name = call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", None)
         return ast.Pass() if name in SAYING else self.generic_visit(node)
+
+
+# ------------------------------------------------------------------------------------------- kept from call to call
+
+# Parsing all modules takes half a second of the one that a make with nothing to do may take: what was found of a
+# file is kept beside Python's own compiled files, by the file's content and the names of all files.
+KEPT = ROOT / "lib" / "__pycache__" / "definitions.json"
+_fresh: dict[str, Module] = {}
+
+
+@functools.cache
+def _listing() -> str:
+    """Which files there are: a new one can change what an import means."""
+    return content_hash(sorted(str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")))
+
+
+@functools.cache
+def _kept() -> dict[str, Module]:
+    found = read_json(KEPT)
+    try:
+        return {key: _from_json(entry) for key, entry in found.items()} if isinstance(found, dict) else {}
+    except (LookupError, TypeError, ValueError, AttributeError):  # whatever somebody else wrote there
+        return {}
+
+
+def _keep() -> None:
+    """Write what is new, with what of the old was asked for; where nothing can be written, the next call parses."""
+    if _fresh:
+        entries = {key: _as_json(module) for key, module in {**_kept(), **_fresh}.items()}
+        entries = dict(list(entries.items())[-MOST_KEPT:])
+        with contextlib.suppress(OSError, BadInput):
+            write_atomically(KEPT, json.dumps(entries))
+        _kept().update(_fresh)
+        _fresh.clear()
+
+
+def _as_json(module: Module) -> dict[str, Any]:
+    return {
+        "imports": {name: _place_text(place) for name, place in module.imports.items()},
+        "definitions": {
+            name: [d.hash, sorted(map(_place_text, d.uses)), sorted(d.attributes)]
+            for name, d in module.definitions.items()
+        },
+    }
+
+
+def _from_json(entry: dict[str, Any]) -> Module:
+    return Module(
+        {
+            name: Definition(digest, frozenset(map(_place, uses)), frozenset(attributes))
+            for name, (digest, uses, attributes) in entry["definitions"].items()
+        },
+        {name: _place(text) for name, text in entry["imports"].items()},
+    )
+
+
+def _place_text(place: Place) -> str:
+    return f"{place[0].relative_to(ROOT)}: {place[1]}"
+
+
+def _place(text: str) -> Place:
+    file, _, name = text.partition(": ")
+    return ROOT / file, name

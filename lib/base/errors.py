@@ -34,4 +34,8 @@ def nearest(given: str, known: Iterable[str]) -> str:
         # A last part that is right under another section, or a bare flag that is the start of a name.
         tail = given.rsplit(".", 1)[-1]
         close = [k for k in known if k.rsplit(".", 1)[-1] == tail or k.startswith(given)]
-    return f" (did you mean {close[0]}?)" if close else ""
+    if not close:
+        return ""
+    # A letter of another alphabet looks like one of ours.
+    odd = next((letter for letter in given if not letter.isascii() and close[0].isascii()), "")
+    return f" (did you mean {close[0]}?{f' {odd!a} stands in what was given' if odd else ''})"

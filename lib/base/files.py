@@ -1,7 +1,6 @@
 """Files written whole or not at all, JSON in one spelling, and where things lie. Nothing heavy is imported."""
 
 import contextlib
-import errno
 import glob
 import hashlib
 import json
@@ -11,21 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lib.base.disk import disk_trouble
 from lib.base.errors import BadInput
 from lib.base.locks import take
 
 ROOT = Path(__file__).resolve().parents[2]  # of the project
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
-NO_ROOM = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the limit on the size of files (ulimit -f) is reached",
-}
-NOT_WRITABLE = {
-    errno.EROFS: "read-only file system",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "not permitted",
-}
+UMASK = os.umask(0o077)  # it can only be read by setting it
+os.umask(UMASK)
 
 ENDS = 1 << 16  # bytes at either end of a large file that its fingerprint takes
 
@@ -46,7 +38,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(name, 0o644)
+            os.chmod(name, 0o666 & ~UMASK)
             os.replace(name, path)
     except BaseException as error:
         if name:
@@ -79,24 +71,6 @@ def _remove_leftovers(path: Path) -> None:
         with contextlib.suppress(OSError), open(path.parent / name, "rb") as file:
             if take(file.fileno()):
                 os.unlink(path.parent / name)
-
-
-def disk_trouble(error: BaseException, path: str | Path | None = None, size: str = "") -> str:
-    """The sentence for a disk that takes nothing more, or nothing at all; empty for any other error."""
-    if not isinstance(error, OSError):
-        return ""
-    place = Path(path or error.filename or tempfile.gettempdir())
-    if error.errno in NO_ROOM:
-        return (
-            f"{place}: {NO_ROOM[error.errno]}{size}; what was there before is untouched: make room, then run the "
-            "same command again to go on"
-        )
-    if error.errno in NOT_WRITABLE:
-        return (
-            f"{place.parent}: {place.name} cannot be opened or written there ({NOT_WRITABLE[error.errno]}): "
-            "make this folder writable, or name another place for the results with OUTPUTS="
-        )
-    return ""
 
 
 def json_text(data: object) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lib.base.clock import now_text
-from lib.base.errors import BadInput
+from lib.base.errors import BadInput, plain_name
 
 LOOK_SECONDS = 0.2  # between tries
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -28,10 +28,11 @@ def take(handle: int, patience: float = 0.0) -> bool:
 
 def hold(path: Path, what: Path, patience: float) -> int:
     """An exclusive lock for as long as the returned descriptor lives, or a sentence that says who has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    # Not through a link: what it leads to would be emptied.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         if not take(handle, patience):
-            holder = path.read_text().strip() or "another process"
+            holder = plain_name(path.read_text(errors="replace").strip()) or "another process"
             raise BadInput(f"{what}: {holder} is working here; wait for it, or stop it first")
     except OSError as error:
         os.close(handle)

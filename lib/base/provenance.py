@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lib.base.files import ROOT
 
+OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+
 
 def versions() -> dict[str, str]:
     names = ("torch", "numpy", "tokenizers", "safetensors")
@@ -17,15 +19,17 @@ def versions() -> dict[str, str]:
 def commit() -> tuple[str, bool]:
     """(commit, dirty) of the checkout; ('unknown', True) outside one."""
     try:
-        head = _git("rev-parse", "HEAD")
-        return head, bool(_git("status", "--porcelain"))
+        head = git("rev-parse", "HEAD")
+        return head, bool(git("status", "--porcelain"))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """What git says of this checkout, whatever repository the environment names (that of a hook, say)."""
     command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    environment = {name: value for name, value in os.environ.items() if name not in OTHER_REPOSITORY}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
 
 
 def machine() -> dict[str, str | int]:

@@ -1,8 +1,8 @@
 """What a user is told of an error that is none of ours."""
 
 from lib.base import memory
+from lib.base.disk import disk_trouble
 from lib.base.errors import BadInput
-from lib.base.files import disk_trouble
 
 
 def sentence(error: BaseException) -> str:

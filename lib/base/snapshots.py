@@ -38,7 +38,7 @@ def open_snapshots(folder: Path, run: str | None = None) -> Snapshots:
     A file's bytes are checked when they are first read: opening takes the headers alone.
     """
     named = sorted((folder / "snapshots").glob("*.safetensors"))
-    paths = {int(path.stem): path for path in named if path.stem.isdigit()}
+    paths = {int(path.stem): path for path in named if path.stem.isdecimal()}
     if not paths:
         raise BadInput(f"{folder / 'snapshots'}: there is no snapshot")
     files = {step: _open_snapshot(path, step, run) for step, path in paths.items()}

@@ -3,6 +3,7 @@
 Fields marked `Steps` shrink with a profile's time scale, fields marked `Tokens` with its context scale.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,8 +43,26 @@ class OptimizerParameters(Member):
     clip: Positive = Field(description="largest norm of the whole gradient; a longer one is scaled down to it")
 
 
+@dataclass(frozen=True)
+class Score:
+    """A number of every evaluation that speaks for a run at a glance: its key there, and what a reader calls it."""
+
+    key: str
+    name: str
+    largest: bool = False  # the best is the largest, and is told beside the last
+    curve: str = ""  # drawn on a run's card, from 0 to 1: strong, or soft and then only drawn
+
+    @property
+    def told(self) -> bool:
+        return self.curve != "soft"
+
+
 class TaskParameters(Member):
     """What make itself asks of every task."""
+
+    def scores(self) -> tuple[Score, ...]:
+        """What the table after make and the report tell of a run, out of all that its evaluations hold."""
+        return (Score("val_loss", "validation loss"),)
 
     def data_key(self) -> str:
         """A hash of everything that the data are made from, besides the parameters and the code of the task."""

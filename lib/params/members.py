@@ -38,6 +38,11 @@ def members(section: str) -> dict[str, type[Strict]]:
     return found
 
 
+def parameters_of(section: str, name: Any) -> type[Strict] | None:
+    """The class of parameters of a member; None where there is no such member, whatever stands for its name."""
+    return members(section).get(name) if isinstance(name, str) else None
+
+
 def union(section: str) -> Any:
     """The type of a section: one of its members, told apart by `name`."""
     classes = tuple(members(section).values())

@@ -3,10 +3,13 @@
 import re
 from typing import Any
 
+from lib.base.errors import BadInput, shown
 from lib.params.dotted import flatten
 from lib.params.run import Params
 
+LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
 FIELD = re.compile(r"\{([^{}:]+)(:2)?\}")
+FOLDER = re.compile(r"[\w+-][\w.+-]*")  # a name of one that make, shells and people can type
 BETWEEN = re.compile(r"_(?![^{}]*\})")  # parts of a pattern
 
 
@@ -21,6 +24,15 @@ def name_of(p: Params, pattern: str, **more: Any) -> str:
         if all(found[1] in values for found in FIELD.finditer(part)):
             parts.append(FIELD.sub(lambda found: _text(values[found[1]], bool(found[2])), part))
     return "_".join(parts)
+
+
+def folder_name(name: str, where: str) -> str:
+    """The name, which must do for a folder; a pattern may have made anything of a run's parameters."""
+    if not FOLDER.fullmatch(name):
+        raise BadInput(f"{where}: {shown(name)} is no name for a folder: it has letters, digits and _ + - . alone")
+    if len(name.encode()) > LONGEST_NAME:
+        raise BadInput(f"{where}: {shown(name)} is too long a name for a folder")
+    return name
 
 
 def two_decimals(value: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from lib.base.errors import BadInput
-from lib.params.members import ROOMS, members
+from lib.params.members import ROOMS, parameters_of
 from lib.params.run import Params
 
 
@@ -30,7 +30,7 @@ def scaled(
         value = values.get(name)
         inner = field.annotation
         if model is Params and name in ROOMS and isinstance(value, dict):
-            inner = members(name).get(value.get("name"))
+            inner = parameters_of(name, value.get("name"))
         if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
             result[name] = scaled(value, inner, time, tokens, where)
         marks = unit_marks(field.metadata, inner)

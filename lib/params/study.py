@@ -22,16 +22,16 @@ from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import ROOT
 from lib.base.yaml_text import parse_yaml, read_yaml
 from lib.params.dotted import flatten, unflatten
-from lib.params.fields import Steps, Strict
-from lib.params.members import ROOMS, members
-from lib.params.names import axis_suffix, name_of
+from lib.params.fields import LARGEST, Steps, Strict
+from lib.params.members import ROOMS, parameters_of
+from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.run import Params, dotted_names, validate
 from lib.params.scaling import each, exactly, scale, scaled
 
 PARAMS_FOLDER, NOTEBOOKS = ROOT / "params", ROOT / "notebooks"
 DEFAULT_PROFILE = "laptop"
 MOST_RUNS = 1000
-LONGEST_NAME = 200  # bytes of a run's name; file systems take 255, and files beside the run's add to it
+LONGEST_SET = 100_000  # characters; splitting more takes minutes
 STEPS_NAME = re.compile(r"(.*_)?steps$")  # parameters of stages that are published steps
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
@@ -309,7 +309,7 @@ def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours
         if name in axes:
             raise BadInput(
                 f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS_FOLDER=my.yaml) chooses other values"
+                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
             )
     size = math.prod(map(len, axes.values()))
     if size > MOST_RUNS:
@@ -326,10 +326,10 @@ def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> d
 
 
 def fits(name: str, chosen: dict[str, Any]) -> bool:
-    """Whether the chosen members have a parameter of this name, or it is none of theirs."""
+    """Whether the chosen members have a parameter of this name, or none at all has it: that is a mistake."""
     section = name.partition(".")[0]
-    cls = members(section).get(chosen.get(f"{section}.name")) if section in ROOMS else None
-    return cls is None or name in dotted_names(cls, f"{section}.")
+    cls = parameters_of(section, chosen.get(f"{section}.name")) if section in ROOMS else None
+    return cls is None or name in dotted_names(cls, f"{section}.") or name not in dotted_names(Params)
 
 
 def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:
@@ -368,15 +368,17 @@ def resolved_stages(
             if needed not in stages or list(stages).index(needed) >= list(stages).index(name):
                 raise BadInput(f"{path}, stages.{name}: needs {needed}, which is no stage before it")
         parameters = scaled_steps(stage.parameters, time, f"{path}, stages.{name}")
+        check_values(parameters, f"{path}, stages.{name}")
         for where, given in ((f"{path}, profiles", prof.stages.get(name, {})), ("SET", beside.get(name, {}))):
             for key in given:
                 if key not in parameters:
                     raise BadInput(_unknown(f"{where}: stages.{name}.{key}", key, list(parameters)))
+            check_values(given, f"{where}: stages.{name}")
             parameters |= given
         resolved.append(
             Stage(
                 name=name,
-                notebook=notebook_path(home, stage.notebook or name),
+                notebook=notebook_path(home, stage.notebook or name, f"{path}, stages.{name}"),
                 of_study=stage.of == "study",
                 needs=tuple(stage.needs),
                 makes=tuple(stage.makes),
@@ -397,14 +399,14 @@ def scaled_steps(parameters: dict[str, Any], time: Fraction, where: str) -> dict
     }
 
 
-def notebook_path(study: str, name: str) -> Path:
+def notebook_path(study: str, name: str, where: str) -> Path:
     """The study's own notebook of this name, or the shared one."""
     places = [NOTEBOOKS / study / f"{name}.py", NOTEBOOKS / f"{name}.py"]
     for path in places:
         if path.is_file():
             return path
     known = sorted(p.stem for place in places for p in place.parent.glob("[0-9]*.py"))
-    raise BadInput(f"{name}: there is no such notebook; there are {', '.join(known)}{nearest(name, known)}")
+    raise BadInput(f"{where}: there is no notebook {name}; there are {', '.join(known)}{nearest(name, known)}")
 
 
 def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[str, Any]) -> dict[str, Branches]:
@@ -418,8 +420,30 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
         checked = validate(BranchFile, values, where)
         if checked.warmup >= checked.steps:
             raise BadInput(f"{where}: warmup = {checked.warmup} must end before steps = {checked.steps}")
+        check_values(checked.set | checked.vary, where)
         found[name] = Branches(**checked.model_dump())
     return found
+
+
+def check_values(values: dict[str, Any], where: str) -> None:
+    """Refuse what JSON does not have, since it is written down as that; and steps that are no whole numbers."""
+    for name, value in values.items():
+        steps = value if isinstance(value, list) else [value]
+        if STEPS_NAME.match(name) and not all(type(step) is int for step in steps):
+            raise BadInput(f"{where}: {name} = {shown(value)}: expected whole numbers of steps")
+        if not is_plain(value):
+            raise BadInput(
+                f"{where}: {plain_name(name)} = {shown(value)}: expected words, true, false, null, numbers of at "
+                f"most {LARGEST}, and lists of these"
+            )
+
+
+def is_plain(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, int):
+        return -LARGEST <= value <= LARGEST
+    return value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
 
 
 def scaled_branches(study: str, time: Fraction) -> Branches:
@@ -434,11 +458,14 @@ def scaled_branches(study: str, time: Fraction) -> Branches:
 def check_study(study: Study, where: str) -> None:
     """Combinations that only show when the whole study is seen."""
     names = [run.name for run in study.runs]
+    lowered = [name.lower() for name in names]
     for name in names:
-        if len(name.encode()) > LONGEST_NAME:
-            raise BadInput(f"{where}: the run {shown(name)} has too long a name for a folder")
-        if names.count(name) > 1:
-            raise BadInput(f"{where}: two points of the grid have the name {name}; an axis repeats a value")
+        folder_name(name, f"{where}: a run")
+        if lowered.count(name.lower()) > 1:  # which is one folder on some systems
+            raise BadInput(
+                f"{where}: two points of the grid have the name {name}; an axis repeats a value, "
+                "or has two that differ in capitals or signs alone"
+            )
     steps = [s for stage in study.stages for s in _steps_of(stage)]
     steps += [s for branch in study.branches.values() for s in branch.snapshots]
     for run in study.runs:
@@ -449,6 +476,14 @@ def check_study(study: Study, where: str) -> None:
                     f"snapshots.whole = {shown(run.params.snapshots.whole)}"
                 )
     known = dotted_names(Params)
+    for key, branch in study.branches.items():
+        for name in [*branch.set, *branch.vary]:
+            if name not in known:
+                raise BadInput(
+                    f"{where}: branches.{key} sets {plain_name(name)}, no parameter{nearest(name, known)}"
+                )
+        for run, step in itertools.product(study.runs[:1], branch.snapshots[:1]):
+            folder_name(name_of(run.params, branch.name, step=step), f"{where}: branches.{key}")
     for chosen in [s.where for s in study.stages] + [b.where for b in study.branches.values()]:
         for name, wanted in chosen.items():
             if name not in known:
@@ -485,16 +520,19 @@ def apply(values: dict[str, Any], overrides: dict[str, Any], where: str) -> dict
 
 def parse_overrides(text: str) -> dict[str, Any]:
     """'optim.lr=6e-4 seed=271' -> {'optim.lr': 0.0006, 'seed': 271}; the values are YAML."""
+    if len(text) > LONGEST_SET:
+        raise BadInput(f"SET={shown(text)}: at most {LONGEST_SET} characters are taken, this has {len(text)}")
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"SET={text!r}: unbalanced quotes ({error})") from None
+        raise BadInput(f"SET={shown(text)}: unbalanced quotes ({error})") from None
     overrides = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
             raise BadInput(
-                f"SET={text!r}: expected name=value, got {word!r}; for example SET='optim.lr=6e-4 seed=271'"
+                f"SET={shown(text)}: expected name=value, got {shown(word)}; "
+                "for example SET='optim.lr=6e-4 seed=271'"
             )
         overrides[name] = parse_yaml(value, f"SET, {name}")
     return overrides

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from lib.report.axis import Level, at_level, level_mark
 from lib.report.panels import Curve, ascending, coloured, curve, draw, envelope, legend, mark_diverged
 from lib.report.published import comparable
-from lib.report.reader import RunResults, StudyResults, numbers
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults, numbers
 from lib.report.style import BLUE, GREY, NULL, PAGE, missing, note, null_band, published_points
 
 

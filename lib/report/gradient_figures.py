@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from lib.report.axis import are_numbers, level_mark
 from lib.report.panels import ascending, coloured, diverged_handles, legend, mark_diverged
-from lib.report.reader import RunResults, StudyResults, numbers
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults, numbers
 from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, missing, null_band, ordered_palette
 
 # ---------------------------------------------------------------------------------------------------- curvature

@@ -10,12 +10,28 @@ from collections.abc import Callable
 from lib.base import provenance
 from lib.report.axis import level_text
 from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import escaped, macro_name, number, tex
 
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one
+# What `common_numbers` has.
+COMMON = (
+    *("Profile", "Study", "Steps", "TimeScale", "Trained", "Grid", "Seeds"),
+    *("Commit", "RunCommits", "Hardware", "Versions", "TrainingMinutes", "Notebook"),
+    *("Missing", "Caution", "Diverged", "Claims", "Holds", "Fails", "Open"),
+)
 # The analyses that a run should have: the name of the file in analysis/, and what a sentence calls it.
 Wanted = Callable[[RunResults], dict[str, str]]
+
+
+def spare_macros(used: set[str], verdicts: list[Verdict]) -> set[str]:
+    """Macros that a text need not use: those of every paper, and of a claim all but one."""
+    spare = {f"res{name}" for name in COMMON}
+    for verdict in verdicts:
+        both = {macro_name(kind, verdict.claim.id) for kind in ("claim", "said")}
+        spare |= both if both & used else set()
+    return spare
 
 
 def macro_pairs(own: dict[str, str], verdicts: list[Verdict]) -> list[tuple[str, str]]:
@@ -99,9 +115,8 @@ def notebook_link(path: str, commit: str) -> str:
 
 def repository() -> str:
     """https address of the checkout's origin, without credentials; empty when it is no such address."""
-    command = ["git", "-C", str(provenance.ROOT), "remote", "get-url", "origin"]
     try:
-        url = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        url = provenance.git("remote", "get-url", "origin")
     except (OSError, subprocess.CalledProcessError):
         return ""
     found = re.fullmatch(r"(?:https://(?:[^@/]*@)?|git@)([\w.-]+)[:/]([\w./-]+?)(?:\.git)?/?", url)

@@ -4,6 +4,7 @@ A page needs nothing but itself: images inside it, formulas as MathML, no script
 says so too, and a browser holds it to that.
 """
 
+import re
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -98,6 +99,7 @@ def notebook_body(path: Path, title: str) -> str:
         for output in cell.get("outputs", []):
             _formulas(output.get("data", {}))
     body, _ = exporter().from_notebook_node(notebook)
+    body = re.sub(r"<(?=meta\b)", "&lt;", body, flags=re.IGNORECASE)  # one that leads away needs no script
     return body.replace("No description has been provided for this image", f"Figure of {escape(title)}")
 
 

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 
 from lib.geometry.presets import preset_steps
 from lib.report.axis import Level, are_numbers
-from lib.report.reader import RunResults, StudyResults, numbers
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults, numbers
 from lib.report.style import MARKERS, RED, missing, null_band, ordered_palette
 
 Curve = tuple[np.ndarray, np.ndarray]

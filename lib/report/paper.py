@@ -12,10 +12,11 @@ from pathlib import Path
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
 from lib.report.figures import drawings
+from lib.report.numbers import spare_macros
 from lib.report.paper_folder import SHARED
 from lib.report.reader import StudyResults
 from lib.report.summary import verdicts_of
-from lib.report.tex import captions, check_used, macros
+from lib.report.tex import captions, check_used, macros, used_macros
 
 WIDEST = 5.0  # points by which a line may stick out
 PACKAGES = "latexmk texlive-latex-recommended texlive-latex-extra lmodern texlive-fonts-recommended"
@@ -45,9 +46,10 @@ def prepare(results: StudyResults, build: Path) -> None:
     tables = dict(paper.find("tables", "tables", _nothing)(results, verdicts))
     figures = [(drawing.name, drawing.caption) for drawing in drawings(results)]
     text = "\n".join(path.read_text(encoding="utf-8") for path in (paper.folder / "paper.tex", *SHARED))
-    written = macros(pairs)
-    names = [name for name, _ in figures]
-    check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"))
+    used, names = used_macros(text), [name for name, _ in figures]
+    spare = spare_macros(used, verdicts)
+    check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"), spare)
+    written = macros((name, value) for name, value in pairs if name in used)
     for old in ("tables", "figures"):
         shutil.rmtree(build / old, ignore_errors=True)
     write_atomically(build / "numbers.tex", written)
@@ -71,7 +73,9 @@ def _nothing(results: StudyResults, verdicts: object) -> list[tuple[str, str]]:
 def compile_paper(build: Path) -> None:
     """Run latexmk, or tectonic where there is no latexmk, and check what it says."""
     if shutil.which("latexmk") and shutil.which("pdflatex"):
-        command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "paper.tex"]
+        # Our settings and nobody's own, and no command that a text asks for.
+        command = ["latexmk", "-norc", "-r", "latexmkrc", "-pdf", "-latexoption=-no-shell-escape"]
+        command += ["-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "paper.tex"]
     elif shutil.which("tectonic"):
         command = ["tectonic", "--keep-logs", "--keep-intermediates", "paper.tex"]
     else:

@@ -24,7 +24,7 @@ from lib.base.files import finite
 from lib.geometry import presets
 
 if TYPE_CHECKING:
-    from lib.report.reader import RunResults
+    from lib.report.run import RunResults
 
 PARTS = ("observed", "null", "excess", "simulated")
 

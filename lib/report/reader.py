@@ -1,175 +1,29 @@
-"""A study's folder as one value: what every run did, its analyses, and every quantity by name.
-
-What is on disk may be incomplete or damaged; what cannot be read is missing, and whoever asks for it is told why.
-A run that diverged before its last step has no geometry: two snapshots of an explosion are no trajectory.
-"""
+"""A study's folder as one value: all of its runs, by level and by name, and what its paper brings along."""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lib.base.errors import BadInput, nearest
-from lib.base.files import ROOT, read_json
-from lib.base.snapshots import Snapshots
-from lib.geometry.gram import Digest
+from lib.base.errors import BadInput
+from lib.base.files import ROOT
 from lib.params.arguments import kept_arguments
-from lib.params.dotted import flatten
-from lib.params.run import Params, load_params
+from lib.params.run import load_params
 from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
 from lib.report.axis import Axis, Level, default_axis, level_mark
 from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
-from lib.report.quantities import PARTS, Estimate, Quantity, Table, lookup
-from lib.report.scores import best, scores_of
-from lib.train.records import read_evaluations, read_record
+from lib.report.quantities import Estimate, Quantity, Table, lookup
+from lib.report.run import RunResults, read_run
 
 if TYPE_CHECKING:
     import pandas
-
-# ---------------------------------------------------------------------------------------------------------- a run
-
-
-@dataclass(frozen=True)
-class RunResults:
-    """One run as it lies on disk.
-
-    point        its place in the grid, by parameter
-    level        of the study's axis
-    record       run.json; empty when there is none
-    evaluations  pilot_metrics.json
-    analysis     the content of every readable analysis/*.json, by name
-    own          the study's own quantities
-    """
-
-    name: str
-    folder: Path
-    params: Params
-    point: dict[str, Any] = field(default_factory=dict)
-    level: Level | None = None
-    record: dict[str, Any] = field(default_factory=dict)
-    evaluations: list[dict[str, Any]] = field(default_factory=list)
-    analysis: dict[str, Any] = field(default_factory=dict)
-    own: Table = field(default_factory=dict)
-
-    @property
-    def time_scale(self) -> float:
-        """Published steps per step of this run."""
-        return float(Fraction(self.params.time_scale))
-
-    @property
-    def state(self) -> str:
-        return self.record.get("state", "missing")
-
-    @property
-    def diverged(self) -> bool:
-        return self.state == "diverged"
-
-    @property
-    def stopped(self) -> bool:
-        """Diverged before its last step: what there is of it is no whole run."""
-        return self.diverged and self.record.get("step", 0) < self.params.schedule.steps
-
-    @property
-    def said(self) -> str:
-        """The state in words, with the step of a divergence in this run's own steps."""
-        if self.diverged:
-            return f"diverged at step {self.record['diverged']['step']}"
-        if self.state in ("training", "failed"):
-            return f"{self.state}, at step {self.record.get('step', 0)}"
-        return self.state
-
-    def quantity(self, name: str, part: str = "observed") -> Estimate:
-        """A quantity by name, in published steps; without a value it says why.
-
-        Raises: BadInput for a name or a part that there is not.
-        """
-        found, rest = lookup(name, self.own)
-        if part not in PARTS:
-            raise BadInput(f"unknown part {part} of {name}; there are {', '.join(PARTS)}")
-        if part != "observed" and not found.null:
-            return Estimate(None, why="no null is defined")
-        if self.state not in ("done", "diverged") or (self.stopped and not found.early):
-            return Estimate(None, why=self.said)
-        try:
-            return found.measure(self, part, *rest)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # A file that is JSON, and not what this code writes: whoever changed it, there is no number in it.
-            return Estimate(None, why=f"its files cannot be understood ({type(error).__name__}: {error})")
-
-    def metrics(self) -> "pandas.DataFrame":
-        """The evaluations, one row each, by step."""
-        import pandas
-
-        rows = pandas.DataFrame(self.evaluations)
-        return rows.set_index("step") if len(rows) else rows
-
-    @cached_property
-    def digest(self) -> Digest:
-        """The Gram matrices of the snapshots, from disk when they are current."""
-        from lib.measure.trajectory import run_digest
-
-        return run_digest(self.folder)
-
-    @property
-    def snapshots(self) -> Snapshots:
-        """The trunk's weights at every snapshot, read when they are asked for."""
-        from lib.measure.trajectory import run_snapshots
-
-        return run_snapshots(self.folder)
-
-    # ------------------------------------------------------------------------------- as a figure takes them: arrays
-
-    @cached_property
-    def backbone(self) -> dict[str, Any]:
-        found = self.analysis.get("backbone")
-        return found if isinstance(found, dict) else {}
-
-    def value(self, side: str, name: str) -> float:
-        """A scalar of backbone.json as it stands there; nan where there is none."""
-        value = self._of(side).get(name)
-        return float(value) if isinstance(value, int | float) else float("nan")
-
-    def array(self, side: str, name: str) -> np.ndarray:
-        return numbers(self._of(side).get(name))
-
-    def _of(self, side: str) -> dict[str, Any]:
-        found = self.backbone.get(side)
-        return found if isinstance(found, dict) else {}
-
-    def entries(self, name: str, key: str = "") -> list[dict[str, Any]]:
-        """The entries of an analysis file that is a list, or that has one under `key`."""
-        found = self.analysis.get(name)
-        if key:
-            found = found.get(key) if isinstance(found, dict) else None
-        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-    def evaluated(self, name: str) -> np.ndarray:
-        """One number of every evaluation."""
-        return numbers([evaluation.get(name) for evaluation in self.evaluations])
-
-
-def numbers(values: Any) -> np.ndarray:
-    """A list of JSON numbers as an array; null is nan, and what is no such list is empty."""
-    try:
-        return np.array(values, dtype=float) if isinstance(values, list) else np.empty(0)
-    except (TypeError, ValueError):
-        return np.empty(0)
-
-
-def load_analysis(folder: Path) -> dict[str, Any]:
-    """Every readable analysis/*.json of a run, by name."""
-    found = {path.stem: read_json(path) for path in sorted((folder / "analysis").glob("*.json"))}
-    return {name: data for name, data in found.items() if data is not None}
-
-
-# -------------------------------------------------------------------------------------------------------- a study
 
 
 @dataclass(frozen=True)
@@ -284,42 +138,9 @@ class StudyResults:
                 `G0.pc1` for what is observed, `G0.pc1 null`, `G0.pc1 excess`, `G0.pc1 simulated`.
             parameters: "differing" for those that differ between the runs, "all", or dotted names.
         """
-        import pandas
+        from lib.report.frame import frame
 
-        flat = {run.name: flatten(run.params.model_dump(mode="json")) for run in self.runs}
-        rows = {}
-        for run in self.runs:
-            row = {name: flat[run.name].get(name) for name in _parameters(parameters, flat)}
-            row |= {"state": run.state, "step": run.record.get("step")}
-            for score in (s for s in scores_of(run.evaluations) if s.told):
-                row[f"final {score.name}"] = _or_nan(run.evaluations[-1].get(score.key))
-                if score.largest:
-                    found = best(run.evaluations, score) or (math.nan, math.nan)
-                    row |= dict(zip((f"best {score.name}", f"step of best {score.name}"), found, strict=True))
-            for name in quantities:
-                row |= {_column(name, part): _or_nan(run.quantity(name, part).value) for part in parts}
-            rows[run.name] = row
-        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("run")
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _column(name: str, part: str) -> str:
-    return name if part == "observed" else f"{name} {part}"
-
-
-def _parameters(wanted: Sequence[str] | str, flat: dict[str, dict[str, Any]]) -> list[str]:
-    names = list(dict.fromkeys(name for values in flat.values() for name in values))
-    if wanted == "all":
-        return names
-    if wanted == "differing":
-        return [name for name in names if len({str(values.get(name)) for values in flat.values()}) > 1]
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise BadInput(f"unknown parameter {unknown[0]}{nearest(unknown[0], names)}")
-    return list(wanted)
+        return frame(self, quantities, parts, parameters)
 
 
 # ------------------------------------------------------------------------------------------------- opening a folder
@@ -331,17 +152,14 @@ def collect(study: Study, folder: Path) -> StudyResults:
     claimed, published = paper.file("claims.yaml"), paper.file("published.yaml")
     axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
-    runs = []
-    for run in study.runs:
-        place = folder / run.name
-        found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-        runs.append(RunResults(run.name, place, run.params, run.point, axis.level(run.params), *found, own))
+    read = [(run, read_run(folder / run.name, run.params)) for run in study.runs]
+    runs = [replace(found, point=run.point, level=axis.level(run.params), own=own) for run, found in read]
     known = load_published(published) if published else Published()
     return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 
 
 def open_study(study: str | Path, profile: str = "", overrides: str = "", folder: str | Path = "") -> StudyResults:
-    """A study's results: `open_study("outputs/beta2-laptop")`, or `open_study("beta2", "laptop")`.
+    """A study's results: `open_study("outputs/width-laptop")`, or `open_study("width", "laptop")`.
 
     Args:
         study: the folder of its results, a name in params/, or a params file.
@@ -354,17 +172,22 @@ def open_study(study: str | Path, profile: str = "", overrides: str = "", folder
     if named or not Path(study).is_dir():
         loaded = load_study(str(study), profile or DEFAULT_PROFILE, overrides)
         return collect(loaded, Path(folder) if folder else ROOT / "outputs" / loaded.folder_name)
-    arguments = kept_arguments(Path(study))
+    return collect(_study_of(Path(study)), Path(study))
+
+
+def _study_of(folder: Path) -> Study:
+    """The study that a folder has the results of."""
+    arguments = kept_arguments(folder)
+    why = "its name is not <study>-<profile>"
     try:
-        loaded = load_study(**arguments) if arguments else None
-    except BadInput:
-        loaded = None
-    if loaded is None:
-        raise BadInput(
-            f"{study}: this folder does not say which study it is of; name the study as well: "
-            f"open_study('my.yaml', 'laptop', folder='{study}')"
-        )
-    return collect(loaded, Path(study))
+        if arguments:
+            return load_study(**arguments)
+    except BadInput as error:
+        why = str(error)
+    raise BadInput(
+        f"{folder}: this folder does not say which study it is of ({why}); name the study as well: "
+        f"open_study('my.yaml', 'laptop', folder='{folder}')"
+    )
 
 
 def open_run(folder: str | Path) -> RunResults:
@@ -374,16 +197,13 @@ def open_run(folder: str | Path) -> RunResults:
 
     Raises: BadInput when there is no run.
     """
-    place = Path(folder)
+    place = Path(folder).resolve()
     if not (place / "params.yaml").is_file():
         raise BadInput(f"{place}: this is no run's folder, it has no params.yaml")
     params = load_params(place / "params.yaml")
     try:
-        study = open_study(place.resolve().parent)
+        study = _study_of(place.parent)
     except BadInput:
-        study = None
-    known = next((run for run in study.runs if run.name == place.resolve().name), None) if study else None
-    if known is not None and known.params == params:
-        return known
-    found = (read_record(place) or {}, read_evaluations(place), load_analysis(place))
-    return RunResults(place.resolve().name, place, params, {}, None, *found)
+        return read_run(place, params)
+    known = [run for run in collect(study, place.parent).runs if (run.name, run.params) == (place.name, params)]
+    return known[0] if known else read_run(place, params)

@@ -17,7 +17,8 @@ from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
 
 WORDS = r"""
@@ -184,7 +185,7 @@ def _card(results: StudyResults, run: RunResults, notebooks: list[dict[str, Any]
 
 
 def _score_rows(run: RunResults) -> Iterable[tuple[str, str]]:
-    shown = [score for score in scores_of(run.evaluations) if score.told]
+    shown = [score for score in scores_of(run.params, run.evaluations) if score.told]
     for score in sorted(shown, key=lambda score: not score.largest):
         if score.largest:
             yield f"best {score.name}", _text((best(run.evaluations, score) or (None,))[0], 3)
@@ -205,7 +206,7 @@ def _final(run: RunResults, key: str) -> float | None:
 def _curves(run: RunResults) -> list[dict[str, Any]]:
     """Scores against the step, in a box of 100 by 32, the soft ones below."""
     steps, found = run.evaluated("step"), []
-    scores = [score for score in scores_of(run.evaluations) if score.curve]
+    scores = [score for score in scores_of(run.params, run.evaluations) if score.curve]
     for score in sorted(scores, key=lambda score: score.curve == "strong"):
         points = [
             f"{100 * x / run.params.schedule.steps:.2f},{30 - 28 * y:.2f}"

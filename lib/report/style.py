@@ -1,7 +1,7 @@
 """How figures look: one style, one way to save them, and the marks that they share.
 
-Colours are Okabe and Ito's, which stay apart for colour-blind readers and in grey; beta2 has an ordered
-palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
+Colours are Okabe and Ito's, which stay apart for colour-blind readers and in grey; the levels of a study have an
+ordered palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
 """
 
 import io
@@ -46,6 +46,7 @@ STYLE = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+mpl.rcdefaults()  # whatever a matplotlibrc of the user's says
 mpl.rcParams.update(STYLE)
 
 

@@ -6,7 +6,8 @@ from lib.params.dotted import flatten
 from lib.report.axis import Level, level_text
 from lib.report.claims import Verdict
 from lib.report.published import Published, PublishedQuantity
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import capital, escaped, long_table, number, table, tex
 
 MARKS = {"sound": "", "conflict": r"\textsuperscript{c}", "void": r"\textsuperscript{v}"}
@@ -156,7 +157,7 @@ def _run(run: RunResults) -> list[str]:
     identity = record.get("identity", {})
     commit = record.get("commit", "")[:7] + ("+" if record.get("dirty") else "")
     hashes = [identity.get(name, "")[:8] for name in ("params", "code", "fingerprint")]
-    name = rf"\nolinkurl{{{run.name}}}"
+    name = rf"\nolinkurl{{{run.name}}}" if run.name.isascii() else tex(run.name)
     cells = [rf"\texttt{{{tex(h)}}}" if h else "--" for h in (commit, *hashes)]
     return [name, tex(run.said), number(record.get("seconds"), 0), *cells]
 

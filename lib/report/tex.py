@@ -42,6 +42,8 @@ SYMBOLS = {
     r"\|cos\|": r"$|\cos|$",
     r"\|cosine\|": r"$|\cos|$",
 }
+# What the paper's fonts hold besides Latin letters.
+TYPOGRAPHY = "–—‘’‚“”„…•€™†‡‰"
 _WORDS = re.compile("|".join(f"({pattern})" for pattern in SYMBOLS))
 _MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
@@ -63,9 +65,14 @@ def capital(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Special characters only; minus signs before numbers become real ones."""
-    quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c, c) for c in text))
+    """Special characters, by number those that the paper's fonts lack; minus signs before numbers become real."""
+    quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c) or _letter(c) for c in text))
     return _MINUS.sub("$-$", quoted)
+
+
+def _letter(c: str) -> str:
+    known = " " <= c <= "~" or "\u00a1" <= c <= "\u017e" or c in TYPOGRAPHY
+    return c if known else " " if c.isspace() else f"[U+{ord(c):04X}]"
 
 
 def number(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
@@ -145,10 +152,22 @@ def captions(figures: Iterable[tuple[str, str]]) -> str:
     return "".join(rf"\studycaption{{{name}}}{{{tex(caption)}}}" + "\n" for name, caption in figures)
 
 
+def used_macros(source: str) -> set[str]:
+    return set(MACRO.findall(COMMENT.sub("", source)))
+
+
 def check_used(
-    source: str, defined: Iterable[str], tables: Iterable[str], figures: Iterable[str], where: str
+    source: str,
+    defined: Iterable[str],
+    tables: Iterable[str],
+    figures: Iterable[str],
+    where: str,
+    spare: Iterable[str] = (),
 ) -> None:
     """Every macro, table and figure that the text uses exists, and the other way round.
+
+    Args:
+        spare: macros that may go unused.
 
     Raises: BadInput naming the first that does not.
     """
@@ -162,5 +181,5 @@ def check_used(
             if name not in known:
                 raise BadInput(f"{where}: the {what}{name} is used and nobody defines it{nearest(name, known)}")
         for name in known:
-            if name not in used:
+            if name not in used and name not in spare:
                 raise BadInput(f"{where}: the {what}{name} is defined and never used")

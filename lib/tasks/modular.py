@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from lib.params.fields import Seed, TaskParameters
+from lib.params.fields import Score, Seed, TaskParameters
 from lib.tasks.draws import between, uniforms
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ class Parameters(TaskParameters):
     p: Annotated[int, Field(ge=2, le=2003)] = Field(description="the modulus")
     train_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of all pairs that is trained on")
     split_seed: Seed = Field(description="of the choice of training pairs; the same for every run of a study")
+
+    def scores(self) -> tuple[Score, ...]:
+        return (
+            Score("val_loss", "held-out loss"),
+            Score("test_acc", "held-out accuracy", largest=True, curve="strong"),
+            Score("train_acc", "training accuracy", curve="soft"),
+        )
 
     def check(self, p: "Params") -> None:
         count = round(self.train_share * self.p**2)

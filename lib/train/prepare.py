@@ -37,11 +37,11 @@ def changed_since(run: Path, params: Params) -> str:
     if not record or "identity" not in record:
         return ""
     was = record["identity"]
-    if was["code"] != training_code(params):
+    if was.get("code") != training_code(params):
         return "the training code changed"
-    if was["data"] != params.task.data_key():
+    if was.get("data") != params.task.data_key():
         return "the data changed"
-    if record["state"] not in ("done", "diverged") and was["versions"] != provenance.versions():
+    if record["state"] not in ("done", "diverged") and was.get("versions") != provenance.versions():
         return "an unfinished run, and library versions changed"
     if record["state"] not in ("done", "diverged") and was.get("processes") != params.machine.processes:
         return "an unfinished run, and machine.processes changed"
@@ -52,8 +52,8 @@ def set_aside(run: Path) -> Path:
     """Move a run's folder to `superseded/`, beside the other runs or branches."""
     home = run.parent / SUPERSEDED
     home.mkdir(exist_ok=True)
-    number = 1 + sum(1 for _ in home.glob(f"{run.name}.*"))
-    target = home / f"{run.name}.{number}"
+    numbers = [int(path.suffix[1:]) for path in home.glob(f"{run.name}.*") if path.suffix[1:].isdecimal()]
+    target = home / f"{run.name}.{1 + max(numbers, default=0)}"
     # The lock files stay: this process holds them.
     target.mkdir()
     for item in sorted(run.iterdir()):

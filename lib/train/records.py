@@ -53,7 +53,7 @@ def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, 
         return "metrics.jsonl does not hold the evaluations so far"
     try:
         # A run that stopped early has one more, at the step where it did.
-        there = [int(path.stem) for path in (folder / "snapshots").glob("*.safetensors") if path.stem.isdigit()]
+        there = [int(path.stem) for path in (folder / "snapshots").glob("*.safetensors") if path.stem.isdecimal()]
         for earlier in sorted({*snapshot_steps(p), *there}):
             if earlier <= step:
                 check_snapshot(snapshot_path(folder, earlier), earlier, run_hash(p))

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from lib.params.run import ModelParams, Params
+from lib.models.gpt import Parameters as ModelParams
+from lib.params.run import Params
 
 FLOAT = 4  # bytes
 

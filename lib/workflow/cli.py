@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.files import ROOT
 from lib.base.sentence import sentence
 from lib.params.run import load_params
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lib.workflow.queue import Asked
 
 OUTPUTS = Path("outputs")
+MOST_NAMES = 12  # of runs in one message
 REMADE = ("paper", "report", "claims", "arxiv")  # from what is there, without running a stage
 
 
@@ -220,25 +221,9 @@ def execute_command(stages: list[str], run: Path) -> int:
 
 
 def open_lab(run: str, notebook: str, outputs: Path) -> int:
-    """Write the notebook, filled in with the run's parameters, beside the run and open it."""
-    import nbformat
-
-    from lib.params.study import notebook_path
-    from lib.workflow.runner import filled_notebook, read_inputs
-
+    """Open a notebook on a run in JupyterLab."""
     folder = find_run(run, outputs)
-    page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"
-    if not page.exists():  # a page once opened is the user's
-        page.parent.mkdir(parents=True, exist_ok=True)
-        inputs = folder.parent / ".make" / folder.name / f"{notebook}.inputs"
-        path, parameters = None, {}
-        if inputs.is_file():
-            found = read_inputs(inputs)
-            path, parameters = ROOT / found["stage"]["notebook"], found["parameters"]
-        filled = filled_notebook(
-            path or notebook_path("", notebook), {"run_folder": str(folder.resolve())} | parameters
-        )
-        nbformat.write(filled, page)
+    page = lab_page(folder, notebook)
     print(f"{page} opens on {folder.name}")
     # A kernel that the user once installed under the same name must not be taken for this environment's.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "1"}
@@ -248,6 +233,31 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
     return subprocess.run(command, cwd=page.parent, env=environment).returncode
 
 
+def lab_page(folder: Path, notebook: str) -> Path:
+    """The notebook filled in with the run's parameters, beside the run; a page once opened is the user's."""
+    import nbformat
+
+    from lib.params.arguments import kept_arguments
+    from lib.params.study import main_study, notebook_path, study_names
+    from lib.workflow.done import KEPT, read_inputs
+    from lib.workflow.runner import filled_notebook
+
+    page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"
+    if page.exists():
+        return page
+    inputs = folder.parent / KEPT / folder.name / f"{notebook}.inputs"
+    if inputs.is_file():
+        found = read_inputs(inputs)
+        path, parameters = ROOT / found["stage"]["notebook"], found["parameters"]
+    else:  # a run that make knows nothing of
+        study = kept_arguments(folder.parent).get("study", "")
+        path, parameters = notebook_path(study if study in study_names() else main_study(), notebook), {}
+    filled = filled_notebook(path, {"run_folder": str(folder.resolve())} | parameters)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(filled, page)
+    return page
+
+
 def find_run(run: str, outputs: Path) -> Path:
     if (Path(run) / "params.yaml").is_file():
         return Path(run)
@@ -255,6 +265,8 @@ def find_run(run: str, outputs: Path) -> Path:
     matches = [path for path in known if run in str(path)]
     if len(matches) == 1:
         return matches[0]
-    names = "; ".join(map(str, matches or known)) or "none yet: make all trains them"
+    others = matches or known
+    names = "; ".join(map(str, others[:MOST_NAMES])) or "none yet: make all trains them"
+    names += f" and {len(others) - MOST_NAMES} more" if others[MOST_NAMES:] else ""
     problem = "fits several runs" if matches else "is no trained run"
-    raise BadInput(f"RUN={run} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")
+    raise BadInput(f"RUN={plain_name(run)} {problem}; there are: {names}{nearest(run, [p.name for p in known])}")

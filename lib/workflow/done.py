@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput
-from lib.base.files import fingerprint, json_text, read_json, write_atomically
+from lib.base.files import fingerprint, read_json
 
 KEPT = ".make"  # in a study's folder: make's own files, beside the results
 CODE = "code"  # in it: tables of definitions by their hash
@@ -44,13 +44,11 @@ def lost_outputs(home: Path, done: dict[str, Any]) -> list[str]:
     return found
 
 
-def write_table(study: Path, digest: str, table: dict[str, str]) -> None:
-    """Keep a table of definitions, so that a later make can say which of them differs."""
-    path = study / KEPT / CODE / f"{digest}.json"
-    if not path.is_file():
-        write_atomically(path, json_text(table))
+def table_path(study: Path, digest: str) -> Path:
+    """Where a table of definitions is kept, so that a later make can say which of them differs."""
+    return study / KEPT / CODE / f"{digest}.json"
 
 
 def read_table(study: Path, digest: Any) -> dict[str, str] | None:
-    table = read_json(study / KEPT / CODE / f"{digest}.json") if isinstance(digest, str) else None
+    table = read_json(table_path(study, digest)) if isinstance(digest, str) else None
     return table if isinstance(table, dict) else None

@@ -72,9 +72,13 @@ def _parameters(stage: Stage, folder: Path, steps: list[int]) -> dict[str, Any]:
 def foreign_params(study: Study, checkpoints: Path, steps: list[int], given: dict[str, Any]) -> Params:
     """The published parameters with the model's sizes as they are in the files, and `given` over them."""
     model = foreign_model(checkpoints, steps[-1])
-    layers = 1 + max(int(name.split(".")[1]) for name in model if name.startswith("blocks."))
-    context, width = model["pos_emb.weight"].shape
-    sizes = {"layers": layers, "width": width, "ff": len(model["blocks.0.mlp.w_up.weight"]), "context": context}
+    try:
+        layers = 1 + max(int(name.split(".")[1]) for name in model if name.startswith("blocks."))
+        context, width = model["pos_emb.weight"].shape
+        vocabulary, ff = len(model["tok_emb.weight"]), len(model["blocks.0.mlp.w_up.weight"])
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise BadInput(f"{checkpoints}: these weights are not those of such a model ({error})") from None
+    sizes = {"layers": layers, "width": width, "ff": ff, "context": context}
     values = flatten(study.runs[0].params.model_dump(mode="json"))
     where = f"{checkpoints} with SET"
     for name in given:
@@ -90,7 +94,7 @@ def foreign_params(study: Study, checkpoints: Path, steps: list[int], given: dic
         values[name] = [min(gap, longest) for gap in values[name]]
     values |= {"task.probe.prefix_eval": [min(n, max(1, context - 10)) for n in values["task.probe.prefix_eval"]]}
     params = validate(Params, unflatten(values | given, where), where)
-    expected = build_model(params.model, len(model["tok_emb.weight"]), 0).state_dict()
+    expected = build_model(params.model, vocabulary, 0).state_dict()
     wrong = [name for name, t in expected.items() if name not in model or model[name].shape != t.shape]
     if wrong:
         raise BadInput(f"{checkpoints}: {wrong[0]} is missing or not of the shape of this model")

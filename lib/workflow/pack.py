@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.base.errors import BadInput
+from lib.base.errors import BadInput, plain_name
 from lib.base.files import json_text, write_atomically
 from lib.params.study import Study
 from lib.train.places import BRANCHES
@@ -27,6 +27,8 @@ def pack(study: Study, folder: Path, target: Path, arguments: dict[str, str]) ->
 
     `arguments` are study, profile and overrides as the command line gave them; a study's own file goes along.
     """
+    target = target.resolve()
+    _refuse_others(target)
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     files = {}
@@ -47,6 +49,18 @@ def pack(study: Study, folder: Path, target: Path, arguments: dict[str, str]) ->
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
     return sum(map(len, files.values()))
+
+
+def _refuse_others(target: Path) -> None:
+    """Refuse to take the place of anything that is not a packed study and nothing besides."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    known = {MANIFEST, *read_manifest(target)["files"]} if (target / MANIFEST).is_file() else set()
+    others = [path for path in sorted(target.rglob("*")) if path.is_file() or path.is_symlink()]
+    others = [path for path in others if str(path.relative_to(target)) not in known]
+    if others or not target.is_dir():
+        what = others[0].relative_to(target) if others else "it"
+        raise BadInput(f"{target}: {what} is there and is no part of a packed study; name another place with TO=")
 
 
 def packed_arguments(source: Path) -> dict[str, str]:
@@ -79,17 +93,22 @@ def unpack(source: Path, folder: Path) -> None:
 def read_manifest(source: Path) -> dict[str, Any]:
     """The manifest of a packed study, whose names stay inside its folder."""
     path = source / MANIFEST
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: this is not a file")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{source}: this is no packed study, it has no {MANIFEST}; make pack writes one") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: this manifest cannot be read ({error})") from None
     given = manifest if isinstance(manifest, dict) else {}
     texts = [given.get(key) for key in ("study", "profile", "overrides")]
     if not all(isinstance(text, str) for text in texts) or not isinstance(given.get("files"), dict):
         raise BadInput(f"{path}: this manifest must have study, profile, overrides and files")
     for name in given["files"]:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise BadInput(f"{path}: {name} lies outside the packed study")
+        parts = Path(name).parts
+        if Path(name).is_absolute() or ".." in parts:
+            raise BadInput(f"{path}: {plain_name(name)} lies outside the packed study")
+        if not name.isprintable() or (len(parts) < 2 and name != STUDY_FILE):
+            raise BadInput(f"{path}: {plain_name(name)} is no file of a run")
     return given

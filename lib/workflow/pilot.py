@@ -130,7 +130,7 @@ def branch_from(start: str, study: str, values: dict[str, str]) -> tuple[Params,
 
     place, _, step = start.rpartition(":")
     folder = Path(place)
-    if not step.isdigit() or not (folder / "params.yaml").is_file():
+    if not step.isdecimal() or not (folder / "params.yaml").is_file():
         raise BadInput(
             f"pilot: --resume_from {start}: expected RUN:STEP, a run's folder and the step of one of its snapshots"
         )

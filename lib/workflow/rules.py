@@ -11,7 +11,7 @@ from pathlib import Path
 from lib.base.errors import BadInput, shown
 from lib.base.files import json_text, write_atomically
 from lib.params.run import dump_params
-from lib.workflow.done import KEPT, lost_outputs, read_done, write_table
+from lib.workflow.done import KEPT, lost_outputs, read_done, table_path
 from lib.workflow.plan import Target
 
 
@@ -21,9 +21,10 @@ def write_rules(title: str, folder: Path, every: list[Target]) -> Path:
         before = read_done(target.done)
         if before and lost_outputs(target.folder, before):
             target.done.unlink()
-        write_table(folder, target.inputs["code"], target.code)
         write_if_changed(target.inputs_file, json_text(target.inputs))
         write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
+    for digest, code in {target.inputs["code"]: target.code for target in every}.items():
+        write_if_changed(table_path(folder, digest), json_text(code))
     dones = [make_word(target.done) for target in every]
     lines = [
         f"# The grid of {title} as make rules; written anew by every make.",

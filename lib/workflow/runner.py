@@ -193,6 +193,7 @@ def execute_notebook(
         "BACKBONE_PROGRESS": "lines",
         MADE_BY_MAKE: stage,
         "IPYTHONDIR": str(scratch),  # nobody's start-up files
+        "PYTHONSTARTUP": "",
         "PYTHONPATH": str(provenance.ROOT),
     }
     echo = _ProgressOnly(sys.stdout, run.name)

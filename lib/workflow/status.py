@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.clock import clock
+from lib.params.fields import Score
 from lib.params.study import Study
 from lib.report.axis import level_text
-from lib.report.scores import Score, best, scores_of
+from lib.report.scores import best, scores_of
 from lib.train.records import read_evaluations, read_record
 from lib.workflow.finish import Step
 from lib.workflow.plan import DRAW, Pending, Target
@@ -87,7 +88,7 @@ def why_text(waiting: list[Pending], study: list[Step]) -> str:
 def runs_table(study: Study, folder: Path) -> str:
     """The table that ends `make all` and `make grid`: one line a run, with what came of it."""
     found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in study.runs]
-    scores = [score for score in scores_of(row for _, _, rows in found for row in rows) if score.told]
+    scores = {score: None for run, _, rows in found for score in scores_of(run.params, rows) if score.told}
     rows = [[*study.axes, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
     for run, record, evaluations in found:
         rows.append(

@@ -13,7 +13,8 @@ from lib.report.figures import Drawing
 from lib.report.geometry_figures import against_levels, alignment, backbone, phases, spectrum
 from lib.report.gradient_figures import fisher, interference
 from lib.report.panels import Curve, draw, legend
-from lib.report.reader import RunResults, StudyResults, numbers
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults, numbers
 from lib.report.style import (
     BLUE,
     GREEN,

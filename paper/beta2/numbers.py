@@ -5,7 +5,8 @@ from lib.report.axis import Level
 from lib.report.claims import Verdict
 from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.tex import number, power, short, tex
 
 NOTEBOOK = "notebooks/06_figures.py"
@@ -49,8 +50,9 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "Sequences": str(b.size * b.accumulate),
         "Peak": f"{p.optim.lr * 1e4:g}",
         "Decay": number(p.optim.weight_decay, 1),
-        "BetaOne": f"{p.optim.beta1:g}",
-        "Epsilon": power(p.optim.eps),
+        # Another optimizer than the published one has neither.
+        "BetaOne": f"{p.optim.beta1:g}" if hasattr(p.optim, "beta1") else "--",
+        "Epsilon": power(p.optim.eps) if hasattr(p.optim, "eps") else "--",
         "Clip": f"{p.optim.clip:g}",
         "MinRatio": f"{p.schedule.min_lr_ratio:g}",
         "Lambda": f"{p.task.lambda_probe:g}",

@@ -10,7 +10,7 @@ from typing import Any
 
 from lib.base.files import finite
 from lib.report.quantities import Estimate, Quantity, estimate, minus, preset_steps
-from lib.report.reader import RunResults
+from lib.report.run import RunResults
 
 # ----------------------------------------------------------------------------------------------------- evaluations
 

@@ -10,7 +10,8 @@ from lib.params.run import Params
 from lib.report.figures import Drawing
 from lib.report.geometry_figures import backbone, spectrum
 from lib.report.panels import Curve, draw, legend
-from lib.report.reader import RunResults, StudyResults
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
 from lib.report.style import BLUE, GREY, PAGE, RED, named_level
 
 

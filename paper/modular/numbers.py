@@ -6,20 +6,6 @@ from lib.report.reader import StudyResults
 
 NOTEBOOK = "notebooks/modular/04_study.py"
 WANTED = {"backbone": "the geometry", "fisher": "the curvature"}
-# Of what every paper says of its study, what this one does.
-USED = (
-    "Study",
-    "Profile",
-    "Steps",
-    "Seeds",
-    "Trained",
-    "Commit",
-    "RunCommits",
-    "Hardware",
-    "Notebook",
-    "Missing",
-    "Diverged",
-)
 
 
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
@@ -27,5 +13,4 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     p = results.baseline.params
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
     own = {"Modulus": str(p.task.p), "Share": f"{p.task.train_share:g}", "Width": str(p.model.width)}
-    pairs = macro_pairs({name: common[name] for name in USED} | own, verdicts)
-    return [(name, value) for name, value in pairs if not name.startswith("claim")]
+    return macro_pairs(common | own, verdicts)

@@ -1,7 +1,7 @@
 """The quantities of the modular study."""
 
 from lib.report.quantities import Estimate, Quantity, estimate
-from lib.report.reader import RunResults
+from lib.report.run import RunResults
 
 
 def final(run: RunResults, part: str, which: str) -> Estimate:

@@ -51,7 +51,7 @@ def test_an_edited_text_refuses_to_resume(tmp_path, own):
     assert said.returncode == 2
     assert said.stderr.count("\n") == 1
     assert (
-        f"this run cannot go on as it began: corpus, fingerprint changed with the text of {text} (task.corpus.path)"
+        f"this run cannot go on as it began: data, fingerprint changed with the text of {text} (task.corpus.path)"
         in (said.stderr)
     )
     assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
@@ -66,7 +66,7 @@ def test_a_text_edited_between_two_runs_of_a_grid_is_refused(tmp_path, own):
     write_stories(text, seed=2)
     _out, err = process.communicate(timeout=240)
     assert process.returncode != 0
-    assert f"{text} (task.corpus.path): the corpus changed since this make began" in err
+    assert f"{text} (task.corpus.path): the data changed since this make began" in err
     assert "Traceback" not in err
     assert not (second / "run.json").exists()
     assert not (second / "snapshots").exists()
@@ -118,4 +118,4 @@ def test_why_names_the_corpus(tmp_path, own):
     assert execute("01_train", run).returncode == 0
     write_stories(text, seed=2)
     words = ["--study", str(study), "--profile", "smoke", "--outputs", str(tmp_path / "outputs")]
-    assert "the corpus changed" in library("why", *words).stdout
+    assert "the data changed" in library("why", *words).stdout

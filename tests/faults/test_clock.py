@@ -81,8 +81,10 @@ def test_times_of_files_decide_nothing(tmp_path, grid, shift):
     places = {"study": study, "outputs": tmp_path / "outputs"}
     assert "all 4 stages are up to date" in make("grid", **places).stdout
     # A stage that is stale runs although its marker lies in the future, and it alone.
-    change = "SET=analysis.interference_batches=2"
-    assert make("why", change, **places).stdout.count("will run:") == 1
+    change = "SET=stages.05_interference.batches=2"
+    assert re.findall(r"(\S+)  will (.*):", make("why", change, **places).stdout) == [
+        ("05_interference", "measure again")
+    ]
     said = make("grid", change, **places)
     assert re.findall(r": (0\d_\w+) done in", said.stdout) == ["05_interference"]
     done = json.loads(next((tmp_path / "outputs").glob("*/pilot_*/05_interference.done")).read_text())

@@ -164,7 +164,8 @@ def test_nothing_is_forked_beside_a_second_thread(monkeypatch):
 NUMBERS = """
 import os, random, sys
 from lib.workflow.kernels import ENVIRONMENT, waiting_kernels
-code = "import os, random, sys, numpy; print(random.random(), numpy.random.random(), hash('a'), sys.argv[1:], flush=True)"
+code = "import os, random, sys, numpy; "
+code += "print(random.random(), numpy.random.random(), hash('a'), sys.argv[1:], flush=True)"
 with waiting_kernels(2, ["import numpy"]) as kernels:
     for kernel in kernels:
         kernel.begin([sys.executable, "-c", code, "word"], os.getcwd(), dict(os.environ))
@@ -175,7 +176,11 @@ with waiting_kernels(2, ["import numpy"]) as kernels:
 def test_forked_kernels_draw_their_own_random_numbers():
     """Those of a notebook that sets no seed; and all kernels order sets alike."""
     said = subprocess.run(
-        [sys.executable, "-c", NUMBERS], cwd=ROOT, env=clean_environment(**ENVIRONMENT), capture_output=True, text=True
+        [sys.executable, "-c", NUMBERS],
+        cwd=ROOT,
+        env=clean_environment(**ENVIRONMENT),
+        capture_output=True,
+        text=True,
     )
     lines = [line.split() for line in said.stdout.splitlines()]
     assert len(lines) == 2, said.stderr
@@ -192,7 +197,7 @@ def test_a_stage_that_fails_stops_those_that_need_it_alone(tmp_path, finished, s
     figure = {"02_pca": "02_pca_spectrum.png", "03_fisher": "03_fisher_anisotropy.png"}[stage]
     (run / "figures" / figure).mkdir(parents=True)
     process = start("execute", *STAGES, str(run))
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert err.count("FAILED") == 1 and f"notebook  {stage}" in err
     done = {path.stem for path in run.glob("*.done")}

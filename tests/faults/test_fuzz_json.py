@@ -7,11 +7,12 @@ import shutil
 import pytest
 
 from lib.base.files import fingerprint, json_text
-from lib.report.reader import collect, numbers
+from lib.report.reader import collect
+from lib.report.run import numbers
 from lib.tasks.stories.corpus import open_corpus
 from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
-from lib.workflow.rules import reasons, targets
-from lib.workflow.runner import lost_outputs, read_done
+from lib.workflow.done import lost_outputs, read_done
+from lib.workflow.plan import pending, reasons, targets
 from lib.workflow.status import runs_table, status_table, why_text
 from tests.faults.damage import at_most, damaged, refused
 from tests.faults.tiny_run import tiny_params
@@ -74,7 +75,7 @@ def study(tmp_path_factory):
     folder = write_study(tmp_path_factory.mktemp("outputs") / loaded.folder_name, loaded)
     every = targets(loaded, folder)
     for target in every:
-        names = ["run.json", "pilot_metrics.json"] if target.stage == "01_train" else []
+        names = ["run.json", "pilot_metrics.json"] if target.stage.trains else []
         names += sorted(str(p.relative_to(target.folder)) for p in (target.folder / "analysis").glob("*.json"))
         done = {"inputs": target.inputs, "outputs": {name: fingerprint(target.folder / name) for name in names}}
         target.done.write_text(json_text(done))
@@ -89,10 +90,10 @@ QUANTITIES = (
 
 def look_everywhere(loaded, folder, every):
     """Every reader of a study's folder, as status, why, the tables and the figures use it."""
-    runs_table(loaded.runs, folder)
-    why = [reasons(target) for target in every]
-    status_table(every, why, [])
-    why_text(every, why, [])
+    runs_table(loaded, folder)
+    waiting = pending(every)
+    status_table(every, waiting, [])
+    why_text(waiting, [])
     for result in collect(loaded, folder).runs:
         for name in QUANTITIES:
             for part in ("observed", "null", "excess"):

@@ -10,17 +10,19 @@ import pytest
 import yaml
 
 from lib.base.errors import BadInput
-from lib.base.files import json_text
-from lib.base.provenance import ROOT
+from lib.base.files import ROOT, json_text
 from lib.base.yaml_text import parse_yaml
 from lib.params.dotted import flatten
-from lib.params.run import LARGEST, Params, dump_params, identity, load_params, run_hash, validate
-from lib.params.study import BASE_STUDY, LONGEST_NAME, MOST_RUNS, load_study
+from lib.params.fields import LARGEST
+from lib.params.names import LONGEST_NAME
+from lib.params.run import Params, dump_params, identity, load_params, run_hash, validate
+from lib.params.study import MOST_RUNS, PARAMS_FOLDER, load_study
 from lib.workflow.cli import main
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 
 SECONDS = 3.0  # of a processor, for one file; the slowest that are read take a few tenths
 CHUNKS, CHUNK = 10, 1000  # of which the last tenth are resolved files
+MAIN = PARAMS_FOLDER / "beta2.yaml"
 SMALL = """study: mine
 question: does it matter?
 axes:
@@ -32,14 +34,19 @@ axes:
   seed: [1]
   task.probe.gap_in: [[2, 8], [3, 8]]
 set:
-  task.corpus.source: file
-  corpus:
-    path: "stories.jsonl"   # where they are
+  task:
+    corpus.source: file
+    corpus:
+      path: "stories.jsonl"   # where they are
   model: {layers: 1, width: 32, heads: 2, ff: 64}
   schedule: {steps: 400, warmup: 100}
   eval.every: 20
   snapshots: {whole: []}
-analysis: {interference_steps: [1600], interference_batches: 4, fisher_steps: [400], fisher_batches: [1, 1, 4]}
+stages:
+  01_train: {}
+  02_pca: {needs: [01_train]}
+branches:
+  short: {name: "b{step}", snapshots: [200], vary: {seed: [1, 2]}, steps: 20, warmup: 2, eval_every: 4}
 """
 
 
@@ -47,7 +54,7 @@ analysis: {interference_steps: [1600], interference_batches: 4, fisher_steps: [4
 def sources():
     """Study files to begin with, most of them short, and one resolved file of a run."""
     one = load_study("beta2", "paper", "", axes={}).runs[0].params
-    return [SMALL] * 12 + [NESTED] * 7 + [BASE_STUDY.read_text()], dump_params(one)
+    return [SMALL] * 12 + [NESTED] * 7 + [MAIN.read_text()], dump_params(one)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -111,6 +118,7 @@ def misread_study(study, path):
     runs = [flatten(run.params.model_dump(mode="json")) for run in study.runs]
     axes = {name.removeprefix("axes."): node for name, node in told.items() if name.startswith("axes.")}
     given = {name.removeprefix("set.") for name in told if name.startswith("set.")}
+    plain = all(says(node, 1) for name, node in told.items() if name.startswith("profiles.paper."))
     for name, node in axes.items():
         if name in given:
             return f"{name} is in set and in axes"
@@ -121,13 +129,16 @@ def misread_study(study, path):
         return f"{len(study.runs)} runs of the axes {list(axes)}"
     for name, node in told.items():
         section, _, leaf = name.partition(".")
-        overridden = section == "params" and (leaf in axes or leaf in given)
+        overridden = section == "params" and (leaf in axes or leaf in given or not plain)
         if section in ("set", "params") and not overridden and not all(says(node, run[leaf]) for run in runs):
             return f"{name} is {runs[0][leaf]!r}"
-        if section in ("analysis", "reheat") and leaf:
-            beside = getattr(study, section)
-            if beside is None or not says(node, getattr(beside, leaf)):
-                return f"{name} is not what {section} has"
+        owner, _, what = leaf.rpartition(".")
+        if section == "branches" and owner and not says(node, getattr(study.branches[owner], what)):
+            return f"{name} is {getattr(study.branches[owner], what)!r}"
+        if section == "stages" and what in ("parameters", "where", "needs", "makes"):
+            found = [getattr(stage, what) for stage in study.stages if stage.name == owner]
+            if found and not says(node, list(found[0]) if isinstance(found[0], tuple) else found[0]):
+                return f"{name} is {found[0]!r}"
     if not says(told["study"], study.name) or (
         "question" in told and told["question"].value.strip() != study.question
     ):
@@ -165,7 +176,7 @@ def as_written(path):
     todo = [("", yaml.compose(text, FAST))]
     while todo:
         name, node = todo.pop()
-        sectioned = name not in ("set.start", "params.start", "start") and not re.fullmatch(r"axes\..+", name)
+        sectioned = name not in ("set.start", "params.start", "start") and not re.fullmatch(WHOLE, name)
         if isinstance(node, yaml.MappingNode) and sectioned and (node.value or name in TOP):
             for key, value in node.value:
                 todo.append((f"{name}.{key.value}".lstrip("."), value))
@@ -176,7 +187,8 @@ def as_written(path):
     return leaves, problem
 
 
-TOP = ("", "set", "axes", "params", "analysis", "reheat")
+TOP = ("", "set", "axes", "params", "profiles", "stages", "branches")
+WHOLE = r"axes\..+|stages\.[^.]+\.(parameters|where)|branches\.[^.]+\.(where|vary|set)"  # taken as they stand
 
 
 def says(node, value):
@@ -246,6 +258,7 @@ def test_make_refuses_in_one_line(content, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+BRANCH = "snapshots: [400], steps: 20, warmup: 2, eval_every: 4"
 # Each of these was once taken for something else, or never ended.
 ONCE = {
     "twice by name": (
@@ -266,11 +279,11 @@ ONCE = {
     "null character": ('axes: {seed: [1]}\nset: {task.corpus.path: "a\\0b"}', "task.corpus.path = 'a\\x00b'"),
     "surrogate": ('axes: {seed: [1]}\nquestion: "\\ud800"', "surrogates not allowed"),
     "value and section": (
-        "axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}",
+        "axes: {seed: [1]}\nparams: {model: 3, model.layers: 2}\nprofiles: {paper: {time_scale: 1}}",
         "a value and a section at once",
     ),
     "line in a name": ('axes: {seed: [1]}\n"two\\nlines": 3', "unknown key 'two\\nlines'"),
-    "long value": ("axes: {seed: [1]}\nset: {variant: " + "w" * 5000 + "}", "variant = 'www"),
+    "long value": ("axes: {seed: [1]}\nset: {task.variant: " + "w" * 5000 + "}", "task.variant = 'www"),
     "digits": (
         "axes: {seed: [1]}\nset: {task.corpus.path: 0x" + "f" * 5000 + "}",
         "a number of thousands of digits",
@@ -282,6 +295,30 @@ ONCE = {
         "references (*name) are not taken",
     ),
     "itself": ("axes: {seed: [1]}\nset: &s {optim: *s}", "references (*name) are not taken"),
+    "a list for a variant": ("axes: {seed: [1]}\nset: {task.variant: [1]}", "task.variant = [1]"),
+    "a list for a member": ("axes: {seed: [1]}\nset: {optim.name: [adamw]}", "optim.name = ['adamw']: there are"),
+    "misspelt in params": (
+        "axes: {seed: [1]}\nprofiles: {paper: {time_scale: 1}}\nparams: {optim: {name: adamw, beta2s: 0.9}}",
+        "unknown key optim.beta2s (did you mean optim.beta2?)",
+    ),
+    "out of the folder": ("axes: {seed: [1]}\nrun_name: '../{seed}'", "'../1' is no name for a folder"),
+    "text for steps": (
+        "axes: {seed: [1]}\nstages: {01_train: {}, 02_pca: {needs: [01_train], parameters: {steps: [soon]}}}",
+        "steps = ['soon']: expected whole numbers of steps",
+    ),
+    "no JSON": (
+        "axes: {seed: [1]}\nstages: {01_train: {parameters: {since: 2020-01-01}}}",
+        "since = datetime.date(2020, 1, 1): expected words",
+    ),
+    "no notebook": ("axes: {seed: [1]}\nstages: {02_pc: {}}", "there is no notebook 02_pc"),
+    "parameter of a branch": (
+        f"axes: {{seed: [1]}}\nbranches: {{b: {{name: x, vary: {{optim.lrr: [1.0]}}, {BRANCH}}}}}",
+        "branches.b sets optim.lrr, no parameter (did you mean optim.lr?)",
+    ),
+    "folder of a branch": (
+        f"axes: {{seed: [1]}}\nbranches: {{b: {{name: a/b, vary: {{seed: [1]}}, {BRANCH}}}}}",
+        "branches.b: 'a/b' is no name for a folder",
+    ),
 }
 
 
@@ -297,20 +334,21 @@ def test_each_fault_by_its_sentence(fault, tmp_path):
 
 def test_dotted_names_scale_like_the_others(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(BASE_STUDY.read_text())
+    path.write_text(MAIN.read_text())
     nested = load_study(str(path), "smoke").runs
-    text = BASE_STUDY.read_text().replace(
-        "  eval: {every: 200, stories: 1280}", "  eval.every: 200\n  task.validation.stories: 1280"
-    )
+    text, count = re.subn(r"^  eval: {every: 200}$", "  eval.every: 200", MAIN.read_text(), flags=re.MULTILINE)
+    assert count == 1
     path.write_text(text)
     assert [run.params for run in load_study(str(path), "smoke").runs] == [run.params for run in nested]
 
 
-def test_a_reheat_without_axes_is_not_forgotten(tmp_path):
+def test_branches_without_axes_are_not_forgotten(tmp_path):
     path = tmp_path / "mine.yaml"
-    reheat = "beta2: [0.95], snapshots: [2000], lr: [1e-3], steps: 2000, warmup: 200, eval_every: 200"
-    path.write_text(f"study: mine\naxes: {{}}\nreheat: {{{reheat}, lambda_probe: 4.0, protocol: pilot}}\n")
-    assert load_study(str(path), "paper").reheat.beta2 == [0.95]
+    reheat = "name: x, snapshots: [2000], vary: {optim.lr: [1e-3]}, steps: 2000, warmup: 200, eval_every: 200"
+    path.write_text(f"study: mine\naxes: {{}}\nbranches: {{reheat: {{{reheat}}}}}\n")
+    study = load_study(str(path), "paper")
+    assert study.branches["reheat"].vary == {"optim.lr": [1e-3]}
+    assert "04_reheat" in [stage.name for stage in study.stages_of(study.runs[0])]
 
 
 def test_a_grid_has_a_limit(tmp_path):

@@ -27,10 +27,10 @@ OF_A_STUDY = {
         "report done": (r"/\.?report\.done", "sync"),
     },
     "paper": {
-        "numbers": (r"build/\.?numbers\.tex", "sync"),
-        "tables": (r"build/tables/", "rename"),
-        "half a source": (r"build/\.?paper\.tex", "half"),
-        "paper": (r"build/\.?built_for", "sync"),
+        "numbers": (r"build/tiny/\.?numbers\.tex", "sync"),
+        "tables": (r"build/tiny/tables/", "rename"),
+        "half a source": (r"build/tiny/\.?paper\.tex", "half"),
+        "paper": (r"build/tiny/\.?built_for", "sync"),
     },
 }
 KILLED = (-signal.SIGKILL, -signal.SIGXFSZ)

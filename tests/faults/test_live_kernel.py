@@ -40,7 +40,7 @@ def test_make_and_a_live_kernel_share_a_run(tmp_path, measured, kernel):
     shutil.copytree(measured.parent, tmp_path / "study")
     run = tmp_path / "study" / measured.name
     parameters = json.loads((measured.parent / ".make" / run.name / "02_pca.inputs").read_text())["parameters"]
-    notebook = filled_notebook("02_pca", {"run_folder": str(run)} | parameters)
+    notebook = filled_notebook(ROOT / "notebooks" / "02_pca.py", {"run_folder": str(run)} | parameters)
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     run_cells(kernel, cells)
     before = run_cells(kernel, [ASK])
@@ -48,7 +48,7 @@ def test_make_and_a_live_kernel_share_a_run(tmp_path, measured, kernel):
 
     (run / "02_pca.done").unlink()
     # The kernel holds the run's arrays and figures, and works on while make executes the same stage.
-    kernel.execute("while True:\n    geometry(folder, time_scale)")
+    kernel.execute("while True:\n    geometry(folder)")
     said = execute("02_pca", run)
     assert said.returncode == 0, said.stderr
     interrupt(kernel)
@@ -60,6 +60,7 @@ def test_make_and_a_live_kernel_share_a_run(tmp_path, measured, kernel):
     assert all(cell.get("execution_count") for cell in on_disk["cells"] if cell["cell_type"] == "code")
     theirs = (measured / "analysis" / "backbone.json").read_bytes()
     assert (run / "analysis" / "backbone.json").read_bytes() == theirs
+    assert (run / "by_hand" / "analysis" / "backbone.json").read_bytes() == theirs
     assert not [path for path in run.rglob(".*") if path.is_file() and not path.name.endswith(".lock")]
 
 

@@ -186,10 +186,11 @@ def test_checkpoint_holds_everything(uninterrupted):
     ("p_ood", "stops"), [([0.9] * 5, True), ([0.9] * 4, False), ([0.9, 0.9, 0.79, 0.9, 0.9], False)]
 )
 def test_early_stop_is_off_and_is_the_references_when_on(tmp_path, p_ood, stops):
+    from lib.tasks.stories.task import solved
+    from lib.train.divergence import State
     from lib.train.folder import RunFolder
-    from lib.train.loop import State
 
     state = State(evaluations=[{"probe_ood_acc": value} for value in p_ood])
-    run = RunFolder(tmp_path, params(), {})
-    assert not run.stopping(state, params())
-    assert run.stopping(state, params("train.early_stop=true")) == stops
+    off, on = (RunFolder(tmp_path, params(words), {}) for words in ("", "train.early_stop=true"))
+    assert not off.stopping(state, solved(state.evaluations))
+    assert on.stopping(state, solved(state.evaluations)) == stops

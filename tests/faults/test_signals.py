@@ -15,7 +15,7 @@ from tests.faults.tools import RUN, execute, make, processes_with, results, star
 
 STEPS = 200
 LONGER = {"schedule.steps: 40": f"schedule.steps: {STEPS}", "lambda_step: 40": f"lambda_step: {STEPS}"}
-LONGER |= {"whole: [8, 20, 32, 40]": "whole: [8, 20, 32, 40, 200]"}
+LONGER |= {"whole: [8, 20, 32, 40]": "whole: [8, 20, 32, 40, 60, 80, 200]"}
 PROMPT = 10.0  # seconds
 
 

@@ -68,7 +68,7 @@ def test_a_stage_waits_for_no_other_stage_of_its_name(tmp_path, finished):
     os.write(handle, b"process 1 on a machine since noon")
     said = execute("02_pca", run)
     os.close(handle)
-    assert said.returncode == 2
+    assert said.returncode == 1
     assert "process 1 on a machine since noon is working here" in said.stderr
 
 

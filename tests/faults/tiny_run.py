@@ -1,14 +1,17 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
+import pytest
+
 from lib.measure.trajectory import geometry
 from lib.params.study import load_study
 from lib.train.loop import train
+from lib.train.places import MADE_BY_MAKE
 
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 task.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
     "snapshots.whole='[4,8]' snapshots.dense_from=2 snapshots.dense_to=8 snapshots.dense_every=2 "
     "snapshots.sparse_from=8 snapshots.sparse_every=2 task.probe.eval_examples=16 task.validation.stories=8 "
-    "analysis.interference_steps='[4]' analysis.fisher_steps='[4]'"
+    "stages.05_interference.steps='[4]' stages.03_fisher.steps='[4]'"
 )
 
 
@@ -28,5 +31,7 @@ def finished_runs(home):
     runs = [home / "study" / f"run{seed}" for seed in (42, 43)]
     for folder, seed in zip(runs, (42, 43), strict=True):
         train(tiny_params(f"seed={seed}"), folder, home / "corpora")
-        geometry(folder, "50")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(MADE_BY_MAKE, "test")
+            geometry(folder)
     return *runs, next((home / "corpora").glob("*/"))

@@ -22,11 +22,8 @@ TINY = """\
 study: tiny
 axes: {optim.beta2: [0.95]}
 set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40]}
-analysis: {interference_steps: [1600],
-           interference_batches: 4, fisher_steps: [400, 1600], fisher_batches: [1, 1, 4]}
 """
 RUN = "pilot_wd0.5_lr0.001_lp2.0_b20.95_s42"
-LONG = {"schedule.steps: 40": "schedule.steps: 4000", "lambda_step: 40": "lambda_step: 4000"}
 
 
 def params(overrides: str = "") -> Params:
@@ -46,9 +43,10 @@ def names(folder: Path) -> list[str]:
 
 
 def copied_tree(home: Path) -> Path:
-    """The package without its history and results, for tests that write into paper/build."""
-    for name in ("lib", "notebooks", "params", "paper"):
+    """The package without its history and results; in it the tiny study has a paper of its own."""
+    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    shutil.copytree(home / "paper" / "beta2", home / "paper" / "tiny")
     shutil.copy(ROOT / "Makefile", home)
     return home
 
@@ -56,11 +54,12 @@ def copied_tree(home: Path) -> Path:
 def trained_run(study: Path, outputs: Path) -> Path:
     """The one run of a study, trained here, with the files by which make's stages know it."""
     from lib.train.loop import train
-    from lib.workflow.rules import targets, write_rules
+    from lib.workflow.plan import targets
+    from lib.workflow.rules import write_rules
 
     loaded = load_study(str(study), "smoke")
     folder = outputs / loaded.folder_name
-    write_rules(loaded, folder, targets(loaded, folder))
+    write_rules(loaded.folder_name, folder, targets(loaded, folder))
     train(loaded.runs[0].params, folder / loaded.runs[0].name, outputs / "corpora")
     return folder / loaded.runs[0].name
 
@@ -192,7 +191,7 @@ def faulty_python(home: Path) -> Path:
 def forked_pilot(out: Path, log: Path, **fault: str) -> int:
     """The exit code of the pilot command in a process forked after the imports, with a fault."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lib.train.loop.loop", "lib.workflow.cli", "lib.params.study"])
+    context.set_forkserver_preload(["lib.train.loop", "lib.workflow.cli", "lib.params.study"])
     process = context.Process(target=_pilot_with, args=(out, log, fault))
     process.start()
     process.join(120)

@@ -18,7 +18,8 @@ from lib.report.figures import drawings, make_figures
 from lib.report.panels import curve, envelope
 from lib.report.paper_folder import PAPERS
 from lib.report.published import Published, comparable, load_published
-from lib.report.reader import collect, load_analysis
+from lib.report.reader import collect
+from lib.report.run import load_analysis
 from lib.report.style import ordered_palette, write
 from paper.beta2.figures import FIGURES, reheats
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study

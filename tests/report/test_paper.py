@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from lib.base.errors import BadInput
-from lib.report.numbers import notebook_link, repository
+from lib.report.numbers import COMMON, common_numbers, notebook_link, repository, spare_macros
 from lib.report.paper import arxiv_tarball, build_paper, compile_paper, find_fault, prepare
 from lib.report.paper_folder import PaperFolder
 from lib.report.reader import collect
+from lib.report.summary import verdicts_of
 from lib.report.tex import captions, check_used, macros, number, tex
 from tests.study_folder import smoke_study, write_reheat, write_study
 
@@ -117,6 +118,13 @@ class TestMacros:
         with pytest.raises(BadInput, match="the figure b is defined and never used"):
             check_used(r"\studyfigure{a}", [], [], ["a", "b"], "p.tex")
 
+    def test_what_every_paper_has_may_go_unused_and_what_it_says_itself_may_not(self, study, folder):
+        verdicts = verdicts_of(collect(study, folder))
+        spare = spare_macros({"saidZeroDiverges"}, verdicts)
+        assert {"resHolds", "claimZeroDiverges", "saidZeroDiverges"} <= spare
+        assert not {"claimLossRises", "resPc"} & spare
+        check_used(r"\resPc", ["resPc", "resHolds"], [], [], "p.tex", spare)
+
     def test_a_caption_is_the_one_of_the_report(self):
         made = captions([("a_b", "p_ood against β₂, k95")])
         assert made == r"\studycaption{a_b}{$p_{\mathrm{ood}}$ against $\beta_2$, $k_{95}$}" + "\n"
@@ -142,6 +150,11 @@ class TestPrepare:
         for path in sorted((tmp_path / "a").rglob("*")):
             if path.is_file():
                 assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+    def test_the_list_of_common_numbers_is_complete(self, study, folder):
+        assert (
+            tuple(common_numbers(collect(study, folder), [], "notebooks/06_figures.py", lambda run: {})) == COMMON
+        )
 
     def test_links_carry_no_credentials(self):
         assert "@" not in repository()

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,8 @@ def _code(name: str) -> dict[str, str]:
 def _file_hash(path: Path) -> str:
     try:
         now = path.stat()
+        if not stat.S_ISREG(now.st_mode):  # reading a pipe or a device may never end
+            raise BadInput(f"{path}: this is not a file, and a corpus or a tokenizer is one")
         return _content_hash(path, (now.st_ino, now.st_size, now.st_mtime_ns))
     except OSError as error:
         raise BadInput(f"{path}: this corpus file cannot be read: {error.strerror}") from None
@@ -145,7 +148,8 @@ def build_corpus(p: Params, corpora: Path) -> Corpus:
     folder = corpora / key
     if not folder.is_dir():
         corpora.mkdir(parents=True, exist_ok=True)
-        with (corpora / f"{key}.lock").open("w") as lock:
+        lock_file = os.open(corpora / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(lock_file) as lock:
             take(lock.fileno(), math.inf)
             if not folder.is_dir():
                 part = folder.with_name(folder.name + ".part")
@@ -176,6 +180,12 @@ def _build(p: Params, part: Path) -> None:
         raise BadInput(
             f"{p.task.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, "
             "and packed corpora hold at most 65536"
+        )
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= tokenizer.get_vocab_size():
+        raise BadInput(
+            f"{p.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, and one with the number "
+            f"{largest}; they must be numbered without gaps"
         )
     stories = {}
     for split in SPLITS:

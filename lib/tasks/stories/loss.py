@@ -15,8 +15,13 @@ from torch.autograd.function import once_differentiable
 from lib.models.products import product
 from lib.tasks.stories.batches import Batch
 
-# Rows of logits that exist at once: on a CPU they stay in its cache, on a GPU they fill it with work.
+# A piece of the head is the logits that exist at once: so many positions, or fewer where the vocabulary is so large
+# that they would take more than so many bytes. Three products read the whole embedding for every piece, so that
+# smaller pieces are slower, also those that fit a cache.
 ROWS = {"cpu": 256, "cuda": 4096}
+PIECE = {"cpu": 2**26, "cuda": 2**30}
+# Bytes of a block, the rows of a piece that are worked on element by element together, within a CPU's cache.
+BLOCK = {"cpu": 2**22, "cuda": 2**30}
 
 
 def position_weights(b: Batch, lam: float) -> np.ndarray:
@@ -31,6 +36,15 @@ def position_weights(b: Batch, lam: float) -> np.ndarray:
     return weights
 
 
+def piece_rows(vocab: int, device: str) -> int:
+    """Positions in a piece of the head on this kind of device."""
+    return max(1, min(ROWS[device], PIECE[device] // (4 * vocab)))
+
+
+def block_rows(vocab: int, device: str) -> int:
+    return max(1, BLOCK[device] // (4 * vocab))
+
+
 def head_logits(hidden: Tensor, embedding: Tensor, autocast: bool) -> Tensor:
     """(N, d), (V, d) -> (N, V) float32, multiplied in bfloat16 with autocast."""
     precision = torch.bfloat16 if autocast else hidden.dtype
@@ -39,10 +53,15 @@ def head_logits(hidden: Tensor, embedding: Tensor, autocast: bool) -> Tensor:
 
 @torch.no_grad()
 def position_losses(hidden: Tensor, embedding: Tensor, targets: Tensor, autocast: bool) -> Tensor:
-    """(N,) cross-entropies, `ROWS` positions at a time; no gradient."""
-    rows = ROWS[hidden.device.type]
-    parts = zip(hidden.split(rows), targets.split(rows), strict=True)
-    return torch.cat([F.cross_entropy(head_logits(h, embedding, autocast), t, reduction="none") for h, t in parts])
+    """(N,) cross-entropies, a piece of the head at a time; no gradient."""
+    kind, vocab = hidden.device.type, len(embedding)
+    rows, block = piece_rows(vocab, kind), block_rows(vocab, kind)
+    losses = []
+    for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
+        logits = head_logits(part, embedding, autocast)
+        for z, t in zip(logits.split(block), wanted.split(block), strict=True):
+            losses.append(F.cross_entropy(z, t, reduction="none"))
+    return torch.cat(losses)
 
 
 def head_loss(
@@ -55,7 +74,7 @@ def head_loss(
 ) -> Tensor:
     """sum_n weights_n * CE(hidden_n embedding^T, targets_n), without ever holding all logits.
 
-    Loss and gradient are made together, `ROWS` positions at a time: with z the logits of a position,
+    Loss and gradient are made together, a piece of the positions at a time: with z the logits of a position,
     dL/dz = w (softmax(z) - onehot(target)). What a plain cross-entropy keeps for its backward pass
     (logits, log-probabilities, their gradient: N x V each) is never there.
 
@@ -65,15 +84,15 @@ def head_loss(
     return _HeadLoss.apply(hidden, embedding, targets, weights, autocast, terms or loss_terms)
 
 
-def loss_terms(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """(sum_n w_n CE_n, d of it / d logits), float32; the gradient in the place of the logits."""
+def loss_terms(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """sum_n w_n CE_n, float32; `logits` become the derivative of it by them."""
     picked = logits.gather(1, targets[:, None])
     top = logits.amax(1, keepdim=True)
     powers = logits.sub_(top).exp_()
     total = powers.sum(1, keepdim=True)
     loss = ((total.log() + top - picked).squeeze(1) * weights).sum()
-    gradient = powers.mul_(weights[:, None] / total)
-    return loss, gradient.scatter_add_(1, targets[:, None], -weights[:, None])
+    powers.mul_(weights[:, None] / total).scatter_add_(1, targets[:, None], -weights[:, None])
+    return loss
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -90,18 +109,21 @@ class _HeadLoss(torch.autograd.Function):
         precision = torch.bfloat16 if autocast else hidden.dtype
         multiplier = embedding.to(precision)
         d_hidden = torch.empty_like(hidden)
-        d_embedding = torch.zeros_like(embedding)
+        # Summed as the products give it, (d, V), and turned once.
+        d_embedding = embedding.new_zeros(embedding.shape[::-1])
         loss = torch.zeros((), device=hidden.device)
-        rows = ROWS[hidden.device.type]
+        kind, vocab = hidden.device.type, len(embedding)
+        rows, block = piece_rows(vocab, kind), block_rows(vocab, kind)
         for low in range(0, len(hidden), rows):
             at = slice(low, low + rows)
             inputs = hidden[at].to(precision)
-            part, gradient = terms(product(inputs, multiplier).float(), targets[at], weights[at])
-            gradient = gradient.to(precision)
-            loss += part
+            logits = product(inputs, multiplier).float()
+            for z, t, w in zip(*(x.split(block) for x in (logits, targets[at], weights[at])), strict=True):
+                loss += terms(z, t, w)
+            gradient = logits.to(precision)
             d_hidden[at] = product(gradient, multiplier.t())
-            d_embedding += product(inputs.t(), gradient.t()).t()
-        ctx.save_for_backward(d_hidden, d_embedding)
+            d_embedding += product(inputs.t(), gradient.t())
+        ctx.save_for_backward(d_hidden, d_embedding.t().contiguous())
         return loss
 
     @staticmethod

@@ -4,7 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lib.params.fields import Count, NonNegative, Number, Seed, Share, Steps, Strict, TaskParameters, Text, Tokens
+from lib.params.fields import (
+    Count,
+    NonNegative,
+    Number,
+    Score,
+    Seed,
+    Share,
+    Steps,
+    Strict,
+    TaskParameters,
+    Text,
+    Tokens,
+)
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -100,7 +112,7 @@ class Parameters(TaskParameters):
     @classmethod
     def _filled_in(cls, values: Any) -> Any:
         """What the variant decides, where nobody has said otherwise."""
-        if not isinstance(values, dict) or values.get("variant") not in VARIANTS:
+        if not isinstance(values, dict) or values.get("variant") not in list(VARIANTS):  # it may be a list itself
             return values
         filled = dict(values)
         for name, decided in VARIANTS[values["variant"]].items():
@@ -110,6 +122,13 @@ class Parameters(TaskParameters):
             elif given is None:
                 filled[name] = decided
         return filled
+
+    def scores(self) -> tuple[Score, ...]:
+        return (
+            Score("val_loss", "validation loss"),
+            Score("probe_ood_acc", "p_ood", largest=True, curve="strong"),
+            Score("probe_in_acc", "p_in", curve="soft"),
+        )
 
     def data_key(self) -> str:
         """A hash of everything that the data are made from: files, generator, tokenizer, and the code of each."""

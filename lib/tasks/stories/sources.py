@@ -1,19 +1,24 @@
 """Stories from outside: the TinyStories data set through `datasets`, and local files in the usual formats."""
 
 import gzip
+import io
 import json
 import lzma
+import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.tasks.stories.params import CorpusParams
 
 TINYSTORIES = "roneneldan/TinyStories"
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")
 PACKINGS = ("", ".xz", ".gz", ".zst")
+# A few kilobytes can unpack to more than any memory holds; text is packed to a tenth, tables of it to a fiftieth.
+MOST_TIMES, LARGEST_UNCHECKED = 200, 1 << 30  # times its size, bytes
+PIECE, ZST_PIECE = 1 << 24, 1 << 12  # bytes unpacked, and bytes of a .zst given to be unpacked, at once
 
 
 def hub_stories(split: str, limit: int) -> list[str]:
@@ -83,12 +88,10 @@ def _read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
         packing = path.suffix.lower()
-        if packing == ".xz":
-            return lzma.decompress(data)
-        if packing == ".gz":
-            return gzip.decompress(data)
-        if packing == ".zst":
-            return _unpack_zst(data)
+        if packing in PACKINGS[1:]:
+            return _unpacked(data, packing, path)
+    except BadInput:
+        raise
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file") from None
     except OSError as error:
@@ -100,18 +103,36 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _unpack_zst(data: bytes) -> bytes:
+def _unpacked(data: bytes, packing: str, path: Path) -> bytes:
+    """The content of a packed file, given up where it grows as no text does."""
+    if packing == ".zst":
+        pieces = _zst_pieces(data)
+    else:
+        stream = {".xz": lzma.open, ".gz": gzip.open}[packing](io.BytesIO(data))
+        pieces = iter(lambda: stream.read(PIECE), b"")
+    found, size = [], 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > max(LARGEST_UNCHECKED, MOST_TIMES * len(data)):
+            raise BadInput(f"{path}: this file unpacks to more than {MOST_TIMES} times its size, as no text does")
+    return b"".join(found)
+
+
+def _zst_pieces(data: bytes) -> Iterator[bytes]:
     """Every frame of a .zst file; the library itself takes a frame that is cut off for a short one."""
     import zstandard
 
-    frames = []
-    while data:
+    at = 0
+    while at < len(data):
         frame = zstandard.ZstdDecompressor().decompressobj()
-        frames.append(frame.decompress(data))
+        while at < len(data) and not frame.eof:
+            packed = data[at : at + ZST_PIECE]
+            at += len(packed)
+            yield frame.decompress(packed)
         if not frame.eof:
             raise ValueError("the compressed data ended early")
-        data = frame.unused_data
-    return b"".join(frames)
+        at -= len(frame.unused_data)
 
 
 def _format(path: Path) -> str:
@@ -135,7 +156,7 @@ def _rows(path: Path, field: str) -> Iterator[dict[str, Any]]:
         rows = enumerate(_parquet(data, path), 1)
     else:
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")  # without the mark that some editors put before the first letter
         except UnicodeDecodeError as error:
             raise BadInput(f"{path}: this is not UTF-8 text (byte {error.start})") from None
         if suffix == ".txt":
@@ -146,19 +167,21 @@ def _rows(path: Path, field: str) -> Iterator[dict[str, Any]]:
             rows = enumerate(_json_array(text, path), 1)
     for number, row in rows:
         if not isinstance(row, dict) or not isinstance(row.get(field), str):
-            names = list(row) if isinstance(row, dict) else []
+            names = [plain_name(name) for name in row] if isinstance(row, dict) else []
             raise BadInput(
                 f"{path}, row {number}: no text in the field {field!r} (task.corpus.text_field); "
-                f"the row has {', '.join(islice(map(str, names), 6)) or 'no fields'}"
-                f"{nearest(field, map(str, names))}"
+                f"the row has {', '.join(names[:6]) or 'no fields'}"
+                f"{nearest(field, names) if field not in names else ''}"
             )
+        if HALF_A_PAIR.search(row[field]):
+            raise BadInput(f"{path}, row {number}: its text has half a surrogate pair, which is no letter")
         yield row
 
 
 def _json(line: str, path: Path, number: int) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}, line {number}: this is not readable JSON: {error}") from None
 
 

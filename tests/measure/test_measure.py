@@ -1,8 +1,9 @@
-"""The measuring stages on real smoke runs: identities, the float64 oracle, reheats, foreign checkpoints."""
+"""The measuring stages on real smoke runs: identities, the float64 oracle, branches."""
 
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +11,19 @@ import torch
 
 from lib.base.files import snapshot_path
 from lib.base.tensors import load_tensors
+from lib.geometry.null import momentum_null
 from lib.geometry.presets import PRESETS, Backbone, measure
-from lib.measure.reheat import reheat
-from lib.measure.stages import curvature, fillers, gradients
-from lib.measure.trajectory import geometry, run_digest
+from lib.measure.curvature import curvature
+from lib.measure.gradients import gradients
+from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.models.gpt import trunk_names
 from lib.params.run import load_params
-from lib.params.study import Reheat, load_study
+from lib.params.study import Branches, load_study
 from lib.train.loop import train
-from lib.workflow.explore import explore
+from paper.beta2.fillers import fillers
+from paper.beta2.reheat import reheat
 
-SCALE = "50"
+pytestmark = pytest.mark.usefixtures("by_make")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_digest_agrees_with_a_dense_svd_of_a_real_run(runs, name):
 
 
 def test_identities_on_a_real_run(runs):
-    result = geometry(runs[0.95], SCALE)
+    result = geometry(runs[0.95])
     seen = result["observed"]
     for name in ("G1", "G2"):
         np.testing.assert_allclose(seen[f"{name}.fraction_mean"], seen[f"{name}.pc1"] / 100, rtol=1e-9)
@@ -80,31 +83,45 @@ def test_identities_on_a_real_run(runs):
 
 
 def test_stages_take_what_a_diverged_run_left(runs):
-    assert np.isnan(geometry(runs[0.0], SCALE)["observed"]["G1.pc1"])
-    assert curvature(runs[0.0], SCALE, [20, 40], [1, 1, 2])["points"] == []
-    assert all(point["step"] <= 8 for point in gradients(runs[0.0], SCALE, [32], 2))
+    assert np.isnan(geometry(runs[0.0])["observed"]["G1.pc1"])
+    assert curvature(runs[0.0], [20, 40], [1, 1, 2])["points"] == []
+    assert all(point["step"] <= 8 for point in gradients(runs[0.0], [32], 2))
 
 
 def test_gradients_and_curvature_share_batches_between_runs(runs):
-    first = curvature(runs[0.95], SCALE, [40], [1, 1, 3])
+    first = curvature(runs[0.95], [40], [1, 1, 3])
     assert [q.definition.split(":")[0] for q in first["points"][0]["quotients"]] == [
         "empirical Fisher",
         "sampled-label Fisher",
         "squared batch gradient",
     ]
-    again = gradients(runs[0.95], SCALE, [40], 3)
+    again = gradients(runs[0.95], [40], 3)
     assert again[0]["batches"] == first["batches"]
     assert "adam" in again[-1]["alignment"].labels  # the last step has the optimizer's state
 
 
-def short_reheat(protocol: str) -> Reheat:
-    short = {"steps": 12, "warmup": 2, "eval_every": 4}
-    return Reheat(beta2=[0.95], snapshots=[40], lr=[1e-3], lambda_probe=4.0, protocol=protocol, **short)
+def test_updates_are_written_with_their_norms(runs):
+    geometry(runs[0.95])
+    steps, theta = thetas(runs[0.95])
+    written = json.loads((runs[0.95] / "analysis" / "update_alignment.json").read_text())
+    assert [(row["window_start"], row["window_end"]) for row in written][:2] == [(16, 20), (24, 28)]
+    for row in written:
+        before, after = (theta[steps.index(row[end])] for end in ("window_start", "window_end"))
+        np.testing.assert_allclose(row["update_norm"], np.linalg.norm(after - before), rtol=1e-6)
+        assert row["abs_cos"] == abs(row["signed_cos"])
+
+
+def short_reheat(**changes: Any) -> Branches:
+    """One condition of a few steps, from the middle of a smoke run."""
+    values = {"task.lambda_probe": 4.0, "task.lambda_probe2": None, **changes}
+    return Branches({}, "reheat_ckpt{step}_lr{optim.lr}", [40], {"optim.lr": [1e-3]}, 12, 2, 4, values)
 
 
 def test_reheat_and_its_summary(runs):
-    (found,) = reheat(runs[0.95], short_reheat("pilot"), SCALE)
-    folder = runs[0.95] / "reheat" / "reheat_ckpt40_lr0.001"
+    (found,) = reheat(runs[0.95], short_reheat())
+    folder = runs[0.95] / "branches" / "reheat_ckpt40_lr0.001"
+    p = load_params(folder / "params.yaml")
+    assert (p.schedule.steps, p.schedule.warmup, p.task.lambda_probe, p.start.step) == (12, 2, 4.0, 40)
     start, end = (load_tensors(snapshot_path(folder, step))[0] for step in (0, 12))
     parent = load_tensors(snapshot_path(runs[0.95], 40))[0]
     names = trunk_names(load_params(folder / "params.yaml").model)
@@ -116,11 +133,28 @@ def test_reheat_and_its_summary(runs):
     assert found["gain"] == max(found["p_ood"]) - found["p_ood"][0]
 
 
-def test_one_process_protocol_has_half_the_batch_and_fewer_probes(runs):
-    from lib.measure.reheat import condition
+def test_another_protocol_is_another_branch_and_the_first_is_kept(runs):
+    reheat(runs[0.95], short_reheat())
+    folder = runs[0.95] / "branches" / "reheat_ckpt40_lr0.001"
+    first = (folder / "pilot_metrics.json").read_bytes()
+    reheat(runs[0.95], short_reheat(**{"batch.accumulate": 2, "task.probe.p": 0.10}))
+    made = load_params(folder / "params.yaml")
+    assert (made.batch.accumulate, made.task.probe.p, made.task.lambda_probe) == (2, 0.10, 4.0)
+    aside = runs[0.95] / "branches" / "superseded" / "reheat_ckpt40_lr0.001.1"
+    assert (aside / "pilot_metrics.json").read_bytes() == first
 
-    made = condition(runs[0.95], load_params(runs[0.95] / "params.yaml"), short_reheat("one_process"), 40, 1e-3)
-    assert (made.batch.accumulate, made.probe.p, made.schedule.lambda_probe) == (1, 0.10, 4.0)
+
+def test_a_run_of_sgd_is_measured_against_noise_through_sgd(runs):
+    text = "optim.name=sgd optim.lr=0.1 optim.weight_decay=0.01"
+    run = load_study("beta2", "smoke", text, axes={}).runs[0]
+    folder = runs[0.95].parent / "sgd"
+    train(run.params, folder)
+    found = geometry(folder)
+    null = momentum_null(run_digest(folder), schedule(run.params), 0.01, seed=0, momentum=0.9)
+    expected = measure(null, ["G2"], time_scale=Fraction(1, 50))["G2.pc1"]
+    np.testing.assert_allclose(found["simulated"]["G2.pc1"], expected, rtol=1e-9)
+    assert found["simulated"]["G2.pc1"] != pytest.approx(found["null"]["G2.pc1"], rel=1e-3)
+    assert "momentum" in gradients(folder, [80], 2)[-1]["alignment"].labels
 
 
 def test_fillers_ask_the_same_weights_twice(runs):
@@ -130,31 +164,7 @@ def test_fillers_ask_the_same_weights_twice(runs):
 
 
 def test_a_digest_without_snapshots_is_enough(runs, tmp_path):
-    expected = geometry(runs[0.95], SCALE)["observed"]["G2.pc1"]
+    expected = geometry(runs[0.95])["observed"]["G2.pc1"]
     for name in ("params.yaml", "digest.npz", "pilot_metrics.json"):
         (tmp_path / name).write_bytes((runs[0.95] / name).read_bytes())
-    assert geometry(tmp_path, SCALE)["observed"]["G2.pc1"] == expected
-
-
-def test_foreign_checkpoints_through_explore(runs, tmp_path):
-    """A folder as other code writes it, through the real notebooks to figures."""
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    params = load_params(runs[0.95] / "params.yaml")
-    for step in (8, 20, 32, 40, 60, 80):
-        state = dict(load_tensors(snapshot_path(runs[0.95], step))[0])
-        state["lm_head.weight"] = state["tok_emb.weight"]
-        state["blocks.0.attn.bias"] = torch.ones(1, 1, params.model.context, params.model.context).tril()
-        torch.save({"step": step, "model_state_dict": state}, foreign / f"ckpt_{step:06d}.pt")
-    overrides = "schedule.warmup=30 eval.every=4 model.heads=2"
-    overrides += " task.probe.gap_in=[1,8] task.probe.gap_ood=[20,50] task.probe.prefix_eval=[1,2]"
-    overrides += " task.corpus.source=storyworld task.corpus.train_stories=600 task.corpus.validation_stories=60"
-    overrides += (
-        " task.tokenizer.kind=bpe task.tokenizer.vocab=768 task.probe.codewords=32 batch.size=16 variant=corrected"
-    )
-    folder, failed = explore(foreign, tmp_path / "outputs", overrides)
-    assert failed == []
-    assert (folder / "figures" / "02_pca_decomposition.png").is_file()
-    assert (folder / "figures" / "05_interference_cosines.png").is_file()
-    theirs = json.loads((folder / "analysis" / "backbone.json").read_text())
-    assert theirs["steps"] == [8, 20, 32, 40, 60, 80]
+    assert geometry(tmp_path)["observed"]["G2.pc1"] == expected

@@ -8,7 +8,7 @@ import torch
 
 from lib.base.errors import BadInput
 from lib.models.gpt import build_model
-from lib.optim.adamw import build_optimizer
+from lib.optim.adamw import build
 from lib.train.checkpoint import CURRENT, PREVIOUS, full_state, load_checkpoint, save_checkpoint
 
 
@@ -17,7 +17,7 @@ class State:
 
     def __init__(self, smoke, seed=0):
         self.model = build_model(smoke.model, 300, seed)
-        self.optimizer = build_optimizer(self.model, smoke.optim)
+        self.optimizer = build(self.model, smoke.optim)
         self.step = 0
 
     def train(self, steps):

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
+from lib.base.files import ROOT
 from lib.base.tensors import load_tensors
 from lib.params.run import dump_params
 from lib.params.study import load_study
@@ -20,7 +21,6 @@ from lib.train.loop import train
 from lib.train.parallel import Ranks
 from lib.train.records import read_evaluations
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS = "schedule.steps=24 schedule.warmup=6 task.lambda_step=24 eval.every=4 snapshots.whole=[8,20]"
 
 

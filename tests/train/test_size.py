@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lib.base.files import ROOT
 from lib.models.gpt import build_model
 from lib.params.study import load_study
 from lib.train.size import flops_per_token, parameters, training_memory, trunk
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +43,12 @@ def test_memory_of_the_published_run_on_a_gpu_fits_one_of_24_gb(paper):
 MEASURE = r"""
 import json, re, sys, torch
 from lib.tasks.stories.loss import ROWS
-from lib.optim.adamw import build_optimizer
-from lib.train.parallel import Ranks
+from lib.optim.adamw import build
 from lib.params.run import (load_params)
 from lib.tasks.stories.batches import Batch
 from lib.models.gpt import build_model
 from lib.models.products import fast_products
-from lib.train.loop import objective
+from lib.tasks.stories.task import training_loss
 import numpy as np
 torch.set_num_threads(1)
 p, vocab = load_params(__import__("pathlib").Path(sys.argv[1])), 8000
@@ -62,14 +60,14 @@ def peak():  # not ru_maxrss, which begins with the memory of the process that s
 
 def train(p, vocab):
     model = build_model(p.model, vocab, 0)
-    optimizer = build_optimizer(model, p.optim)
+    optimizer = build(model, p.optim)
     start = [t.detach().clone() for t in model.trunk().values()]
-    loss = objective(p, model, Ranks(0, 1, torch.device("cpu")))
+    loss = training_loss(model, p, torch.device("cpu"))
     tokens = np.random.default_rng(0).integers(0, vocab, (p.batch.size, p.model.context + 1))
     every = np.ones((p.batch.size, p.model.context), dtype=bool)
     for _ in range(2):
         with fast_products(model, torch.device("cpu")):
-            loss(Batch(tokens, every, ~every, tokens[:, 0], every[:, 0]), 2.0).backward()
+            loss(Batch(tokens, every, ~every, tokens[:, 0], every[:, 0]), 1).backward()
         optimizer.step()
         copies = [t.clone() for s in optimizer.state.values() for t in s.values()] + [t.clone() for t in start]
 

@@ -1,25 +1,19 @@
 """Study + profile + overrides: what every profile shares, how it scales, and what is refused."""
 
 import re
-import shutil
 from fractions import Fraction
 
 import pytest
+import torch
 
 from lib.base.errors import BadInput
-from lib.params import study
+from lib.base.tensors import write_snapshot
 from lib.params.cadence import snapshot_steps
-from lib.params.run import run_hash, run_name
-from lib.params.study import (
-    VARIANTS,
-    flatten,
-    load_profile,
-    load_reheat,
-    load_study,
-    parse_overrides,
-    reheat_params,
-    unflatten,
-)
+from lib.params.dotted import flatten, unflatten
+from lib.params.run import dump_params, run_hash
+from lib.params.study import PARAMS_FOLDER, load_study, parse_overrides, scaled_branches
+from lib.tasks.stories.params import VARIANTS
+from lib.train.branch import branch_changes, branch_params
 
 PROFILES = ("paper", "laptop", "smoke")
 
@@ -37,8 +31,8 @@ PUBLISHED_STEPS = {
     "snapshots.whole": [400, 1000, 1600, 2000, 3000, 4000],
 }
 PUBLISHED_ANALYSIS = {
-    "interference_steps": [1600, 3000],
-    "fisher_steps": [400, 1000, 1600, 2000, 3000, 4000],
+    "05_interference": [1600, 3000],
+    "03_fisher": [400, 1000, 1600, 2000, 3000, 4000],
 }
 PUBLISHED_REHEAT = {"snapshots": [2000, 4000], "steps": 2000, "warmup": 200, "eval_every": 200}
 
@@ -60,27 +54,29 @@ def user_study(tmp_path, text):
 
 
 @pytest.fixture
-def own_profiles(tmp_path, monkeypatch):
-    """A copy of params/ to put profiles into."""
-    folder = tmp_path / "params"
-    shutil.copytree(study.PARAMS_FOLDER, folder)
-    monkeypatch.setattr(study, "PARAMS_FOLDER", folder)
-    return folder / "profiles"
+def with_profile(tmp_path):
+    """(study, profile) of a params file like the main study's, with a profile of its own."""
+
+    def make(text):
+        axes = "study: mine\naxes: {optim.beta2: [0.95]}\n"
+        return user_study(tmp_path, f"{axes}profiles: {{own: {{{text}}}}}\n"), "own"
+
+    return make
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_step_counts_are_the_published_ones_over_the_time_scale(profile):
     loaded = load_study("beta2", profile)
-    scale = Fraction(load_profile(profile).time_scale)
+    scale = loaded.time_scale
     assert (scale == 1) == (profile == "paper")
     for run in loaded.runs:
         values = flatten(run.params.model_dump())
         for name, published in PUBLISHED_STEPS.items():
             assert values[name] == divided(published, scale), name
     for name, published in PUBLISHED_ANALYSIS.items():
-        assert getattr(loaded.analysis, name) == divided(published, scale), name
+        assert loaded.stage(name).parameters["steps"] == divided(published, scale), name
     for name, published in PUBLISHED_REHEAT.items():
-        assert getattr(loaded.reheat, name) == divided(published, scale), name
+        assert getattr(loaded.branches["reheat"], name) == divided(published, scale), name
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -90,13 +86,21 @@ def test_hard_constraints_are_those_of_the_paper_in_every_profile(profile):
     for run in runs:
         o, s = run.params.optim, run.params.schedule
         assert (o.name, o.lr, o.beta1, o.eps, o.weight_decay, o.clip) == ("adamw", 1e-3, 0.9, 1e-8, 0.5, 1.0)
-        assert (s.min_lr_ratio, s.decay, s.lambda_probe, s.lambda_probe2) == (0.1, "clamped", 2.0, 4.0)
+        t = run.params.task
+        assert (s.min_lr_ratio, s.decay, t.lambda_probe, t.lambda_probe2) == (0.1, "clamped", 2.0, 4.0)
         assert (run.params.task.probe.p, run.params.seed) == (0.20, 42)
 
 
 def test_paper_profile_is_the_published_experiment(paper):
     assert paper.task.variant == "executed"
-    assert paper.model.model_dump() == {"layers": 8, "width": 512, "heads": 16, "ff": 2048, "context": 256}
+    assert paper.model.model_dump() == {
+        "name": "gpt",
+        "layers": 8,
+        "width": 512,
+        "heads": 16,
+        "ff": 2048,
+        "context": 256,
+    }
     assert (paper.batch.size, paper.batch.accumulate, paper.task.pad_targets) == (64, 2, "count")
     assert (paper.task.probe.codewords, paper.task.probe.eval_examples) == (512, 2000)
     assert (paper.task.probe.gap_in, paper.task.probe.gap_ood, paper.task.probe.prefix_eval) == (
@@ -129,50 +133,46 @@ def test_runs_of_a_study_differ_in_their_axes_alone():
     for run in runs[1:]:
         values = flatten(run.params.model_dump())
         assert {name for name in values if values[name] != first[name]} == {"optim.beta2"}
-    assert [run.name for run in runs] == [run_name(run.params) for run in runs]
+    assert [run.name[-9:-4] for run in runs] == ["20.99", "20.95", "20.90", "20.80", "b20.0"]
 
 
-def test_token_counts_shrink_with_the_context_scale(own_profiles):
-    (own_profiles / "small.yaml").write_text("profile: small\ntime_scale: 1\ncontext_scale: 3\nset: {}\n")
-    p = load_study("beta2", "small").runs[0].params
+def test_token_counts_shrink_with_the_context_scale(with_profile):
+    p = load_study(*with_profile("time_scale: 1, context_scale: 3")).runs[0].params
     # the published 256, [5, 30], [80, 200] and [2, 10], rounded
-    p, q = p.model, p.task.probe
-    assert (p.context, q.gap_in, q.gap_ood, q.prefix_eval) == (85, [2, 10], [27, 67], [1, 3])
+    q = p.task.probe
+    assert (p.model.context, q.gap_in, q.gap_ood, q.prefix_eval) == (85, [2, 10], [27, 67], [1, 3])
 
 
-def test_a_time_scale_that_divides_no_step_count_is_refused(own_profiles):
-    (own_profiles / "odd.yaml").write_text("profile: odd\ntime_scale: 7\ncontext_scale: 1\nset: {}\n")
-    assert "steps = 4000 published steps is not a whole number of steps at time_scale 7" in refusal("beta2", "odd")
+def test_a_time_scale_that_divides_no_step_count_is_refused(with_profile):
+    said = refusal(*with_profile("time_scale: 7"))
+    assert "= 4000 published steps is not a whole number of steps at time_scale 7" in said
 
 
-def test_fractional_time_scales_are_exact(own_profiles):
-    (own_profiles / "odd.yaml").write_text("profile: odd\ntime_scale: 5/2\ncontext_scale: 1\nset: {}\n")
-    assert load_study("beta2", "odd").runs[0].params.schedule.steps == 1600
+def test_fractional_time_scales_are_exact(with_profile):
+    assert load_study(*with_profile("time_scale: 5/2")).runs[0].params.schedule.steps == 1600
 
 
 @pytest.mark.parametrize("scale", ["0", "-5", "1/0", "fast", "''"])
-def test_scales_that_are_no_positive_number(scale, own_profiles):
-    (own_profiles / "odd.yaml").write_text(f"profile: odd\ntime_scale: {scale}\ncontext_scale: 1\nset: {{}}\n")
-    assert "expected a number like 5 or 5/2" in refusal("beta2", "odd")
+def test_scales_that_are_no_positive_number(scale, with_profile):
+    assert "expected a number like 5 or 5/2" in refusal(*with_profile(f"time_scale: {scale}"))
 
 
 def test_unknown_profile_and_study_name_the_nearest(tmp_path):
-    assert "there are laptop, paper, smoke (did you mean smoke?)" in refusal("beta2", "smok")
+    assert "beta2.yaml has smoke, laptop, paper (did you mean smoke?)" in refusal("beta2", "smok")
     assert "(did you mean beta2?)" in refusal("beta_2", "smoke")
     assert "there is no such study" in refusal(str(tmp_path / "none.yaml"), "smoke")
 
 
 def test_overrides_are_yaml_words():
-    text = (
-        "optim.lr=6e-4 seed=271 task.probe.gap_in='[2, 9]' start=null task.corpus.path='a b=c.txt' variant=executed"
-    )
+    text = "optim.lr=6e-4 seed=271 task.probe.gap_in='[2, 9]' start=null task.corpus.path='a b=c.txt' "
+    text += "task.variant=executed"
     assert parse_overrides(text) == {
         "optim.lr": 6e-4,
         "seed": 271,
         "task.probe.gap_in": [2, 9],
         "start": None,
         "task.corpus.path": "a b=c.txt",
-        "variant": "executed",
+        "task.variant": "executed",
     }
     assert parse_overrides("") == {}
 
@@ -189,8 +189,14 @@ def test_overrides_are_yaml_words():
         ("lr=0.1", "unknown parameter lr (did you mean optim.lr?)"),
         ("optim=3", "unknown parameter optim"),
         ("optim.lr=fast", "optim.lr = 'fast': input should be a valid number"),
-        ("analysis.fisher_step=[1,2]", "unknown key fisher_step (did you mean fisher_steps?)"),
-        ("reheat.lr=[-1.0]", "reheat: lr.0 = -1.0"),
+        (
+            "stages.03_fisher.batch=[1,1,4]",
+            "03_fisher.batch is unknown; there are steps, batches (did you mean batches?)",
+        ),
+        ("stages.3_fisher.batches=[1,1,4]", "stage 3_fisher is unknown"),
+        ("stages.03_fisher=1", "stages.03_fisher: expected stages.NAME.PARAMETER"),
+        ("branches.reheat.step=20", "branches.reheat: unknown key step (did you mean steps?)"),
+        ("branches.reheats.steps=20", "SET names branches.reheats, and"),
     ],
 )
 def test_wrong_overrides_are_refused(text, expected):
@@ -198,28 +204,30 @@ def test_wrong_overrides_are_refused(text, expected):
 
 
 def test_overrides_are_taken_as_written_and_not_scaled():
-    loaded = load_study("beta2", "smoke", "schedule.warmup=10 analysis.interference_batches=8 reheat.steps=30")
-    assert (loaded.runs[0].params.schedule.warmup, loaded.analysis.interference_batches, loaded.reheat.steps) == (
-        10,
-        8,
-        30,
-    )
+    text = "schedule.warmup=10 stages.05_interference.batches=8 branches.reheat.steps=30"
+    loaded = load_study("beta2", "smoke", text)
+    assert loaded.runs[0].params.schedule.warmup == 10
+    assert loaded.stage("05_interference").parameters == {"steps": [32, 60], "batches": 8}
+    assert loaded.branches["reheat"].steps == 30
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_sets_five_switches_and_each_can_be_set_alone(variant):
-    other = VARIANTS["corrected" if variant == "executed" else "executed"]
-    values = flatten(load_study("beta2", "smoke", f"variant={variant}").runs[0].params.model_dump())
-    assert len(VARIANTS[variant]) == 5
-    assert {name: values[name] for name in other} == VARIANTS[variant]
+    own, other = (
+        flatten({"task": VARIANTS[name]})
+        for name in (variant, "corrected" if variant == "executed" else "executed")
+    )
+    values = flatten(load_study("beta2", "smoke", f"task.variant={variant}").runs[0].params.model_dump())
+    assert len(own) == 5
+    assert {name: values[name] for name in other} == own
     for name in other:
-        text = f"variant={variant} {name}={other[name]}"
+        text = f"task.variant={variant} {name}={other[name]}"
         values = flatten(load_study("beta2", "smoke", text).runs[0].params.model_dump())
-        assert {n: values[n] for n in other} == {**VARIANTS[variant], name: other[name]}
+        assert {n: values[n] for n in other} == {**own, name: other[name]}
 
 
 def test_the_paper_is_as_executed_and_the_small_profiles_corrected():
-    variants = {profile: load_study("beta2", profile).runs[0].params.variant for profile in PROFILES}
+    variants = {profile: load_study("beta2", profile).runs[0].params.task.variant for profile in PROFILES}
     assert variants == {"paper": "executed", "laptop": "corrected", "smoke": "corrected"}
 
 
@@ -229,25 +237,41 @@ def test_later_stages_must_find_their_snapshots():
     )
 
 
-def test_reheat_must_be_of_the_grid():
-    assert "reheat.beta2 = 0.5 is not in the grid" in refusal("beta2", "smoke", "reheat.beta2=[0.5]")
-    assert "reheat.warmup = 40 must end before" in refusal("beta2", "smoke", "reheat.warmup=40")
-    assert "has no reheat" in refusal("beta2", "smoke", "reheat.lr=[1e-3]", axes={})
+def test_branches_must_be_of_the_grid():
+    where = "branches.reheat.where={optim.beta2:[0.5]}"
+    assert "where optim.beta2 = 0.5 is not in the grid" in refusal("beta2", "smoke", f"'{where}'")
+    assert "warmup = 40 must end before" in refusal("beta2", "smoke", "branches.reheat.warmup=40")
 
 
-def test_reheat_settings_are_no_part_of_any_run():
+def test_a_single_run_has_no_branches():
+    alone = load_study("beta2", "smoke", axes={})
+    assert alone.branches == {}
+    assert "04_reheat" not in [stage.name for stage in alone.stages]
+
+
+def test_settings_of_branches_and_stages_are_no_part_of_any_run():
     plain = [run_hash(run.params) for run in load_study("beta2", "smoke").runs]
-    text = "reheat.lr=[2e-3,1e-4] reheat.steps=20 analysis.interference_batches=8"
+    text = (
+        "branches.reheat.vary='{optim.lr: [2e-3, 1e-4]}' branches.reheat.steps=20 stages.05_interference.batches=8"
+    )
     other = [run_hash(run.params) for run in load_study("beta2", "smoke", text).runs]
     assert plain == other
 
 
-def test_reheat_condition_is_the_parent_with_a_short_schedule(paper):
-    reheat = load_study("beta2", "paper").reheat
-    start = {"snapshot": "x.safetensors", "step": 2000, "digest": "d"}
-    p = reheat_params(paper, reheat, 6e-4, start)
-    s = p.schedule
-    assert (p.optim.lr, s.steps, s.warmup, s.lambda_probe, s.lambda_probe2) == (6e-4, 2000, 200, 4.0, None)
+@pytest.fixture
+def parent(paper, tmp_path):
+    """The folder of a run whose whole snapshot at step 2000 is there."""
+    (tmp_path / "params.yaml").write_text(dump_params(paper))
+    write_snapshot(tmp_path, 2000, {"w": torch.zeros(2)}, run_hash(paper), ["w"])
+    return tmp_path
+
+
+def test_a_reheat_is_the_parent_with_a_short_schedule(paper, parent):
+    reheat = load_study("beta2", "paper").branches["reheat"]
+    assert [point["optim.lr"] for point in reheat.points()] == [1e-3, 6e-4, 3e-4]
+    p = branch_params(parent, 2000, branch_changes(reheat, {"optim.lr": 6e-4}))
+    s, t = p.schedule, p.task
+    assert (p.optim.lr, s.steps, s.warmup, t.lambda_probe, t.lambda_probe2) == (6e-4, 2000, 200, 4.0, None)
     assert (p.model, p.task.probe, p.batch, p.task.corpus) == (
         paper.model,
         paper.task.probe,
@@ -256,21 +280,35 @@ def test_reheat_condition_is_the_parent_with_a_short_schedule(paper):
     )
     assert p.start.step == 2000
     assert snapshot_steps(p) == [0, 1, *range(200, 2001, 200)]
-    one = reheat_params(paper, reheat.model_copy(update={"protocol": "one_process"}), 6e-4, start)
-    assert (one.batch.accumulate, one.probe.p) == (1, 0.10)
+    one_process = {"batch.accumulate": 1, "task.probe.p": 0.10}
+    one = branch_params(parent, 2000, branch_changes(reheat, {"optim.lr": 6e-4}) | one_process)
+    assert (one.batch.accumulate, one.task.probe.p, one.task.lambda_probe) == (1, 0.10, 4.0)
 
 
-def test_reheat_of_a_lone_run_scales_with_it(smoke):
-    reheat = load_reheat(smoke)
+def test_a_branch_starts_where_there_is_a_whole_snapshot(parent):
+    with pytest.raises(BadInput, match=r"has no whole-model snapshot at step 1000; it has them at \[400, 1000"):
+        branch_params(parent, 1000, {})
+    with pytest.raises(BadInput, match="has no whole-model snapshot at step 13"):
+        branch_params(parent, 13, {})
+
+
+def test_branches_of_a_lone_run_scale_with_it(smoke):
+    reheat = scaled_branches("beta2", Fraction(smoke.time_scale))
     assert (reheat.steps, reheat.warmup, reheat.snapshots) == (40, 4, [40, 80])
 
 
 def test_a_grid_of_ones_own_over_any_parameter(tmp_path):
-    text = "study: mine\naxes:\n  task.probe.p: [0.1, 0.5]\n  model.layers: [1, 2]\nset: {optim: {lr: 6e-4}, seed: 7}\n"
+    axes = "axes:\n  task.probe.p: [0.1, 0.5]\n  model.layers: [1, 2]\n"
+    text = f"study: mine\n{axes}set: {{optim: {{lr: 6e-4}}, seed: 7}}\n"
     runs = load_study(user_study(tmp_path, text), "smoke").runs
-    assert [(r.params.probe.p, r.params.model.layers) for r in runs] == [(0.1, 1), (0.1, 2), (0.5, 1), (0.5, 2)]
+    assert [(r.params.task.probe.p, r.params.model.layers) for r in runs] == [
+        (0.1, 1),
+        (0.1, 2),
+        (0.5, 1),
+        (0.5, 2),
+    ]
     assert {(r.params.optim.lr, r.params.seed) for r in runs} == {(6e-4, 7)}
-    assert runs[1].name == "pilot_wd0.5_lr0.0006_lp2.0_b20.95_s7_probe.p0.1_model.layers2"
+    assert runs[1].name == "pilot_wd0.5_lr0.0006_lp2.0_b20.95_s7_task.probe.p0.1_model.layers2"
     assert len({run_hash(r.params) for r in runs}) == 4
 
 
@@ -281,13 +319,14 @@ def test_names_of_runs_are_plain_words_for_make_and_shell(tmp_path):
     names = [run.name for run in load_study(user_study(tmp_path, text), "smoke").runs]
     assert len(set(names)) == 4
     assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
-    assert names[0].endswith("_probe.gap_in-2-8_corpus.patha-b-c.txt")
+    assert names[0].endswith("_task.probe.gap_in-2-8_task.corpus.patha-b-c.txt")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("study: mine\naxes: {optim.beta: [0.9]}\n", "unknown parameter optim.beta (did you mean optim.beta2?)"),
+        ("study: mine\naxes: {optim.momentum: [0.9]}\nset: {optim.beta: 1}\n", "unknown parameter optim.beta "),
         ("study: mine\naxes: {optim.beta2: []}\n", "axes.optim.beta2"),
         ("study: mine\naxes: {optim.beta2: [0.9, 0.9]}\n", "an axis repeats a value"),
         ("study: mine\naxes: {optim.beta2: [0.9, 1.5]}\n", "optim.beta2 = 1.5"),
@@ -305,3 +344,21 @@ def test_flatten_and_unflatten_are_inverse():
     nested = {"a": {"b": {"c": 1}, "d": [1, {"e": 2}]}, "f": None, "start": {"snapshot": "x"}}
     assert unflatten(flatten(nested)) == nested
     assert flatten({"optim": {"lr": 1}, "optim.beta2": 2}) == {"optim.lr": 1, "optim.beta2": 2}
+
+
+def test_a_misspelt_parameter_of_a_studys_own_is_refused_and_not_left_out(tmp_path):
+    text = "study: mine\naxes: {seed: [1]}\n" + parameters_of_the_main_study().replace("eps:", "esp:")
+    assert "unknown key optim.esp (did you mean optim.eps?)" in refusal(user_study(tmp_path, text), "own")
+
+
+def parameters_of_the_main_study():
+    text = (PARAMS_FOLDER / "beta2.yaml").read_text()
+    return text[text.index("params:") : text.index("profiles:")] + "profiles: {own: {time_scale: 1}}\n"
+
+
+def test_axes_of_another_optimizer_are_left_out_and_named():
+    study = load_study("beta2", "smoke", "optim.name=sgd optim.lr=0.1")
+    assert study.left_out == ["optim.beta2"]
+    (run,) = study.runs
+    assert (run.params.optim.name, run.params.optim.weight_decay) == ("sgd", 0.5)
+    assert (run.name, run.point) == ("pilot_wd0.5_lr0.1_lp2.0_s42", {})

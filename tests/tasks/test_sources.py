@@ -125,7 +125,7 @@ def test_unreadable_files(name, data, expected, settings):
 
 def test_no_path_and_no_file(settings, tmp_path):
     c = settings("s.jsonl", b"")
-    with pytest.raises(BadInput, match=r"needs corpus\.path"):
+    with pytest.raises(BadInput, match=r"needs task\.corpus\.path"):
         file_stories(c.model_copy(update={"path": ""}))
     assert "there is no such file" in refusal(c.model_copy(update={"path": str(tmp_path / "none.jsonl")}))
     assert "cannot be read" in refusal(c.model_copy(update={"path": str(tmp_path / "s.jsonl" / "x.txt")}))

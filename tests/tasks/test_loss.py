@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from lib.models.gpt import build_model
 from lib.tasks.stories import loss
 from lib.tasks.stories.batches import Batch
-from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
+from lib.tasks.stories.loss import head_loss, loss_terms, piece_rows, position_losses, position_weights
+from lib.tasks.stories.task import probe_weight
 
 
 @pytest.fixture
@@ -38,6 +39,29 @@ def test_loss_and_gradients_are_those_of_a_plain_cross_entropy_whatever_the_rows
     torch.testing.assert_close(value.detach().double(), expected.detach(), rtol=1e-6, atol=0)
     torch.testing.assert_close(hidden.grad.double(), 3 * d_hidden, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(embedding.grad.double(), 3 * d_embedding, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 3 * 4 * 23, 10**6])
+def test_the_block_in_which_a_piece_is_worked_on_changes_no_gradient(case, monkeypatch, block):
+    def gradients():
+        hidden, embedding = (x.clone().requires_grad_() for x in case[:2])
+        head_loss(hidden, embedding, *case[2:], autocast=False).backward()
+        return hidden.grad, embedding.grad
+
+    whole, losses = gradients(), position_losses(*case[:3], autocast=False)
+    monkeypatch.setitem(loss.BLOCK, "cpu", block)
+    for found, expected in zip(gradients(), whole, strict=True):
+        assert found.is_contiguous() and torch.equal(found, expected)
+    assert torch.equal(position_losses(*case[:3], autocast=False), losses)
+
+
+def test_a_piece_is_bounded_in_rows_and_in_bytes():
+    # The sums of a run hang on its pieces: another number of rows here changes the last bits of every result.
+    assert [piece_rows(vocab, "cpu") for vocab in (768, 1152, 50257)] == [256, 256, 256]
+    assert piece_rows(50257, "cuda") == 4096
+    for vocab in (10**5, 10**6, 10**9):
+        rows = piece_rows(vocab, "cpu")
+        assert rows == 1 or 4 * rows * vocab <= loss.PIECE["cpu"] < 4 * (rows + 1) * vocab
 
 
 def test_bfloat16_products_keep_a_float32_loss_and_gradients_near_the_exact_ones(case):
@@ -70,12 +94,12 @@ def test_a_non_finite_weight_gives_a_non_finite_loss(case):
 def test_compiled_terms_are_the_same(case):
     hidden, embedding, targets, weights = case
     logits = hidden @ embedding.T
-    plain_loss, plain_gradient = loss_terms(logits.clone(), targets, weights)
-    compiled_loss, compiled_gradient = torch.compile(loss_terms, backend="aot_eager")(
-        logits.clone(), targets, weights
-    )
+    plain_gradient, compiled_gradient = logits.clone(), logits.clone()
+    plain_loss = loss_terms(plain_gradient, targets, weights)
+    compiled_loss = torch.compile(loss_terms, backend="aot_eager")(compiled_gradient, targets, weights)
     torch.testing.assert_close(compiled_loss, plain_loss)
     torch.testing.assert_close(compiled_gradient, plain_gradient)
+    assert not torch.equal(plain_gradient, logits)
 
 
 def a_batch(smoke, probed):
@@ -106,3 +130,13 @@ def test_position_weights_make_the_composite_loss_of_the_two_means(smoke, lam, p
     weights = torch.from_numpy(position_weights(b, lam)).flatten()
     found = head_loss(hidden, model.tok_emb.weight, tokens[:, 1:].flatten(), weights, autocast=False)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+def test_probe_weight_of_the_published_runs(paper, changed):
+    def at(step, **values):
+        return probe_weight(step, changed(paper, **values) if values else paper)
+
+    assert [at(t) for t in (1, 3999, 4000)] == [2.0, 2.0, 4.0]  # exactly one step of 4.0
+    assert [at(t, schedule__steps=10000) for t in (3999, 4000, 10000)] == [2.0, 4.0, 4.0]
+    assert {at(t, task__lambda_probe2=None) for t in (1, 4000)} == {2.0}
+    assert at(4000, task__lambda_probe2=0.0) == 0.0

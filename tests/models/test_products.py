@@ -1,9 +1,13 @@
 """Fast matrix products: the same numbers as F.linear, forwards and backwards, where training uses them."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from lib.base.provenance import ROOT
 from lib.models import products
 from lib.models.gpt import build_model
 from lib.models.products import fast_products, product
@@ -52,3 +56,28 @@ def test_without_onednn_products_and_layers_are_f_linear(smoke, monkeypatch):
         assert all(m.multiply is F.linear for m in model.modules() if hasattr(m, "multiply"))
     a, b = torch.randn(6, 5), torch.randn(4, 5)
     assert torch.equal(product(a, b), F.linear(a, b))
+
+
+FAULTS = """
+import resource, sys, torch
+from torch import nn
+from lib.models.gpt import Linear
+from lib.models.products import fast_products, product
+layer, a, b = Linear(8, 8), torch.ones(1500, 8), torch.ones(10000, 8)  # a product of 60 MB
+with fast_products(layer if "fast" in sys.argv else nn.Linear(8, 8), torch.device("cpu")):
+    for count in range(10):
+        if count == 5:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        product(a, b)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize() / 5 / 60e6)
+"""
+
+
+@pytest.mark.skipif(not products.ONEDNN or sys.platform != "linux", reason="glibc is asked where oneDNN multiplies")
+def test_memory_of_a_large_product_is_used_again_within_fast_products():
+    """The share of its pages that the kernel hands out anew for every product, in processes of their own."""
+    command = [sys.executable, "-c", FAULTS]
+    shares = [subprocess.run([*command, way], cwd=ROOT, capture_output=True, text=True) for way in ("slow", "fast")]
+    without, within = (float(done.stdout) for done in shares)
+    assert without > 0.1  # pages may be huge ones, which count once
+    assert within < 0.01

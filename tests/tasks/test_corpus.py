@@ -13,7 +13,7 @@ import storyworld
 from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.params.run import dump_params
-from lib.tasks.stories.corpus import build_corpus, corpora_folder, corpus_key, open_corpus
+from lib.tasks.stories.corpus import build_corpus, open_corpus
 
 # A process that waits for the others, builds, and says how often it began to build.
 BUILDER = """
@@ -81,7 +81,7 @@ def test_from_scratch_twice_is_the_same(tiny, tmp_path):
 
 
 def test_a_killed_build_is_begun_again(tiny, tmp_path):
-    part = tmp_path / f"{corpus_key(tiny)}.part"
+    part = tmp_path / f"{tiny.task.data_key()}.part"
     part.mkdir()
     (part / "train.npy").write_bytes(b"half")
     assert len(build_corpus(tiny, tmp_path).train) == 60
@@ -116,7 +116,7 @@ def test_missing_and_unreadable_parts(tiny, tmp_path):
 
 
 def test_the_key_names_everything_that_goes_in(tiny, changed):
-    key = corpus_key(tiny)
+    key = tiny.task.data_key()
     for name, value in {
         "task__corpus__seed": 8,
         "task__corpus__train_stories": 61,
@@ -124,9 +124,9 @@ def test_the_key_names_everything_that_goes_in(tiny, changed):
         "task__tokenizer__vocab": 401,
         "task__probe__codewords": 9,  # they are tokens of the trained vocabulary
     }.items():
-        assert corpus_key(changed(tiny, **{name: value})) != key, name
+        assert changed(tiny, **{name: value}).task.data_key() != key, name
     for name, value in {"optim__beta2": 0.8, "seed": 1, "task__probe__p": 0.5, "batch__size": 4}.items():
-        assert corpus_key(changed(tiny, **{name: value})) == key, name
+        assert changed(tiny, **{name: value}).task.data_key() == key, name
 
 
 def test_a_file_with_other_content_is_another_corpus(tiny, changed, tmp_path):
@@ -136,11 +136,11 @@ def test_a_file_with_other_content_is_another_corpus(tiny, changed, tmp_path):
     keys = []
     for chosen in (texts[:20], texts[:21], texts[:20]):
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in chosen))
-        keys.append(corpus_key(p))
+        keys.append(p.task.data_key())
     assert keys[0] == keys[2] != keys[1]
     path.unlink()
     with pytest.raises(BadInput, match="cannot be read"):
-        corpus_key(p)
+        p.task.data_key()
 
 
 def test_short_and_blank_stories_are_dropped_after_counting_rows(tiny, changed, tmp_path):
@@ -160,16 +160,10 @@ def test_short_and_blank_stories_are_dropped_after_counting_rows(tiny, changed, 
     read = [[corpus.tokenizer.decode(s.story(i)) for i in range(len(s))] for s in (corpus.train, corpus.validation)]
     assert read == [[text.strip() for text in long[:2]], [text.strip() for text in long[4:]]]
     assert len(build_corpus(changed(p, task__corpus__min_chars=48), tmp_path / "corpora").train) == 2
-    with pytest.raises(BadInput, match=r"s\.txt: no usable train story: none of its texts has corpus\.min_chars"):
+    with pytest.raises(
+        BadInput, match=r"s\.txt: no usable train story: none of its texts has task\.corpus\.min_chars"
+    ):
         build_corpus(changed(p, task__corpus__min_chars=49), tmp_path / "corpora")
-
-
-def test_runs_share_the_corpora_beside_their_study(tmp_path):
-    (tmp_path / "corpora").mkdir()  # somebody's own, which nothing is to be written to
-    study = tmp_path / "outputs" / "beta2-smoke"
-    for run in (study / "run", study / "superseded" / "run.1"):
-        assert corpora_folder(run) == tmp_path / "outputs" / "corpora"
-        assert corpora_folder(run / "reheat" / "ckpt40") == tmp_path / "outputs" / "corpora"
 
 
 def test_real_stories_with_the_real_tokenizer(gpt2_params, changed, tinystories, tmp_path):
