@@ -66,8 +66,8 @@ def described(p: Params, flags: dict[str, str]) -> list[Group]:
             if used and name in values:
                 default = _default(values[name])
             may = allowed(schema["properties"][key], schema.get("$defs", {}))
-            flags = tuple(flag for flag in short.get(name, ()) if flag != name)
-            found.append(Described(name, flags, field.description or "", may, default))
+            others = tuple(flag for flag in short.get(name, ()) if flag != name)
+            found.append(Described(name, others, field.description or "", may, default))
         return found
 
     fields = Params.model_fields
@@ -115,13 +115,13 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return f"a mapping of {', '.join(definitions[schema['$ref'].rpartition('/')[2]]['properties'])}"
     if "const" in schema or "enum" in schema:
         return _either(schema.get("enum") or [schema["const"]])
-    kind = schema["type"]
+    kind = schema.get("type")
     if kind == "array":
         many = f"a list of {schema['minItems']}" if "minItems" in schema else "a list"
         return f"{many}, each {allowed(schema['items'], definitions)}"
     if kind in ("integer", "number"):
         return _number("a whole number" if kind == "integer" else "a number", schema)
-    return {"boolean": "true or false", "null": "null", "string": "text"}[kind]
+    return {"boolean": "true or false", "null": "null", "string": "text"}.get(kind, "any value")
 
 
 def _number(what: str, schema: dict[str, Any]) -> str:
