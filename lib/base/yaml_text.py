@@ -9,6 +9,7 @@ import yaml
 from lib.base.errors import BadInput, shown
 
 LARGEST_FILE = 1_000_000  # bytes; the longest file of ours has a few thousand
+LONGEST_NUMBER = 10_000  # bits; Python refuses to write integers of not many more
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,7 +51,11 @@ class _Loader(yaml.SafeLoader):
             problem = f"the number {shown(text)} reads differently in other YAML; write it in decimals"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if node.tag.endswith(":int"):
-            return self.construct_yaml_int(node)
+            number = self.construct_yaml_int(node)
+            if number.bit_length() > LONGEST_NUMBER:
+                problem = "a number of thousands of digits"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            return number
         return self.construct_yaml_float(node)
 
 

@@ -285,7 +285,7 @@ ONCE = {
     "line in a name": ('axes: {seed: [1]}\n"two\\nlines": 3', "unknown key 'two\\nlines'"),
     "long value": ("axes: {seed: [1]}\nset: {task.variant: " + "w" * 5000 + "}", "task.variant = 'www"),
     "digits": (
-        "axes: {seed: [1]}\nset: {task.corpus.path: 0x" + "f" * 5000 + "}",
+        "axes: {seed: [1]}\nset: {model.name: 0x" + "f" * 5000 + "}",
         "a number of thousands of digits",
     ),
     "many faults": ("\n".join(f"key{i}: 1" for i in range(30)), "and 11 faults more"),
@@ -330,6 +330,11 @@ def test_each_fault_by_its_sentence(fault, tmp_path):
     with at_most(SECONDS), pytest.raises(BadInput) as caught:
         load_study(str(path), "paper")
     assert sentence in str(caught.value) and not unclear(str(caught.value), path)
+
+
+def test_a_number_that_python_does_not_write_is_told():
+    with pytest.raises(BadInput, match="seed = a number of thousands of digits"):
+        load_study("beta2", "paper", axes={"seed": [10**5000]})
 
 
 def test_dotted_names_scale_like_the_others(tmp_path):
