@@ -13,6 +13,7 @@ from lib.base.errors import BadInput, nearest, plain_name
 from lib.tasks.stories.params import CorpusParams
 
 TINYSTORIES = "roneneldan/TinyStories"
+LONGEST_STORY = 4_000_000  # characters; half a minute and a gigabyte of memory
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 FORMATS = (".jsonl", ".json", ".txt", ".parquet")
 PACKINGS = ("", ".xz", ".gz", ".zst")
@@ -172,6 +173,11 @@ def _rows(path: Path, field: str) -> Iterator[dict[str, Any]]:
                 f"{path}, row {number}: no text in the field {field!r} (task.corpus.text_field); "
                 f"the row has {', '.join(names[:6]) or 'no fields'}"
                 f"{nearest(field, names) if field not in names else ''}"
+            )
+        if len(row[field]) > LONGEST_STORY:
+            raise BadInput(
+                f"{path}, row {number}: a story of {len(row[field])} characters, and at most {LONGEST_STORY} are "
+                "taken; in a .txt file <|endoftext|> stands between stories, in a .jsonl file a line is one"
             )
         if HALF_A_PAIR.search(row[field]):
             raise BadInput(f"{path}, row {number}: its text has half a surrogate pair, which is no letter")
