@@ -248,7 +248,7 @@ def conclude(p: Params, report: Report, steps: int) -> None:
         )
         shares = {
             "evaluation, share of a run": (run["evaluation"] / total, EVALUATION_BAR),
-            "snapshots, resume points, metrics, share": (
+            "saving, share of a run": (
                 (run["snapshots"] + run["resume points"] + run["metrics and the rest"]) / total,
                 SAVING_BAR,
             ),
@@ -256,7 +256,7 @@ def conclude(p: Params, report: Report, steps: int) -> None:
     else:
         shares = {
             "evaluation, share of a run": (None, EVALUATION_BAR),
-            "snapshots, resume points, metrics, share": (None, SAVING_BAR),
+            "saving, share of a run": (None, SAVING_BAR),
         }
     found = report.record["raw"].get("stages")
     share = None
