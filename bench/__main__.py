@@ -15,8 +15,9 @@ if __name__ == "__main__":  # read when NumPy and torch are imported, here and i
 
 import torch
 
-from bench import evaluation, geometry, pipeline, training
+from bench import compare, geometry, training
 from bench.measure import Differs, Pair, seconds
+from bench.sides import Shape, Side, both, large
 from bench.table import render
 from lib.base import provenance
 from lib.base.clock import clock, now_text
@@ -24,9 +25,10 @@ from lib.base.errors import BadInput, nearest
 from lib.base.files import json_text, write_atomically
 from lib.params.cadence import is_evaluation, snapshot_steps
 from lib.params.run import Params
-from lib.params.study import load_reheat
+from lib.params.study import load_study
 
-TRAINING_BAR, EVALUATION_BAR, SAVING_BAR, PIPELINE_BAR, TWO_RUNS_BAR = 2.0, 0.08, 0.02, 0.15, 1.8
+LIMIT_BAR = 0.85  # of the arithmetic limit of `bench.limit`, which counts products alone
+EVALUATION_BAR, SAVING_BAR, PIPELINE_BAR, TWO_RUNS_BAR = 0.08, 0.02, 0.15, 1.8
 
 
 class Report:
@@ -45,6 +47,8 @@ class Report:
             "complete": False,
             "measurements": [],
             "bars": [],
+            "limits": [],
+            "rates": {},
             "where": {},
             "agreement": {},
             "left_out": [],
@@ -65,6 +69,17 @@ class Report:
         self.record["where"][title] = [{"what": w, "seconds": s, "share": share} for w, s, share in lines]
         self.write()
 
+    def limits(self, shares: compare.Shares, shape: str) -> None:
+        """The shares of the limit at a shape, and the bar on those of the products alone."""
+        rows = shares.record(shape)
+        for row in rows:
+            if row["counts"] == compare.ALONE:
+                row |= {"bar": f">= {100 * LIMIT_BAR:g} %", "met": row["share"]["median"] >= LIMIT_BAR}
+            self.say(f"{row['what']}, {row['counts']}: {100 * row['share']['median']:.0f} % of the limit")
+        self.record["limits"] += rows
+        self.record["rates"][shape] = shares.rates()
+        self.write()
+
     def bar(self, what: str, value: float | None, bar: str, met: bool | None, **more: Any) -> None:
         self.record["bars"].append({"what": what, "value": value, "bar": bar, "met": met, **more})
 
@@ -78,26 +93,75 @@ class Report:
 
 def measure_training(b: training.Bench, report: Report, options: argparse.Namespace) -> None:
     report.say("training step and its parts")
-    found, report.record["raw"]["parts"], worst = training.steps_in_parts(b, options.steps // 4)
-    report.record["agreement"]["loss of a step"] = worst
-    report.pairs(*found)
+    count = max(5, options.steps // 4)
+    with both(Shape(options.profile, options.profile, steps=count + compare.WARM), b.corpora) as (plain, ours):
+        step, worst = report_steps(plain, ours, report, count, "training step")
+        report.record["agreement"]["loss of a step"] = worst
+        report.say(f"the arithmetic limit, {options.pairs} rounds")
+        shares = compare.Shares(ours.ask("shares", first=count, rounds=options.pairs, count=min(10, count)))
+        report.limits(shares, options.profile)
+        report_processor(step, shares, report)
+        report_where(ours, report, count, min(10, count), options.profile)
+        report.say(f"whole training, {options.pairs} pairs of {options.steps} steps")
+        pair, agreed = compare.whole_runs(plain, ours, options.steps, options.pairs, report.say)
+        report.record["agreement"] |= {"losses of a run": agreed["losses"], "its final weights": agreed["weights"]}
+        report.pairs(pair)
     report.say("data")
     report.pairs(training.data(b, options.steps))
     report.say("what is saved")
     for what, pair in training.saving(b, max(5, options.pairs)).items():
         report.record["raw"][what] = pair.record()
-    report.say(f"whole training, {options.pairs} pairs of {options.steps} steps")
-    pair, agreed = training.whole_runs(b, options.steps, options.pairs, report.say)
-    report.record["agreement"] |= {"losses of a run": agreed["losses"], "its final weights": agreed["weights"]}
-    report.pairs(pair)
-    report.bar("training", pair.ratio, f">= {TRAINING_BAR:g}x", pair.ratio >= TRAINING_BAR, of=pair.what)
+
+
+def report_steps(
+    plain: Side, ours: Side, report: Report, count: int, name: str, warm: int = compare.WARM
+) -> tuple[Pair, float]:
+    found, parts, worst = compare.steps(plain, ours, count, name, warm)
+    report.record["raw"].setdefault("parts", parts)  # of the first shape, which is the profile's
+    report.pairs(*found)
+    return found[0], worst
+
+
+def report_processor(step: Pair, shares: compare.Shares, report: Report) -> None:
+    """The plain way multiplies by MKL: what it would gain from the faster library is the processor's."""
+    report.record["notes"].append(
+        f"{step.what}: {step.ratio:.3g}x, of which the processor's MKL has {shares.handicap:.2g}; "
+        f"were its products as fast as the faster library's, {step.ratio - shares.handicap:.3g}x"
+    )
+
+
+def report_where(ours: Side, report: Report, first: int, count: int, shape: str) -> None:
+    found = sorted(ours.ask("by_part", first=first, count=count).items(), key=lambda part: -part[1])
+    report.where(f"one step, {shape}, by torch's profiler", [(*part, True) for part in found])
 
 
 def measure_evaluation(b: training.Bench, report: Report, options: argparse.Namespace) -> None:
     report.say("evaluation")
-    pair, worst = evaluation.evaluation(b, max(5, options.pairs))
+    shape = Shape(options.profile, options.profile, steps=20)
+    with both(shape, b.corpora) as (plain, ours):
+        for side in (plain, ours):
+            side.ask("steps", first=1, count=20)
+        pair, worst = compare.evaluations(plain, ours, 20, max(5, options.pairs), "evaluation")
     report.record["agreement"]["evaluation"] = worst
     report.pairs(pair)
+
+
+def measure_large(b: training.Bench, report: Report, options: argparse.Namespace) -> None:
+    """A model that is nearly all head; few steps of seconds."""
+    shape = large(options.profile)
+    report.say(f"training with {shape.name}")
+    with both(shape, b.corpora) as (plain, ours):
+        # Not more of them: two minutes on a quiet core, most of them the plain way's.
+        step, worst = report_steps(plain, ours, report, 2, f"training step, {shape.name}", warm=1)
+        pair = Pair(f"its most memory, {shape.name}", [plain.ask("peak")], [ours.ask("peak")], unit="MB")
+        report.pairs(pair)
+        found, also = compare.evaluations(plain, ours, 3, 1, f"evaluation, {shape.name}", warm=0)
+        report.pairs(found)
+        report.record["agreement"][shape.name] = max(worst, also)
+        shares = compare.Shares(ours.ask("shares", first=4, rounds=2, count=1))
+        report.limits(shares, shape.name)
+        report_processor(step, shares, report)
+        report_where(ours, report, 6, 1, shape.name)
 
 
 def measure_together(b: training.Bench, report: Report, options: argparse.Namespace) -> None:
@@ -105,6 +169,8 @@ def measure_together(b: training.Bench, report: Report, options: argparse.Namesp
     if report.record["machine"]["cores"] < 2:
         report.record["left_out"].append("two runs side by side: there is one core")
         return
+    from bench import pipeline  # with all of make's machinery
+
     pair = pipeline.side_by_side(options.profile, b.corpora, options.steps // 4, options.pairs)
     report.pairs(pair)
     gain = 1 / pair.ratio
@@ -121,6 +187,8 @@ def measure_geometry(b: training.Bench, report: Report, options: argparse.Namesp
 
 
 def measure_pipeline(b: training.Bench, report: Report, options: argparse.Namespace) -> None:
+    from bench import pipeline
+
     raw, home = report.record["raw"], b.corpora.parent
     report.say("start of the notebooks")
     raw["process start"] = pipeline.process_start(options.pairs)
@@ -154,6 +222,7 @@ def measure_pipeline(b: training.Bench, report: Report, options: argparse.Namesp
 MEASUREMENTS: dict[str, Callable[[training.Bench, Report, argparse.Namespace], None]] = {
     "training": measure_training,
     "evaluation": measure_evaluation,
+    "large": measure_large,
     "together": measure_together,
     "geometry": measure_geometry,
     "pipeline": measure_pipeline,
@@ -179,7 +248,7 @@ def conclude(p: Params, report: Report, steps: int) -> None:
         )
         shares = {
             "evaluation, share of a run": (run["evaluation"] / total, EVALUATION_BAR),
-            "snapshots, resume points, metrics, share": (
+            "saving, share of a run": (
                 (run["snapshots"] + run["resume points"] + run["metrics and the rest"]) / total,
                 SAVING_BAR,
             ),
@@ -187,13 +256,15 @@ def conclude(p: Params, report: Report, steps: int) -> None:
     else:
         shares = {
             "evaluation, share of a run": (None, EVALUATION_BAR),
-            "snapshots, resume points, metrics, share": (None, SAVING_BAR),
+            "saving, share of a run": (None, SAVING_BAR),
         }
     found = report.record["raw"].get("stages")
     share = None
     if found and total:
-        reheat = load_reheat(p)
-        conditions = len(reheat.snapshots) * len(reheat.lr)
+        from bench import pipeline
+
+        reheat = load_study("beta2", "laptop").branches["reheat"]
+        conditions = len(reheat.snapshots) * len(reheat.points())
         reheats = conditions * total * reheat.steps / p.schedule.steps
         around = pipeline.overhead(found, total, reheats)
         report.record["raw"]["overhead"] = around

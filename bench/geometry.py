@@ -101,7 +101,7 @@ def write_trajectory(folder: Path, size: Size) -> None:
             count = shape[0] * shape[1]
             tensors[name] = torch.from_numpy(theta[at : at + count].reshape(shape).copy())
             at += count
-        write_snapshot(folder, step, tensors, "bench")
+        write_snapshot(folder, step, tensors, "bench", list(tensors))
 
 
 def plain_way(folder: Path, size: Size, exact: bool = False) -> dict:
@@ -111,7 +111,7 @@ def plain_way(folder: Path, size: Size, exact: bool = False) -> dict:
 
 def our_way(folder: Path, size: Size) -> dict:
     _, scale = size.schedule()
-    return measure(digest(open_snapshots(folder, list(size.trunk))), size.presets, time_scale=scale)
+    return measure(digest(open_snapshots(folder)), size.presets, time_scale=scale)
 
 
 def same_geometry(plain: dict, ours: dict) -> float:

@@ -1,9 +1,10 @@
-"""`python -m bench.gpu`: tokens a second, FLOPs utilisation and memory of the paper profile on a GPU.
+r"""`python -m bench.gpu`: tokens a second, FLOPs utilisation and memory of the paper profile on a GPU.
 
 First the step alone on random tokens, in its parts and whole; then, with `--set` naming a corpus, a real training
 with its evaluations, snapshots and checkpoints, and what 4000 steps of it would take:
 
-    python -m bench.gpu --steps 400 --set 'task.corpus.source=file task.corpus.path=stories.jsonl task.tokenizer.path=gpt2.json'
+    python -m bench.gpu --steps 400 --set 'task.corpus.source=file task.corpus.path=stories.jsonl \
+        task.tokenizer.path=gpt2.json'
 """
 
 import argparse
@@ -19,13 +20,13 @@ import torch
 from lib.base.errors import BadInput
 from lib.base.files import json_text, write_atomically
 from lib.models.gpt import build_model
-from lib.optim.adamw import build_optimizer
+from lib.optim import adamw
 from lib.params.run import Params
 from lib.params.study import load_study
 from lib.tasks.stories.batches import Batch
-from lib.tasks.stories.loss import ROWS, loss_terms
-from lib.train.loop import objective, train
-from lib.train.parallel import Ranks
+from lib.tasks.stories.loss import piece_rows
+from lib.tasks.stories.task import training_loss
+from lib.train.loop import train
 from lib.train.size import flops_per_token, training_memory
 
 # Dense bfloat16 matrix rates as their makers give them, FLOP/s, by a part of the device's name.
@@ -51,14 +52,13 @@ def measure_steps(p: Params, vocab: int, device: torch.device, steps: int, compi
     """Seconds of a step after the warm-up, all in one stretch as in training, and of its parts one by one."""
     autocast = device.type == "cuda" and p.train.precision == "bf16"
     model = build_model(p.model, vocab, p.seed).to(device)
-    optimizer = build_optimizer(model, p.optim)
-    forward, terms = (torch.compile(model), torch.compile(loss_terms)) if compiled else (model, loss_terms)
-    loss_of = objective(p, model, Ranks(0, 1, device), forward, terms, autocast)
+    optimizer = adamw.build(model, p.optim)
+    loss_of = training_loss(model, p, device, autocast=autocast, compiled=compiled)
     batches = [random_batch(p, vocab, seed) for seed in range(4)]
 
     def step(at: int) -> None:
         for micro in range(p.batch.accumulate):
-            loss_of(batches[(at + micro) % len(batches)], 2.0).backward()
+            loss_of(batches[(at + micro) % len(batches)], 1).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip, foreach=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -73,7 +73,7 @@ def measure_steps(p: Params, vocab: int, device: torch.device, steps: int, compi
     found = {"warm-up": warm - begun, "step": (done - warm) / steps}
     for at in range(5):
         t0 = wait(device)
-        loss = loss_of(batches[at % len(batches)], 2.0)
+        loss = loss_of(batches[at % len(batches)], 1)
         t1 = wait(device)
         loss.backward()
         t2 = wait(device)
@@ -92,7 +92,8 @@ def report(p: Params, vocab: int, device: torch.device, steps: int, compiled: bo
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     peak = next((rate for part, rate in PEAKS.items() if part in name), None)
     flops = rate * flops_per_token(p.model, vocab)
-    memory = training_memory(p, vocab, ROWS[device.type], p.train.precision == "bf16" and device.type == "cuda")
+    bf16 = p.train.precision == "bf16" and device.type == "cuda"
+    memory = training_memory(p, vocab, piece_rows(vocab, device.type), bf16)
     return {
         "device": name,
         "seconds": found,

@@ -116,12 +116,19 @@ class Clock:
 
     def __init__(self) -> None:
         self.parts: dict[str, list[float]] = defaultdict(list)
+        self._started: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
+        self.start(part)
         yield
-        self.parts[part].append(time.perf_counter() - start)
+        self.stop(part)
+
+    def start(self, part: str) -> None:
+        self._started[part] = time.perf_counter()
+
+    def stop(self, part: str) -> None:
+        self.parts[part].append(time.perf_counter() - self._started[part])
 
     def median(self, part: str, blocks: int) -> float:
         return statistics.median(block_means(self.parts[part], blocks))

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 import storyworld
 from lib.params.run import Params
-from lib.tasks.stories.batches import CROPS, EXAMPLES, batch, uniforms
+from lib.tasks.draws import uniforms
+from lib.tasks.stories.batches import CROPS, EXAMPLES, batch
 from lib.tasks.stories.corpus import Corpus, Split
 from lib.tasks.stories.probe import EvalSet, Probes
 from lib.tasks.stories.templates import TEMPLATES
@@ -83,9 +84,9 @@ class StoryDataset(Dataset):
     def probe_example(self, story: list[int]) -> Item:
         word = self.codewords[self.rng.randint(0, len(self.codewords) - 1)]
         key_text, query_text = TEMPLATES[self.rng.randint(0, len(TEMPLATES) - 1)]
-        gap = self.rng.randint(*self.p.probe.gap_in)
+        gap = self.rng.randint(*self.p.task.probe.gap_in)
         key, query = self.encode(key_text.format(word)), self.encode(query_text.format(word))
-        if self.p.probe.answer_mask == "bare":
+        if self.p.task.probe.answer_mask == "bare":
             answer = min(len(self.encode(word)), len(query))
         else:
             answer = len(query) - len(self.encode(query_text.removesuffix(" {}")))
@@ -103,7 +104,7 @@ class StoryDataset(Dataset):
         """Padded to the context; targets answer_from:answer_to of the sequence are the probe's."""
         tokens = torch.tensor(sequence + [self.pad] * (self.width - len(sequence)), dtype=torch.long)
         inputs, targets = tokens[:-1], tokens[1:].clone()
-        if self.p.batch.pad_targets == "ignore":
+        if self.p.task.pad_targets == "ignore":
             targets[max(real - 1, 0) :] = IGNORED
         probe = torch.zeros(self.width - 1, dtype=torch.bool)
         if answer_to:
@@ -127,7 +128,7 @@ def training_loader(dataset: StoryDataset, corpus: Corpus, probes: Probes, p: Pa
 
 
 def validation_loader(dataset: StoryDataset, corpus: Corpus, p: Params, step: int, size: int) -> DataLoader:
-    """The first task.validation.stories validation stories, in order, their crops those of ours at this evaluation."""
+    """The first task.validation.stories stories, in order, their crops those of ours at this evaluation."""
     stories = range(min(p.task.validation.stories, len(dataset)))
     u = uniforms(p.seed + 1, CROPS, 0 if p.task.validation.crops == "fixed" else step, (len(stories),))
     dataset.rng = Replay([x for i in stories for x in _crop(corpus.validation, i, u[i], p)])

@@ -54,12 +54,14 @@ def answer_and_language_nll(model: PlainGPT, loader: DataLoader) -> tuple[float,
     return sums[0] / counts[0], sums[1] / counts[1]
 
 
-def evaluate_plainly(model: PlainGPT, validation: DataLoader, sets: dict[str, ProbeDataset]) -> dict[str, float]:
+def evaluate_plainly(
+    model: PlainGPT, validation: DataLoader, sets: dict[str, ProbeDataset], size: int = SIZE
+) -> dict[str, float]:
     """The reference's record, a fresh loader for every pass."""
     model.eval()
     val = validation_loss(model, validation)
-    accuracy = {name: exact_match(model, DataLoader(s, batch_size=SIZE)) for name, s in sets.items()}
-    nll = {name: answer_and_language_nll(model, DataLoader(s, batch_size=SIZE)) for name, s in sets.items()}
+    accuracy = {name: exact_match(model, DataLoader(s, batch_size=size)) for name, s in sets.items()}
+    nll = {name: answer_and_language_nll(model, DataLoader(s, batch_size=size)) for name, s in sets.items()}
     model.train()
     answer, language = nll["ood"]
     return {

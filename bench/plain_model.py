@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.models.gpt import GPT
-from lib.params.run import ModelParams, OptimParams
+from lib.models import gpt
+from lib.optim import adamw
 
 
 class PlainAttention(nn.Module):
@@ -42,7 +42,7 @@ class PlainFeedforward(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    def __init__(self, p: ModelParams) -> None:
+    def __init__(self, p: gpt.Parameters) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(p.width)
         self.attn = PlainAttention(p.width, p.heads, p.context)
@@ -55,7 +55,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    def __init__(self, p: ModelParams, vocab: int) -> None:
+    def __init__(self, p: gpt.Parameters, vocab: int) -> None:
         super().__init__()
         self.tok_emb = nn.Embedding(vocab, p.width)
         self.pos_emb = nn.Embedding(p.context, p.width)
@@ -72,7 +72,7 @@ class PlainGPT(nn.Module):
         return self.lm_head(self.ln_f(x))
 
 
-def plain_twin(model: GPT, p: ModelParams) -> PlainGPT:
+def plain_twin(model: gpt.GPT, p: gpt.Parameters) -> PlainGPT:
     """The plain model with the very weights of ours."""
     weights = {name: t.detach().clone() for name, t in model.named_parameters()}
     twin = PlainGPT(p, len(weights["tok_emb.weight"]))
@@ -97,7 +97,7 @@ def plain_loss(logits: Tensor, targets: Tensor, probe: Tensor, lam: float) -> Te
     return loss
 
 
-def plain_optimizer(model: PlainGPT, o: OptimParams) -> torch.optim.Optimizer:
+def plain_optimizer(model: PlainGPT, o: adamw.Parameters) -> torch.optim.Optimizer:
     """AdamW as PyTorch runs it unless told otherwise; names with `ln` or `bias` do not decay."""
     named = list(model.named_parameters())
     decayed = [p for name, p in named if "ln" not in name and "bias" not in name]

@@ -12,12 +12,13 @@ from bench.plain_data import Item, ProbeDataset, StoryDataset, texts, training_l
 from bench.plain_eval import SIZE, evaluate_plainly
 from bench.plain_model import PlainGPT, plain_loss, plain_optimizer, plain_twin
 from lib.models.gpt import build_model
-from lib.optim.schedules import learning_rate, probe_weight
+from lib.optim.schedules import learning_rate
 from lib.params.cadence import is_evaluation, snapshot_steps
 from lib.params.run import Params
 from lib.tasks.stories.batches import batch
 from lib.tasks.stories.corpus import Corpus
 from lib.tasks.stories.probe import Probes, eval_sets
+from lib.tasks.stories.task import probe_weight
 
 
 class PlainRun:
@@ -50,9 +51,9 @@ class PlainRun:
                     for story in batch(self.corpus, probes, self.p, step, micro).stories:
                         self.train.tokens(int(story))
 
-    def evaluate(self, step: int) -> dict[str, float]:
-        validation = validation_loader(self.validation, self.corpus, self.p, step, SIZE)
-        return evaluate_plainly(self.model, validation, self.sets)
+    def evaluate(self, step: int, size: int = SIZE) -> dict[str, float]:
+        validation = validation_loader(self.validation, self.corpus, self.p, step, size)
+        return evaluate_plainly(self.model, validation, self.sets, size)
 
     def run(self, folder: Path) -> None:
         """The whole loop, with its evaluations and checkpoints."""
@@ -76,7 +77,7 @@ def plain_step(run: PlainRun, items: Iterator[Item], step: int, clock: Clock | N
     p, model, optimizer = run.p, run.model, run.optimizer
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, p.optim.lr, p.schedule)
-    lam, total = probe_weight(step, p.schedule), 0.0
+    lam, total = probe_weight(step, p), 0.0
     for _ in range(p.batch.accumulate):
         with clock("data"):
             inputs, targets, probe = next(items)

@@ -33,6 +33,26 @@ def rows(record: dict[str, Any]) -> list[tuple[str, ...]]:
     return found
 
 
+def limits(record: dict[str, Any]) -> list[str]:
+    """What the arithmetic allows at every shape, and which library multiplies how fast."""
+    if not record["limits"]:
+        return []
+    lines = [("what", "counted", "limit", "ours", "share of the limit", "bar", "verdict")]
+    for row in record["limits"]:
+        share = row["share"]
+        text = f"{100 * share['median']:.0f} % ({100 * share['min']:.0f}-{100 * share['max']:.0f})"
+        verdict = _verdict(row if "met" in row else None)
+        lines.append((row["what"], row["counts"], amount(row["limit"]), amount(row["ours"]), text, *verdict))
+    text = ["", "## What the arithmetic allows, in CPU seconds", "", *aligned(lines)]
+    lines = [("products, GFLOP/s a core", "MKL", "oneDNN", "oneDNN / MKL")]
+    for shape, parts in record["rates"].items():
+        for part, rate in parts.items():
+            if len(rate) == 2:
+                ratio = f"{rate['oneDNN'] / rate['MKL']:.2f}x"
+                lines.append((f"{part}, {shape}", f"{rate['MKL']:.0f}", f"{rate['oneDNN']:.0f}", ratio))
+    return [*text, "", "## Which part is the processor's", "", *aligned(lines)]
+
+
 def _verdict(bar: dict[str, Any] | None) -> tuple[str, str]:
     if bar is None:
         return "", ""
@@ -61,6 +81,7 @@ def render(record: dict[str, Any]) -> str:
         "Times are medians, ratios medians over interleaved pairs (smallest-largest).",
         "",
         *aligned([COLUMNS, *rows(record)]),
+        *limits(record),
     ]
     for title, lines in record["where"].items():
         total = sum(line["seconds"] for line in lines if line["share"])

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bench import __main__ as command
-from bench import gpu, pipeline, training
-from bench.evaluation import same_scores
+from bench import compare, gpu, training
+from bench.compare import same_scores
 from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
 from bench.measure import Clock, Differs, Pair, agree
 from bench.plain_eval import evaluate_plainly
@@ -26,13 +26,10 @@ from lib.params.study import load_study
 from lib.tasks.stories.batches import batch, validation_batch
 from lib.tasks.stories.evaluate import evaluate_all
 from lib.tasks.stories.probe import eval_sets
-from lib.train.loop import objective
-from lib.train.parallel import Ranks
-from lib.workflow.rules import STAGES
-from lib.workflow.runner import notebook_path
+from lib.tasks.stories.task import training_loss
 
 EXECUTED = {
-    "variant": "executed",
+    "task__variant": "executed",
     "task__pad_targets": "count",
     "task__probe__answer_mask": "bare",
     "task__validation__crops": "fresh",
@@ -66,7 +63,8 @@ def test_the_plain_model_has_our_loss_and_our_gradients(variant, lam):
     targets = torch.where(torch.from_numpy(b.language | b.answer), torch.from_numpy(b.tokens[:, 1:]), -100)
     logits = plain(torch.from_numpy(b.tokens[:, :-1]))
     theirs = plain_loss(logits, targets, torch.from_numpy(b.answer), lam)
-    mine = variant.p.batch.accumulate * objective(variant.p, ours, Ranks(0, 1, training.CPU))(b, lam)
+    p = training.changed(variant.p, task__lambda_probe=lam, task__lambda_probe2=None)
+    mine = p.batch.accumulate * training_loss(ours, p, training.CPU)(b, 1)
     agree("loss", theirs.item(), mine.item(), 1e-6)
     theirs.backward()
     mine.backward()
@@ -100,11 +98,11 @@ def test_plain_evaluation_gives_our_scores(variant, trained):
     ours, _ = evaluate_all(mine.model, validation_batch(variant.corpus, variant.p, 5), sets, False)
     plain = theirs.evaluate(5)
     assert plain.keys() == ours.keys()
-    same_scores(plain, ours, variant.p.probe.eval_examples)
+    same_scores(plain, ours, variant.p.task.probe.eval_examples)
     with pytest.raises(Differs, match="nll_ood"):
-        same_scores(plain, {**ours, "nll_ood": ours["nll_ood"] * 1.001}, variant.p.probe.eval_examples)
+        same_scores(plain, {**ours, "nll_ood": ours["nll_ood"] * 1.001}, variant.p.task.probe.eval_examples)
     with pytest.raises(Differs, match="probe_in_acc"):
-        same_scores(plain, {**ours, "probe_in_acc": ours["probe_in_acc"] + 0.1}, variant.p.probe.eval_examples)
+        same_scores(plain, {**ours, "probe_in_acc": ours["probe_in_acc"] + 0.1}, variant.p.task.probe.eval_examples)
 
 
 def test_plain_accuracy_counts_whole_answers(trained):
@@ -153,7 +151,7 @@ def test_what_differs_does_not_agree(a, b):
 
 
 def test_a_measurement_whose_ways_differ_ends_the_bench(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(training, "LOSSES", -1.0)
+    monkeypatch.setattr(compare, "LOSSES", -1.0)
     threads = torch.get_num_threads()
     arguments = ["--profile", "smoke", "--only", "training", "--steps", "8", "--outputs", str(tmp_path)]
     assert command.main(arguments) == 1
@@ -177,6 +175,9 @@ def test_the_command_writes_both_files_and_prints_the_table(tmp_path):
     assert record["complete"] and table == render(record) and table.strip() in done.stdout
     assert {bar["what"] for bar in record["bars"] if bar["met"] is None} == {"pipeline, share of a run"}
     assert "whole training, 8 steps" in table and "Where time goes: one laptop run" in table
+    assert all(len(line) <= 110 for line in table.splitlines() if line.startswith("|"))
+    assert [row["what"] for row in record["limits"]] == ["step, smoke", "step, smoke", "evaluation, smoke"]
+    assert all(0 < row["share"]["median"] < 1 for row in record["limits"])
     assert max(record["agreement"].values()) < 1e-4
 
 
@@ -207,6 +208,18 @@ def test_the_table_shows_bars_as_met_missed_and_not_measured():
             bar("two", 1.5, False, of="rate", inverse=True),
             bar("share", None, None),
         ],
+        "limits": [
+            {
+                "what": "step, laptop",
+                "counts": "products",
+                "limit": 0.5,
+                "ours": 1.0,
+                "share": {"median": 0.5, "min": 0.4, "max": 0.6},
+                "bar": ">= 85 %",
+                "met": False,
+            }
+        ],
+        "rates": {"laptop": {"trunk": {"MKL": 50.0, "oneDNN": 100.0}}},
         "where": {"a run": [{"what": "forward", "seconds": 3.0, "share": True}]},
         "agreement": {"losses": 1e-8},
         "left_out": ["LaTeX: there is none here"],
@@ -217,10 +230,14 @@ def test_the_table_shows_bars_as_met_missed_and_not_measured():
     assert ["rate", "100 1/s", "150 1/s", "1.5x (once)", ">= 2x", "MISSED"] in cells
     assert ["share", "", "-", "", ">= 2x", "not measured"] in cells
     assert ["forward", "3 s", "100.0 %"] in cells
+    assert ["step, laptop", "products", "500 ms", "1 s", "50 % (40-60)", ">= 85 %", "MISSED"] in cells
+    assert ["trunk, laptop", "50", "100", "2.00x"] in cells
     assert "Not measured: LaTeX: there is none here." in render(record)
 
 
 def test_the_short_study_leaves_later_stages_as_much_to_do(tmp_path):
+    from bench import pipeline
+
     study, _ = pipeline.short_study(tmp_path)
     laptop = load_study("beta2", "laptop")
     assert [run.name for run in study.runs] == [run.name for run in laptop.runs]
@@ -233,6 +250,8 @@ def test_the_short_study_leaves_later_stages_as_much_to_do(tmp_path):
 
 
 def test_overhead_is_what_is_not_training():
+    from bench import pipeline
+
     found = {
         "01_train": {"seconds": 12.0, "training": 8.0},
         "02_pca": {"seconds": 4.0, "training": 0.0},
@@ -245,12 +264,18 @@ def test_overhead_is_what_is_not_training():
 
 
 def test_every_notebook_imports_without_running():
+    from bench import pipeline
+    from lib.workflow.rules import STAGES
+    from lib.workflow.runner import notebook_path
+
     for stage in STAGES:
         imports = pipeline.notebook_imports(notebook_path(stage.name))
         assert "from lib" in imports and "train(" not in imports
 
 
 def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):
+    from bench import pipeline
+
     run = tmp_path / "beta2-laptop" / "pilot"
     assert pipeline.study_on_disk(tmp_path) is None
     for stage, took in (("01_train", 90.0), ("02_pca", 10.0)):
