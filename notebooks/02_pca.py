@@ -29,7 +29,8 @@
 # That null takes steps to be independent and as long as the learning rate. What the run's own optimizer makes of
 # noise is in the columns called *simulated* of the paper: AdamW is simulated, with its momentum and its second
 # moment; SGD is linear in its gradients, so its null is exact, and what it assumes is that gradients have one size
-# at every step (an Adam step has, an SGD step need not). Decay in the gradient counts with the memory it goes through.
+# at every step (an Adam step has, an SGD step need not). Decay in the gradient counts with the memory it goes
+# through.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
