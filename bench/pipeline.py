@@ -17,7 +17,8 @@ import yaml
 from bench.measure import Pair, seconds
 from lib.base.errors import BadInput
 from lib.base.provenance import ROOT
-from lib.params.study import PARAMS_FOLDER, Study, load_study
+from lib.params.study import Study, load_study
+from lib.params.study_file import PARAMS_FOLDER
 from lib.report.paper import compile_paper, prepare
 from lib.report.reader import collect
 from lib.report.site import build_report

@@ -31,7 +31,7 @@ import os
 from pathlib import Path
 
 from lib.base.files import ROOT
-from lib.params.study import Branches
+from lib.params.stages import Branches
 from lib.report import style
 from lib.workflow.play import short_branch, trained
 from paper.beta2 import figures

@@ -27,7 +27,11 @@ LOOSE = "(module)"  # statements of a module that define nothing: they run whene
 TELLING = {
     *(f"lib/base/{name}.py" for name in ("clock", "code", "disk", "errors", "interrupts", "locks", "memory")),
     *(f"lib/base/{name}.py" for name in ("provenance", "sentence", "yaml_text")),
-    *(f"lib/params/{name}.py" for name in ("dotted", "fields", "members", "names", "run", "scaling", "study")),
+    *(
+        f"lib/params/{name}.py"
+        for name in ("arguments", "dotted", "fields", "help", "members", "names", "overrides")
+    ),
+    *(f"lib/params/{name}.py" for name in ("run", "scaling", "stages", "study", "study_file")),
     "lib/train/identity.py",
     "lib/train/progress.py",
 }

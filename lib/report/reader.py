@@ -14,7 +14,8 @@ from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.params.arguments import kept_arguments
 from lib.params.run import load_params
-from lib.params.study import DEFAULT_PROFILE, PARAMS_FOLDER, Study, load_study
+from lib.params.study import Study, load_study
+from lib.params.study_file import DEFAULT_PROFILE, PARAMS_FOLDER
 from lib.report.axis import Axis, Level, default_axis, level_mark
 from lib.report.claims_file import Claim, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder

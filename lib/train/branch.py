@@ -9,7 +9,7 @@ from lib.base.snapshots import snapshot_digest
 from lib.params.dotted import flatten, unflatten
 from lib.params.names import name_of
 from lib.params.run import Params, load_params, validate
-from lib.params.study import Branches
+from lib.params.stages import Branches
 from lib.train.loop import train
 from lib.train.places import BRANCHES, results_place
 from lib.train.prepare import prepare_run

@@ -133,7 +133,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def new_study_command(name: str, source: str) -> int:
-    from lib.params.study import main_study
+    from lib.params.study_file import main_study
     from lib.workflow.studies import new_study
 
     written = new_study(name, source or main_study())
@@ -238,7 +238,8 @@ def lab_page(folder: Path, notebook: str) -> Path:
     import nbformat
 
     from lib.params.arguments import kept_arguments
-    from lib.params.study import main_study, notebook_path, study_names
+    from lib.params.stages import notebook_path
+    from lib.params.study_file import main_study, study_names
     from lib.workflow.done import KEPT, read_inputs
     from lib.workflow.runner import filled_notebook
 

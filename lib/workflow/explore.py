@@ -12,8 +12,10 @@ from lib.measure.foreign import foreign_model, open_checkpoints
 from lib.measure.trajectory import FOREIGN
 from lib.models.gpt import build_model, trunk_names
 from lib.params.dotted import flatten, unflatten
+from lib.params.overrides import parse_overrides
 from lib.params.run import Params, dump_params, run_hash, validate
-from lib.params.study import Stage, Study, load_study, parse_overrides
+from lib.params.stages import Stage
+from lib.params.study import Study, load_study
 from lib.workflow.runner import StageFailed, execute_notebook
 
 PROFILE = "paper"  # what the files do not say is that of the published experiment

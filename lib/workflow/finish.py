@@ -17,7 +17,8 @@ from lib.base.clock import clock, now_text
 from lib.base.code import EVERYTHING, reached
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
-from lib.params.study import Stage, Study
+from lib.params.stages import Stage
+from lib.params.study import Study
 from lib.report.paper_folder import SHARED, PaperFolder, paper_folder
 from lib.workflow.done import lost_outputs, read_done
 from lib.workflow.plan import Pending, Target, notebook_hash

@@ -8,7 +8,9 @@ from lib.base.errors import BadInput, nearest
 from lib.base.yaml_text import parse_yaml
 from lib.params.help import as_markdown, as_text, described
 from lib.params.run import Params, dotted_names, load_params
-from lib.params.study import load_study, main_study, scaled_branches
+from lib.params.stages import scaled_branches
+from lib.params.study import load_study
+from lib.params.study_file import main_study
 from lib.train.places import BRANCHES
 
 # The author's flags and what they are called here.

@@ -15,7 +15,8 @@ from lib.base.code import EVERYTHING, reached
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash
 from lib.params.run import differences, identity
-from lib.params.study import Run, Stage, Study
+from lib.params.stages import Stage
+from lib.params.study import Run, Study
 from lib.report.paper_folder import PAPERS
 from lib.train.identity import GENERATORS, member_paths, training_code
 from lib.train.prepare import changed_since

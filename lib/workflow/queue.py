@@ -11,7 +11,8 @@ from pathlib import Path
 from lib.base.errors import BadInput
 from lib.base.locks import hold
 from lib.params.arguments import keep_arguments
-from lib.params.study import Study, load_study, main_study
+from lib.params.study import Study, load_study
+from lib.params.study_file import main_study
 from lib.workflow.done import KEPT
 from lib.workflow.finish import Step, finish, no_paper, steps
 from lib.workflow.launch import asked_of_make, job_count, launch_command, run_rules

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from lib.base.errors import BadInput, nearest, shown
 from lib.base.files import ROOT, write_atomically
-from lib.params.study import NOTEBOOKS, PARAMS_FOLDER, load_study, read_study_file, study_names, study_path
+from lib.params.stages import NOTEBOOKS
+from lib.params.study import load_study
+from lib.params.study_file import PARAMS_FOLDER, read_study_file, study_names, study_path
 from lib.report.paper_folder import PAPERS, paper_folder
 from lib.train.records import read_record
 from lib.workflow.queue import asked, make

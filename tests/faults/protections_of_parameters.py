@@ -232,14 +232,14 @@ PROTECTIONS = [
     ),
     Protection(
         "steps of a stage are whole numbers",
-        "lib/params/study.py",
+        "lib/params/stages.py",
         "if STEPS_NAME.match(name) and not all(type(step) is int for step in steps):",
         "if False:",
         f"{BY_SENTENCE}[text for steps]",
     ),
     Protection(
         "parameters of a stage can be written down",
-        "lib/params/study.py",
+        "lib/params/stages.py",
         "if not is_plain(value):",
         "if False:",
         f"{BY_SENTENCE}[no JSON]",

@@ -16,7 +16,8 @@ from lib.params.dotted import flatten
 from lib.params.fields import LARGEST
 from lib.params.names import LONGEST_NAME
 from lib.params.run import Params, dump_params, identity, load_params, run_hash, validate
-from lib.params.study import MOST_RUNS, PARAMS_FOLDER, load_study
+from lib.params.study import MOST_RUNS, load_study
+from lib.params.study_file import PARAMS_FOLDER
 from lib.workflow.cli import main
 from tests.faults.damage import FAST, TooSlow, at_most, mutated_yaml
 

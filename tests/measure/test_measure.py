@@ -18,7 +18,8 @@ from lib.measure.gradients import gradients
 from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.models.gpt import trunk_names
 from lib.params.run import load_params
-from lib.params.study import Branches, load_study
+from lib.params.stages import Branches
+from lib.params.study import load_study
 from lib.train.loop import train
 from paper.beta2.fillers import fillers
 from paper.beta2.reheat import reheat

@@ -10,8 +10,11 @@ from lib.base.errors import BadInput
 from lib.base.tensors import write_snapshot
 from lib.params.cadence import snapshot_steps
 from lib.params.dotted import flatten, unflatten
+from lib.params.overrides import parse_overrides
 from lib.params.run import dump_params, run_hash
-from lib.params.study import PARAMS_FOLDER, load_study, parse_overrides, scaled_branches
+from lib.params.stages import scaled_branches
+from lib.params.study import load_study
+from lib.params.study_file import PARAMS_FOLDER
 from lib.tasks.stories.params import VARIANTS
 from lib.train.branch import branch_changes, branch_params
 

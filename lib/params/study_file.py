@@ -1,0 +1,127 @@
+"""What a study's file says, `params/<study>.yaml`, and which studies there are."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lib.base.errors import BadInput, nearest
+from lib.base.files import ROOT
+from lib.base.yaml_text import read_yaml
+from lib.params.fields import Steps, Strict
+from lib.params.run import validate
+
+PARAMS_FOLDER = ROOT / "params"
+DEFAULT_PROFILE = "laptop"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
+StageName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$", max_length=50)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+Chosen = dict[str, Annotated[list[Any], Field(min_length=1)]]
+
+
+class StageFile(Strict):
+    of: Literal["run", "study"] = Field("run", description="what the notebook is executed for")
+    notebook: FileName = Field("", description="below notebooks/, where it is not the study's own of this name")
+    needs: list[StageName] = Field([], description="stages whose results it reads")
+    makes: list[FileName] = Field([], description="files that it leaves, besides the notebook and its figures")
+    where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
+    branches: str = Field("", description="the branches that it trains")
+    alone: bool = Field(False, description="a job of its own, beside those of the run's other stages")
+    parameters: dict[str, Any] = Field({}, description="of the notebook; those named steps are published steps")
+
+
+class BranchFile(Strict):
+    """Short runs that start from snapshots of a run, with a fresh optimizer: one for every value of `vary`."""
+
+    where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
+    name: str = Field(description="pattern of a branch's folder; {step} is the snapshot's")
+    snapshots: list[Steps] = Field(description="steps they start from")
+    vary: Chosen = Field({}, description="parameters that differ between the branches")
+    steps: Steps
+    warmup: Steps
+    eval_every: Steps
+    set: dict[str, Any] = Field({}, description="parameters that differ from the parent's")
+
+
+class ProfileFile(Strict):
+    time_scale: int | str
+    context_scale: int | str = 1
+    set: dict[str, Any] = {}
+    stages: dict[str, dict[str, Any]] = Field({}, description="parameters of stages")
+
+
+class StudyFile(Strict):
+    """A params file. A user's grid needs only `study` and `axes`; the rest is that of the study named `base`."""
+
+    study: Name
+    main: bool = Field(False, description="the study that is meant where none is named")
+    base: Name | None = Field(None, description="the study it is laid over; without one the main study")
+    question: str = ""
+    axes: Chosen
+    set: dict[str, Any] = {}
+    params: dict[str, Any] | None = None
+    run_name: str | None = None
+    profiles: dict[str, ProfileFile] | None = None
+    stages: dict[StageName, StageFile] | None = None
+    branches: dict[str, BranchFile] = {}
+
+
+def study_path(study: str) -> Path:
+    if study.endswith((".yaml", ".yml")):
+        return Path(study)
+    path = Path(os.path.relpath(PARAMS_FOLDER / f"{study}.yaml"))  # as a reader of messages knows it
+    if not path.is_file():
+        raise BadInput(f"STUDY={study}: {path} does not exist{nearest(study, study_names())}")
+    return path
+
+
+def study_names() -> list[str]:
+    """The studies of params/, the main one first."""
+    names = sorted(path.stem for path in PARAMS_FOLDER.glob("*.yaml"))
+    return sorted(names, key=lambda name: name != main_study())
+
+
+@cache
+def main_study() -> str:
+    """The study whose file says `main: true`."""
+    found = [
+        path.stem
+        for path in sorted(PARAMS_FOLDER.glob("*.yaml"))
+        if re.search(r"^main: *true\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    if len(found) != 1:
+        raise BadInput(f"{PARAMS_FOLDER}: exactly one study must say main: true, here {len(found)} do")
+    return found[0]
+
+
+@cache
+def _read_study_file(path: Path, version: tuple[int, int]) -> StudyFile:
+    return validate(StudyFile, read_yaml(path, "study"), str(path))
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """A study's file, checked; read once for every version of it."""
+    try:
+        now = path.stat()
+    except OSError:
+        raise BadInput(f"{path}: there is no such study") from None
+    return _read_study_file(path, (now.st_size, now.st_mtime_ns))
+
+
+def base_study(file: StudyFile) -> StudyFile:
+    base = read_study_file(study_path(file.base or main_study()))
+    if base.params is None:
+        raise BadInput(f"base: {base.study} has no params of its own; name the study that it is laid over")
+    return base
+
+
+def find_profile(path: Path, file: StudyFile, base: StudyFile, name: str) -> ProfileFile:
+    profiles = (base.profiles or {}) | (file.profiles or {})
+    if name not in profiles:
+        raise BadInput(
+            f"PROFILE={name}: unknown profile; {path} has {', '.join(profiles)}{nearest(name, profiles)}"
+        )
+    return profiles[name]
