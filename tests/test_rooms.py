@@ -115,60 +115,51 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
 
 
-def member_names() -> set[str]:
-    """Names of tasks, models and optimizers, of which a study may have one."""
-    return {p.stem for name in ("tasks", "models", "optim") for p in (LIB / name).iterdir()}
+# Words that are more than the name of a study, and the files that may say them in text.
+MEANINGS = {
+    "beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py"),  # of Adam, and its symbol
+    "modular": ("lib/tasks/modular.py",),  # a task
+    "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
+}
 
 
 def parameter_names() -> set[str]:
-    """Leaves of parameters, of which a study may have one: `optim.beta2`."""
+    """The last parts of parameters' names, of which a study may have one: optim.beta2."""
     from lib.params.run import Params, dotted_names
 
     return {name.split(".")[-1] for name in dotted_names(Params)}
 
 
-def said(path: Path) -> list[tuple[int, str, str]]:
-    """(line, kind, text) of every word of a file but for those that name parameters of runs.
-
-    A parameter's name stands for itself as a name in code: o.beta2, beta2=..., b["beta2"], optim.beta2.
-    """
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".py":
-        return [(n, "text", line) for n, line in enumerate(text.splitlines(), 1)]
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return [(token.start[0], tokenize.tok_name[token.type], token.string) for token in tokens]
-
-
-def names_of_studies(path: Path, study: str) -> list[str]:
-    """Where a file names a study."""
-    word = re.compile(rf"(?<![A-Za-z0-9]){study}(?![A-Za-z0-9])")
+def names_of_study(path: Path, study: str) -> list[str]:
+    """Where a file of lib names a study; a parameter of that name is none: o.beta2, beta2=, "beta2", optim.beta2."""
+    name = str(path.relative_to(ROOT))
+    word = re.compile(rf"(?<![a-z0-9]){study}(?![a-z0-9])", re.IGNORECASE)
     found = []
-    for line, kind, text in said(path):
-        if not word.search(text):
-            continue
+    for line, kind, text in tokens(path):
         if study in parameter_names():
-            if kind == "NAME":
+            if kind == "NAME" and text == study:
                 continue
-            # In formulas of docstrings and comments, and as a parameter's key: never as a file, folder or module.
-            if kind in ("STRING", "FSTRING_MIDDLE", "COMMENT") and not re.search(
-                rf"{study}[-/]|[-/.]{study}\.|/{study}\b|(params|paper|notebooks|study|STUDY)\W+{study}\b", text
-            ):
-                continue
-        elif study in member_names() and is_member_name(path, kind, text, study):
-            continue
-        found.append(f"{path.relative_to(ROOT)}, line {line}: {text.strip()[:80]}")
+            text = re.sub(rf"\b[a-z]+\.{study}\b|^[\"']{study}[\"']$", "", text)
+        if word.search(text) and not name.startswith(MEANINGS.get(study, ("nothing",))):
+            found.append(f"{name}, line {line}: {text.strip()[:80]}")
     return found
 
 
-def is_member_name(path: Path, kind: str, text: str, name: str) -> bool:
-    """In its own file a task, model or optimizer may say its name."""
-    return path.stem == name or name in path.parts
+def tokens(path: Path) -> list[tuple[int, str, str]]:
+    """(line, kind, text) of every word and text of a file."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return [(n, "TEXT", line) for n, line in enumerate(text.splitlines(), 1)]
+    return [
+        (token.start[0], tokenize.tok_name[token.type], token.string)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+    ]
 
 
 @pytest.mark.parametrize("study", study_names())
 def test_no_file_of_lib_names_a_study(study):
     texts = [p for p in sorted(LIB.rglob("*")) if p.suffix in (".py", ".html", ".css", ".tex")]
-    assert [found for path in texts for found in names_of_studies(path, study)] == []
+    assert [found for path in texts for found in names_of_study(path, study)] == []
 
 
 # ------------------------------------------------------------------------------------------------------- no torch
@@ -195,4 +186,20 @@ def test_parameters_and_the_algebra_of_digests_need_no_torch():
     "module", ["lib.workflow.queue", "lib.workflow.status", "lib.report.reader", "lib.workflow.cli"]
 )
 def test_what_a_make_with_nothing_to_do_imports_needs_no_torch(module):
-    assert "torch" not in imported_with([module])
+    assert "torch" not in imported_with([f"lib.{module}"])
+
+
+def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.test_rooms.ROOT", tmp_path)
+    path = tmp_path / "any.py"
+    for text, count in {
+        'o.beta2 + f(beta2=o["beta2"])  # optim.beta2': 0,
+        "# of the beta2 study": 1,
+        'path = "params/beta2.yaml"': 1,
+        "import paper.beta2_figures": 1,
+        "BETA2_STUDY = 3": 1,
+        'if study == "modular":': 0,
+    }.items():
+        path.write_text(text + "\n")
+        assert len(names_of_study(path, "beta2")) == count, text
+    assert len(names_of_study(path, "modular")) == 1
