@@ -131,7 +131,7 @@ def parameter_names() -> set[str]:
 
 
 def names_of_study(path: Path, study: str) -> list[str]:
-    """Where a file of lib names a study; a parameter of that name is none: o.beta2, beta2=, "beta2", optim.beta2."""
+    """Where a file of lib names a study. A parameter of that name is none: o.beta2, beta2=, optim.beta2."""
     name = str(path.relative_to(ROOT))
     word = re.compile(rf"(?<![a-z0-9]){study}(?![a-z0-9])", re.IGNORECASE)
     found = []
@@ -162,6 +162,22 @@ def test_no_file_of_lib_names_a_study(study):
     assert [found for path in texts for found in names_of_study(path, study)] == []
 
 
+def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.test_rooms.ROOT", tmp_path)
+    path = tmp_path / "any.py"
+    for text, count in {
+        'o.beta2 + f(beta2=o["beta2"])  # optim.beta2': 0,
+        "# of the beta2 study": 1,
+        'path = "params/beta2.yaml"': 1,
+        "import paper.beta2_figures": 1,
+        "BETA2_STUDY = 3": 1,
+        'if study == "modular":': 0,
+    }.items():
+        path.write_text(text + "\n")
+        assert len(names_of_study(path, "beta2")) == count, text
+    assert len(names_of_study(path, "modular")) == 1
+
+
 # ------------------------------------------------------------------------------------------------------- no torch
 
 WITH_TORCH = {"directions", "fisher", "gradients", "sequences", "spectrum"}  # of lib.geometry
@@ -182,24 +198,6 @@ def test_parameters_and_the_algebra_of_digests_need_no_torch():
     assert "numpy" in loaded and "torch" not in loaded
 
 
-@pytest.mark.parametrize(
-    "module", ["lib.workflow.queue", "lib.workflow.status", "lib.report.reader", "lib.workflow.cli"]
-)
-def test_what_a_make_with_nothing_to_do_imports_needs_no_torch(module):
-    assert "torch" not in imported_with([f"lib.{module}"])
-
-
-def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.test_rooms.ROOT", tmp_path)
-    path = tmp_path / "any.py"
-    for text, count in {
-        'o.beta2 + f(beta2=o["beta2"])  # optim.beta2': 0,
-        "# of the beta2 study": 1,
-        'path = "params/beta2.yaml"': 1,
-        "import paper.beta2_figures": 1,
-        "BETA2_STUDY = 3": 1,
-        'if study == "modular":': 0,
-    }.items():
-        path.write_text(text + "\n")
-        assert len(names_of_study(path, "beta2")) == count, text
-    assert len(names_of_study(path, "modular")) == 1
+def test_what_a_make_with_nothing_to_do_imports_needs_no_torch():
+    names = ("workflow.cli", "workflow.queue", "workflow.status", "report.reader", "train.prepare")
+    assert "torch" not in imported_with([f"lib.{name}" for name in names])
