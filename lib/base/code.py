@@ -59,6 +59,7 @@ def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple
     """
     found: dict[Place, Definition] = {}
     asked: set[str] = set()
+    answered: set[Place] = set()
     waiting = list(members)
     todo = list(roots)
     while todo:
@@ -73,9 +74,8 @@ def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple
             if LOOSE in definitions(place[0]):
                 todo.append((place[0], LOOSE))
         if not todo:  # whatever is asked by now; what it asks in its turn comes round again
-            todo = [
-                (m, name) for m in waiting for name in definitions(m) if name in asked and (m, name) not in found
-            ]
+            todo = [(m, name) for m in waiting for name in _offered(m) & asked if (m, name) not in answered]
+            answered |= set(todo)
     _keep()
     return {f"{path.relative_to(ROOT)}: {name}": d.hash for (path, name), d in sorted(found.items())}
 
@@ -94,6 +94,12 @@ def _places(path: Path, name: str) -> list[Place]:
         return [(path, name)]
     target = _module(path).imports.get(name)  # a name that the module has from another one
     return _places(*target) if target else []
+
+
+def _offered(path: Path) -> set[str]:
+    """The names that a module answers to: what it defines, and what it has from another one."""
+    taken = (name for name, (_, inner) in _module(path).imports.items() if inner != EVERYTHING)
+    return {*definitions(path), *taken}
 
 
 def _tells(path: Path, without: tuple[str, ...]) -> bool:
@@ -117,7 +123,7 @@ def definitions(path: Path) -> dict[str, Definition]:
 @functools.cache
 def _module(path: Path) -> Module:
     text = path.read_text(encoding="utf-8")
-    key = content_hash([str(path), text, _listing()])
+    key = content_hash([str(path), text, _listing(), _rules()])
     if (kept := _kept().get(key)) is None:
         groups, imports = _parsed(path, text)
         found = {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
@@ -164,17 +170,29 @@ def _parsed(path: Path, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str,
             continue
         if _is_text(node) or _for_types(node):
             continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names = [node.name]
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
-        else:
-            names = []
+        names, within = _bound(node)
+        imports |= within
         node = _Computing().visit(node)
         for name in names or [LOOSE]:
             groups.setdefault(name, []).append(node)
     return groups, imports
+
+
+def _bound(node: ast.stmt) -> tuple[list[str], dict[str, Place]]:
+    """(names that a top-level statement defines, what it imports); of an `if`, `try` or loop those inside."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [], _imported(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name], {}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)], {}
+    names, imports = [], {}
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.stmt | ast.ExceptHandler):
+            own, taken = _bound(part)
+            names, imports = names + own, imports | taken
+    return names, imports
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, Place]:
@@ -213,18 +231,31 @@ def _for_types(node: ast.stmt) -> bool:
 class _Computing(ast.NodeTransformer):
     """Takes out what computes nothing."""
 
+    in_class = False
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
-        return self._body(node)
+        return self._body(node, in_class=False)
 
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._body(node)
+        return self._body(node, in_class=True)
 
-    def _body(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+    def _body(self, node: ast.FunctionDef | ast.ClassDef, in_class: bool) -> ast.AST:
         node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-        return self.generic_visit(node)
+        outer, self.in_class = self.in_class, in_class
+        try:
+            return self.generic_visit(node)
+        finally:
+            self.in_class = outer
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if self.in_class:  # the type of a field is checked, or decides what the field is
+            return self.generic_visit(node)
+        if node.value is None:
+            return ast.Pass()
+        return self.generic_visit(ast.Assign([node.target], node.value))
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
@@ -244,7 +275,7 @@ class _Computing(ast.NodeTransformer):
 # ------------------------------------------------------------------------------------------- kept from call to call
 
 # Parsing all modules takes half a second of the one that a make with nothing to do may take: what was found of a
-# file is kept beside Python's own compiled files, by the file's content and the names of all files.
+# file is kept beside Python's own compiled files, by its content, the names of all files, and the rules above.
 KEPT = ROOT / "lib" / "__pycache__" / "definitions.json"
 _fresh: dict[str, Module] = {}
 
@@ -253,6 +284,11 @@ _fresh: dict[str, Module] = {}
 def _listing() -> str:
     """Which files there are: a new one can change what an import means."""
     return content_hash(sorted(str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")))
+
+
+@functools.cache
+def _rules() -> str:
+    return Path(__file__).read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -69,8 +69,7 @@ def correlate(
 
     Args:
         keep_origin: keep points with y = 0. The anchor has zero residual and zero accuracy by construction,
-            and this one point can carry the whole correlation; the reference code keeps it in the beta2
-            study.
+            and this one point can carry the whole correlation; the reference code keeps it.
     """
     keep = _regime(steps, lo, hi) & np.isfinite(x) & np.isfinite(y)
     if not keep_origin:

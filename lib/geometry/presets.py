@@ -102,30 +102,30 @@ class Correlations:
 
 Preset = Backbone | Rolling | Alignment | Phases | Fits | Correlations
 
-BETA2_STUDY: Regimes = ((0, 2000), (2000, 4000), (0, 4000))
+SHORT_STUDY: Regimes = ((0, 2000), (2000, 4000), (0, 4000))
 LONG_STUDY: Regimes = ((0, 2000), (2000, 4000), (0, 4000), (4000, 6000), (4000, 10000), (6000, 10000))
 
 # fmt: off
 PRESETS: dict[str, Preset] = {
     # Backbones
     "G0":    Backbone(Window(0, stride=200)),                                     # default
-    "G1":    Backbone(Window(600, 2000)),                                         # beta2 table; SGD controls
-    "G2":    Backbone(Window(1)),                                                 # beta2 study
+    "G1":    Backbone(Window(600, 2000)),                                         # table of 4K runs; SGD controls
+    "G2":    Backbone(Window(1)),                                                 # 4K runs
     "G2raw": Backbone(Window(1), normalise=False),
     "G3":    Backbone(Window(1, stride=200), components=10),                      # 10K runs
     "G3all": Backbone(Window(1, stride=200)),                                     # G3, whole denominator
     "G3raw": Backbone(Window(1, stride=200), normalise=False),                    # per block
     # Rotations
     "R0":    Rolling(Window(0, stride=200), size=9, moving=True),                 # default
-    "R1":    Rolling(Window(600, 2000), size=8),                                  # beta2 table
+    "R1":    Rolling(Window(600, 2000), size=8),                                  # table of 4K runs
     "R2":    Rolling(Window(200, stride=200), size=9, moving=True),               # 10K runs, rho
     "R3":    Rolling(Window(1, stride=200), size=10, normalise=False),            # per block
     "R4":    Rolling(Window(600, 2000), size=5),                                  # SGD controls
     # Update alignments
     "U0":    Alignment("G0", window=Window(0, stride=200), held_out=True),        # default
     "U0in":  Alignment("G0", window=Window(0, stride=200), until=2000),           # in-sample twin of U0
-    "U1":    Alignment("G1", at=(800, 1200, 1600, 2200, 3000, 3600)),             # beta2 table
-    "U2":    Alignment("G2", window=Window(1), until=2000),                       # beta2 study
+    "U1":    Alignment("G1", at=(800, 1200, 1600, 2200, 3000, 3600)),             # table of 4K runs
+    "U2":    Alignment("G2", window=Window(1), until=2000),                       # 4K runs
     "U3":    Alignment("G3raw", lag=None, window=Window(1, stride=200)),          # 10K runs, per block
     "U4":    Alignment("G1", at=(1000, 1600, 2200, 3000, 3800)),                  # SGD controls
     "U5":    Alignment("G3raw", lag=None, window=Window(1, stride=200)),          # figure B, block 0
@@ -133,12 +133,12 @@ PRESETS: dict[str, Preset] = {
     "P0":    Phases(Window(0, stride=200), split=2000, rotation="R0"),            # default
     "P3":    Phases(Window(1, stride=200), split=4000, rotation="R2"),            # 10K runs
     # Fits
-    "F0":    Fits("G0", BETA2_STUDY),
-    "F2":    Fits("G2", BETA2_STUDY),
+    "F0":    Fits("G0", SHORT_STUDY),
+    "F2":    Fits("G2", SHORT_STUDY),
     "F3":    Fits("G3", LONG_STUDY),
     # Correlations
-    "C0":    Correlations("G0", (*BETA2_STUDY, (0, None))),
-    "C2":    Correlations("G2", (*BETA2_STUDY, (0, None)), keep_origin=True),
+    "C0":    Correlations("G0", (*SHORT_STUDY, (0, None))),
+    "C2":    Correlations("G2", (*SHORT_STUDY, (0, None)), keep_origin=True),
     "C3":    Correlations("G3", (*LONG_STUDY, (0, None))),
 }
 # fmt: on

@@ -2,7 +2,7 @@
 
 A packed study holds every run's parameters, record, evaluations, digest and analyses, and none of the
 snapshots that they were measured on; `study.json` names the study and seals every file. The paper, the
-report and the claims can be made from it without training anything: `make paper FROM=results/beta2-paper`.
+report and the claims can be made from it without training anything: `make paper FROM=results/STUDY-paper`.
 """
 
 import hashlib

@@ -42,7 +42,7 @@ PILOT_HELP = """usage: python -m lib pilot [--study {study}] [--profile paper] [
 
 Train one run, by default of the published experiment (profile paper), into a folder that is named by its
 parameters; the same command resumes it. With --resume_from a run's folder and step
-(outputs/beta2-laptop/pilot_...:400) it reheats from that snapshot with a fresh optimizer, into RUN/branches/.
+(outputs/{study}-laptop/pilot_...:400) it reheats from that snapshot with a fresh optimizer, into RUN/branches/.
 
 Every parameter by its name, then the author's flag for it (dashes or underscores), its default in the profile
 {profile} of the study {study} (or of another, named beside --help), and what it means and may be.

@@ -1,50 +1,318 @@
-"""Fingerprints of code see what it does and nothing else."""
+"""Whose code a result is made by: what is reached counts, what computes nothing does not.
 
-import ast
-import os
+Every edit is made in a copy of the tree, whose own code answers there which stages are stale.
+"""
+
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from lib.base import provenance
-from lib.base.provenance import PLUMBING, ROOT, code_hashes, module_hash, versions
+from lib.base.files import ROOT
+
+# Imports once; each answer comes from a fork that has not read any file yet.
+SERVER = """
+import json, os, sys
+from pathlib import Path
+from lib.base.code import definitions, reached
+from lib.base.files import content_hash
+from lib.params.members import ROOMS, module_path
+from lib.params.study import load_study
+from lib.train.identity import training_definitions
+from lib.workflow.plan import changed_code, targets
+
+def answer(what):
+    if what == "toy":
+        return {n: d.hash for n, d in definitions(Path("toy.py").resolve()).items()}
+    study = load_study("beta2", "smoke")
+    every = [t for t in targets(study, Path("outputs")) if t.run.name.endswith("b20.95_s42")]
+    members = {
+        "adamw": ("stories", "gpt", "adamw"),
+        "sgd": ("stories", "gpt", "sgd"),
+        "modular": ("modular", "mlp", "adamw"),
+        "nested": ("nested", "gpt", "adamw"),
+    }
+    training = {}
+    for name, chosen in members.items():
+        paths = tuple(module_path(section, member) for section, member in zip(ROOMS, chosen))
+        if all(path.is_file() for path in paths):
+            training[name] = training_definitions(paths)
+    return {
+        "training": training,
+        "stages": {t.name: content_hash(t.inputs) for t in every},
+        "code": {t.name: t.code for t in every},
+        "data": every[0].inputs["data"],
+    }
+
+for what in sys.stdin:
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        with open(writer, "w") as out:
+            out.write(json.dumps(answer(what.strip())))
+        os._exit(0)
+    os.close(writer)
+    print(open(reader).read(), flush=True)
+    os.wait()
+"""
+
+
+class Tree:
+    """A copy of the project, and what its code says of itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("lib", "notebooks", "params", "paper", "storyworld"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+        command = [sys.executable, "-c", SERVER]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, cwd=root, env={"PYTHONPATH": str(root)}, **pipes)
+        self.before: dict[Path, str | None] = {}
+        self.first = self.ask()
+
+    def ask(self, what: str = "all") -> dict:
+        print(what, file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def edit(self, name: str, old: str, new: str, count: int = 1) -> dict:
+        text = (self.root / name).read_text()
+        assert old in text, (name, old)
+        self.write(name, text.replace(old, new, count))
+        return self.ask()
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        self.before.setdefault(path, path.read_text() if path.is_file() else None)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def restore(self) -> None:
+        for path, text in self.before.items():
+            path.unlink() if text is None else path.write_text(text)
+        self.before.clear()
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> Iterator[Tree]:
+    tree = Tree(tmp_path_factory.mktemp("tree"))
+    yield tree
+    tree.process.stdin.close()
+    tree.process.wait()
+
+
+@pytest.fixture
+def tree(copied) -> Iterator[Tree]:
+    yield copied
+    copied.restore()
+
+
+def stale(tree: Tree, now: dict) -> set[str]:
+    return {name for name, inputs in now["stages"].items() if inputs != tree.first["stages"][name]}
+
+
+def retrained(tree: Tree, now: dict) -> set[str]:
+    return {name for name, table in now["training"].items() if table != tree.first["training"].get(name)}
+
+
+# -------------------------------------------------------------------------------------------------- what is reached
+
+ALL = {"01_train", "02_pca", "03_fisher", "04_reheat", "05_interference"}
+MEASURED = ALL - {"01_train"}
+
+
+def test_a_copy_has_the_code_of_the_original(tree):
+    from lib.params.study import load_study
+    from lib.train.identity import member_paths, training_definitions
+
+    p = load_study("beta2", "smoke").runs[0].params
+    assert tree.first["training"]["adamw"] == training_definitions(member_paths(p))
+
+
+def test_an_unchanged_tree_is_not_stale(tree):
+    now = tree.ask()
+    assert (stale(tree, now), retrained(tree, now)) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("lib/train/branch.py", '"schedule.warmup": b.warmup,', '"schedule.warmup": b.warmup + 1,', {"04_reheat"}),
+        ("paper/beta2/reheat.py", "p_ood.max() - p_ood[0]", "p_ood.max() - p_ood.min()", {"04_reheat"}),
+        ("lib/geometry/rotation.py", "100 * values[0] ** 2", "99 * values[0] ** 2", MEASURED),
+        ("lib/geometry/null.py", "INIT_STD = 0.02", "INIT_STD = 0.03", MEASURED),
+        ("lib/geometry/fisher.py", "import numpy as np\n", "import numpy as np\n\nUNUSED = 3\n", set()),
+        ("lib/train/checkpoint.py", "os.replace(folder / CURRENT", "os.rename(folder / CURRENT", ALL),
+        ("lib/report/style.py", "import matplotlib", "X = 3\nimport matplotlib", set()),
+    ],
+)
+def test_an_edit_makes_stale_what_runs_it_and_nothing_else(tree, file, old, new, expected):
+    assert stale(tree, tree.edit(file, old, new)) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("lib/params/cadence.py", "return step == 1 or step %", "return step == 2 or step %"),
+        ("lib/params/cadence.py", "sorted({0, 1, p.schedule", "sorted({0, 2, p.schedule"),
+        ("lib/train/divergence.py", "def judge(", "def judge(also=0, *"),
+        ("lib/base/tensors.py", "digest = tensors_digest(on_cpu)", "digest = tensors_digest(tensors)"),
+        ("lib/optim/schedules.py", "0.5 * (1.0 + math.cos", "0.6 * (1.0 + math.cos"),
+    ],
+)
+def test_an_edit_of_what_every_training_runs_trains_all_again(tree, file, old, new):
+    now = tree.edit(file, old, new)
+    assert retrained(tree, now) == {"adamw", "sgd", "modular"}
+    assert stale(tree, now) == ALL
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("lib/optim/adamw.py", "fused=True", "fused=False", {"adamw", "modular"}),
+        ("lib/optim/sgd.py", "kind = torch.optim.SGD", "kind = torch.optim.ASGD", {"sgd"}),
+        ("lib/models/gpt.py", "INIT_STD = 0.02", "INIT_STD = 0.03", {"adamw", "sgd"}),
+        ("lib/models/mlp.py", "def build(", "EXTRA = 1\n\n\ndef build(", set()),
+        ("lib/tasks/modular.py", "EVALUATIONS = 0.99", "EVALUATIONS = 0.9", {"modular"}),
+        ("lib/tasks/stories/probe.py", "import", "X = 3\nimport", set()),
+    ],
+)
+def test_an_edit_of_a_member_trains_only_its_runs_again(tree, file, old, new, expected):
+    assert retrained(tree, tree.edit(file, old, new)) == expected
+
+
+TASK = '''"""A task of several files."""
+
+from lib.tasks.nested import memory
+from lib.tasks.nested.deeper.store import LENGTH
+from lib.tasks.stories.task import evaluate, solved, training_loss, weights
+
+
+def prepare(p, store):
+    return memory.keep(p, LENGTH)
+
+
+def batch(data, p, step, micro=0):
+    return data[step]
+'''
+PARAMS = """from typing import Literal
+
+from pydantic import Field
+
+from lib.params.fields import TaskParameters
+
+
+class Parameters(TaskParameters):
+    name: Literal["nested"] = Field(description="a task of several files")
+"""
+
+
+def nested(tree: Tree) -> None:
+    files = {
+        "params": PARAMS,
+        "memory": "def keep(p, length):\n    return [p] * length\n",
+        "deeper/store": "LENGTH = 4\nOTHER = 5\n",
+        "task": TASK,
+    }
+    for name, text in files.items():
+        tree.write(f"lib/tasks/nested/{name}.py", text)
+
+
+def test_one_more_member_changes_nothing_for_the_others(tree):
+    nested(tree)
+    for room, name, new in (("optim", "sgd", "another"), ("models", "gpt", "wide")):
+        text = (tree.root / "lib" / room / f"{name}.py").read_text()
+        tree.write(f"lib/{room}/{new}.py", text.replace(f'"{name}"', f'"{new}"'))
+    now = tree.ask()
+    assert "nested" in now["training"]
+    assert retrained(tree, now) == {"nested"}  # which was not there before
+    assert stale(tree, now) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changes"),
+    [
+        ("memory", "def keep(p, length):\n    return [p, p] * length\n", True),
+        ("deeper/store", "LENGTH = 6\nOTHER = 5\n", True),
+        ("deeper/store", "LENGTH = 4\nOTHER = 6\n", False),
+        ("task", TASK.replace("data[step]", "data[step - 1]"), True),
+        ("task", TASK.replace("several", "some"), False),
+    ],
+)
+def test_whatever_the_own_task_imports_counts_in_any_folder_and_of_any_name(tree, file, text, changes):
+    nested(tree)
+    was = tree.ask()["training"]
+    tree.write(f"lib/tasks/nested/{file}.py", text)
+    now = tree.ask()["training"]
+    assert {name for name in now if now[name] != was[name]} == ({"nested"} if changes else set())
+
+
+def test_what_the_own_task_has_from_another_one_counts(tree):
+    nested(tree)
+    was = tree.ask()["training"]["nested"]
+    now = tree.edit("lib/tasks/stories/evaluate.py", "CHUNK = 64", "CHUNK = 32")["training"]["nested"]
+    assert now != was
+    assert now == tree.edit("lib/tasks/stories/task.py", "def pace", "def speed")["training"]["nested"]
+
+
+def test_the_generator_of_stories_counts_with_the_data_and_not_with_the_training(tree):
+    now = tree.edit("storyworld/__init__.py", 'VERSION = "1"', 'VERSION = "2"')
+    assert retrained(tree, now) == set()
+    assert now["data"] != tree.first["data"]
+    assert stale(tree, now) == ALL
+
+
+# -------------------------------------------------------------------------------------------- what computes nothing
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("lib/train/progress.py", "  loss {loss:.3f}  {pace}", "  the loss is {loss:.4f}  {pace}"),
+        ("lib/train/folder.py", "resuming after step", "going on after step"),
+        ("lib/train/loop.py", "and no CUDA device is visible here", "and there is no GPU here"),
+        ("lib/train/loop.py", "training from the start", "training from its beginning"),
+        ("lib/base/locks.py", "    return handle", "    return int(handle)"),
+        ("lib/train/loop.py", "# Steps between looks at the losses.", "# So often."),
+        ("lib/train/loop.py", "Train to the end, or", "Train until all is done, or"),
+        ("lib/train/loop.py", "lr: float, trunk: dict[str, float]", "lr: Any, trunk: dict[str, Any]"),
+        ("lib/train/loop.py", ") -> nn.Module:", ") -> Any:"),
+        ("lib/train/loop.py", "device_losses: list[Tensor] = []", "device_losses: list[Any] = []"),
+        ("lib/train/loop.py", "device_norms: list[Tensor] = []", "device_norms = []"),
+    ],
+)
+def test_what_computes_nothing_makes_nothing_stale(tree, file, old, new):
+    now = tree.edit(file, old, new, count=-1)
+    assert (retrained(tree, now), stale(tree, now)) == (set(), set())
+
 
 CODE = '''"""A module."""
 
 import math
 
+try:
+    import numba
+except ImportError:
+    LEVEL = 1
+
 
 class Thing:
     """A thing."""
 
-    size = 1
+    size: int = 1
 
 
 def area(r):
     """Of a circle."""
-    return math.pi * r**2  # squared
+    half: float = 0.5
+    return math.pi * r**2 * half  # squared
 
 
 def nothing():
     """Does nothing."""
 '''
-
-
-@pytest.fixture
-def hash_of(tmp_path):
-    """The hash of a text, each in a file of its own."""
-    count = iter(range(1000))
-
-    def function(text):
-        path = tmp_path / f"m{next(count)}.py"
-        path.write_text(text)
-        return module_hash(path)
-
-    return function
-
-
 SAME = {
     "a comment": ("# squared", "# the area"),
     "no comment": ("  # squared", ""),
@@ -55,92 +323,75 @@ SAME = {
     "no module docstring": ('"""A module."""\n\n', ""),
     "a body that was only a docstring": ('    """Does nothing."""', "    pass"),
     "layout": ("math.pi * r**2", "(math.pi\n        * r ** 2)"),
+    "an annotation of an argument": ("area(r)", "area(r: float)"),
+    "an annotation of a result": ("area(r)", "area(r) -> float"),
+    "an annotation of a variable": ("half: float =", "half: int ="),
+    "no annotation of a variable": ("half: float =", "half ="),
 }
 OTHER = {
     "a number": ("r**2", "r**3"),
     "a name": ("size", "length"),
-    "an import": ("import math", "import cmath as math"),
+    "a field's type": ("size: int", "size: float"),
     "a default": ("area(r)", "area(r=1)"),
-    "a string that is no docstring": ("size = 1", "size = 'one'"),
+    "a string that is no docstring": ("= 1\n\n\ndef", "= 'one'\n\n\ndef"),
     "order": ("math.pi * r**2", "r**2 * math.pi"),
+    "what is tried": ("LEVEL = 1", "LEVEL = 2"),
 }
 
 
+def hashes(tree: Tree, text: str) -> dict[str, str]:
+    tree.write("toy.py", text)
+    return tree.ask("toy")
+
+
 @pytest.mark.parametrize("change", SAME)
-def test_the_hash_is_blind_to(change, hash_of):
-    assert CODE.replace(*SAME[change]) != CODE
-    assert hash_of(CODE.replace(*SAME[change])) == hash_of(CODE)
+def test_the_hash_is_blind_to(tree, change):
+    assert SAME[change][0] in CODE
+    assert hashes(tree, CODE.replace(*SAME[change])) == hashes(tree, CODE)
 
 
 @pytest.mark.parametrize("change", OTHER)
-def test_the_hash_sees(change, hash_of):
-    assert CODE.replace(*OTHER[change]) != CODE
-    assert hash_of(CODE.replace(*OTHER[change])) != hash_of(CODE)
+def test_the_hash_sees(tree, change):
+    assert OTHER[change][0] in CODE
+    assert hashes(tree, CODE.replace(*OTHER[change])) != hashes(tree, CODE)
 
 
-def test_training_uses_these_modules_and_not_the_figures():
-    used = set(code_hashes(ROOT / "lib" / "train" / "loop.py"))
-    for name in "model optim batches probe corpus stories tokenizer templates storyworld evaluate".split():
-        assert any(path.startswith(f"lib/{name}") for path in used), name
-    assert {"lib/train/loop.py", "lib/base/snapshots.py", "lib/train/checkpoint.py"} <= used
-    assert not used & {f"lib/{name}.py" for name in [*PLUMBING, "figures"]}
-    assert not [path for path in used if path.startswith("lib/geometry")]
+def test_what_an_if_or_a_try_defines_has_a_name(tree):
+    assert set(hashes(tree, CODE)) == {"LEVEL", "Thing", "area", "nothing"}
 
 
-def test_a_path_gives_one_hash_a_module():
-    hashes = code_hashes(ROOT / "lib" / "tasks" / "stories" / "batches.py")
-    assert hashes["lib/tasks/stories/batches.py"] == module_hash(ROOT / "lib" / "tasks" / "stories" / "batches.py")
-    assert list(hashes) == sorted(hashes)
+# ---------------------------------------------------------------------------------------------------- why, and kept
 
 
-def test_imports_in_lib_are_absolute():
-    # the only kind that the fingerprint follows
-    for path in (ROOT / "lib").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            assert not (isinstance(node, ast.ImportFrom) and node.level), path
+def test_why_names_the_definition_that_differs(tree):
+    from lib.workflow.plan import changed_code
+
+    was = tree.first["code"]["02_pca"]
+    now = tree.edit("lib/geometry/rotation.py", "100 * values[0] ** 2", "99 * values[0] ** 2")["code"]["02_pca"]
+    assert changed_code(was, now) == ["lib/geometry/rotation.py: rotate changed"]
+    assert changed_code(None, now) == ["the code changed"]
+    assert changed_code(was, was) == []
 
 
-def test_training_code_in_a_copy(tmp_path):
-    shutil.copytree(ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+def test_what_is_kept_of_files_was_found_by_the_rules_of_now(tree):
+    """What a definition is, is code as well: another rule is not answered from what the earlier one found."""
+    path = tree.root / "lib" / "base" / "code.py"
+    text = path.read_text()
+    command = [sys.executable, "-c", SERVER]
 
-    def ask():
-        code = "from lib.base.provenance import *; print(training_code(), *commit())"
-        environment = {
-            **os.environ,
-            "GIT_CEILING_DIRECTORIES": str(tmp_path.parent),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        return done.stdout.split()
+    def ask() -> dict:
+        done = subprocess.run(
+            command,
+            input="all\n",
+            cwd=tree.root,
+            env={"PYTHONPATH": str(tree.root)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["training"]["adamw"]
 
-    def append(name, text):
-        path = tmp_path / "lib" / f"{name}.py"
-        path.write_text(path.read_text() + text)
-
-    first, *outside = ask()
-    assert first == provenance.training_code()  # wherever the checkout lies
-    assert outside == ["unknown", "True"]
-    append("figures", "\nSTYLE = 3\n")
-    append("runner", "\nX = 3\n")
-    append("model", "\n# a remark\n")
-    assert ask()[0] == first
-    append("model", "\nINIT_STD = 0.03\n")
-    second = ask()[0]
-    assert second != first
-    append("stories", "\nX = 3\n")  # used through another module
-    assert ask()[0] not in (first, second)
-
-
-def test_versions_are_those_installed():
-    import numpy
-    import torch
-
-    found = versions()
-    assert (found["torch"], found["numpy"]) == (torch.__version__, numpy.__version__)
-    assert found["python"] == sys.version.split()[0]
-
-
-def test_machine_has_cores():
-    machine = provenance.machine()
-    assert machine["cores"] >= 1 and machine["processor"] and machine["system"]
+    first = ask()
+    tree.before[path] = text
+    path.write_text(text.replace("node.returns = None", "node.name = 'any'"))
+    assert ask() != first

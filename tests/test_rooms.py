@@ -1,0 +1,205 @@
+"""The rooms of lib: who may import whom, what knows no study, and what needs no torch."""
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from lib.base.files import ROOT
+
+LIB = ROOT / "lib"
+# Ground floor first: each room may import from the rooms named, and from itself.
+ROOMS = {
+    "base": [],
+    "params": ["base"],
+    "geometry": ["base"],
+    "models": ["base", "params"],
+    "optim": ["base", "params"],
+    "tasks": ["base", "params", "models"],
+    "train": ["base", "params", "models", "optim", "tasks"],
+    "measure": ["base", "params", "geometry", "models", "optim", "tasks", "train"],
+    "report": ["base", "params", "geometry", "models", "optim", "tasks", "train", "measure"],
+    "workflow": ["base", "params", "geometry", "models", "optim", "tasks", "train", "measure", "report"],
+}
+OURS = ("lib", "storyworld", "paper", "bench", "tests", "notebooks")
+
+
+@cache
+def module_file(name: str) -> Path | None:
+    base = ROOT.joinpath(*name.split("."))
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+@cache
+def imports(path: Path, at_import: bool = False) -> frozenset[str]:
+    """Modules of ours that a file imports; `at_import`: only those that importing it imports."""
+    found = set()
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")), at_import):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if module_file(name) else node.module for name in inner]
+        else:
+            continue
+        found |= {name for name in names if name.split(".")[0] in OURS}
+    return frozenset(found)
+
+
+def statements(tree: ast.AST, at_import: bool):
+    for node in ast.iter_child_nodes(tree):
+        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from statements(node, at_import)
+
+
+def files():
+    return sorted(LIB.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    inner = path.relative_to(LIB).parts
+    return inner[0] if len(inner) > 1 else ""
+
+
+def test_every_folder_of_lib_is_a_room():
+    assert {p.name for p in LIB.iterdir() if p.is_dir() and p.name != "__pycache__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_go_downwards_only(name):
+    for path in files():
+        if room(path) != name:
+            continue
+        for module in imports(path):
+            where, *inner = module.split(".")
+            if where == "lib" and len(inner) > 0:
+                assert inner[0] in [name, *ROOMS[name]], f"{path.relative_to(ROOT)} imports {module}"
+            else:  # of the rest of the project only the generator of stories, and that only the tasks
+                assert (where, name) == ("storyworld", "tasks"), f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {path: {module_file(m) for m in imports(path, at_import=True)} - {None, path} for path in files()}
+    done: set[Path] = set()
+
+    def visit(path: Path, above: tuple[Path, ...]) -> None:
+        assert path not in above, " -> ".join(str(p.relative_to(ROOT)) for p in (*above, path))
+        if path not in done and path in graph:
+            for other in graph[path]:
+                visit(other, (*above, path))
+            done.add(path)
+
+    for path in graph:
+        visit(path, ())
+
+
+def test_the_generator_of_stories_imports_nothing_of_ours():
+    for path in sorted((ROOT / "storyworld").rglob("*.py")):
+        assert {m.split(".")[0] for m in imports(path)} <= {"storyworld"}, path
+
+
+# ------------------------------------------------------------------------------------------------------- no study
+
+
+def study_names() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
+
+
+# Words that are more than the name of a study, and the files that may say them in text.
+MEANINGS = {
+    "beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py"),  # of Adam, and its symbol
+    "modular": ("lib/tasks/modular.py",),  # a task
+    "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
+}
+
+
+def parameter_names() -> set[str]:
+    """The last parts of parameters' names, of which a study may have one: optim.beta2."""
+    from lib.params.run import Params, dotted_names
+
+    return {name.split(".")[-1] for name in dotted_names(Params)}
+
+
+def names_of_study(path: Path, study: str) -> list[str]:
+    """Where a file of lib names a study; a parameter of that name is none: o.beta2, beta2=, "beta2", optim.beta2."""
+    name = str(path.relative_to(ROOT))
+    word = re.compile(rf"(?<![a-z0-9]){study}(?![a-z0-9])", re.IGNORECASE)
+    found = []
+    for line, kind, text in tokens(path):
+        if study in parameter_names():
+            if kind == "NAME" and text == study:
+                continue
+            text = re.sub(rf"\b[a-z]+\.{study}\b|^[\"']{study}[\"']$", "", text)
+        if word.search(text) and not name.startswith(MEANINGS.get(study, ("nothing",))):
+            found.append(f"{name}, line {line}: {text.strip()[:80]}")
+    return found
+
+
+def tokens(path: Path) -> list[tuple[int, str, str]]:
+    """(line, kind, text) of every word and text of a file."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return [(n, "TEXT", line) for n, line in enumerate(text.splitlines(), 1)]
+    return [
+        (token.start[0], tokenize.tok_name[token.type], token.string)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+    ]
+
+
+@pytest.mark.parametrize("study", study_names())
+def test_no_file_of_lib_names_a_study(study):
+    texts = [p for p in sorted(LIB.rglob("*")) if p.suffix in (".py", ".html", ".css", ".tex")]
+    assert [found for path in texts for found in names_of_study(path, study)] == []
+
+
+# ------------------------------------------------------------------------------------------------------- no torch
+
+WITH_TORCH = {"directions", "fisher", "gradients", "sequences", "spectrum"}  # of lib.geometry
+
+
+def imported_with(modules: list[str]) -> set[str]:
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_parameters_and_the_algebra_of_digests_need_no_torch():
+    modules = [f"lib.params.{p.stem}" for p in (LIB / "params").glob("[a-z]*.py")]
+    modules += [f"lib.geometry.{p.stem}" for p in (LIB / "geometry").glob("[a-z]*.py") if p.stem not in WITH_TORCH]
+    assert {"lib.params.study", "lib.geometry.null", "lib.geometry.presets"} <= set(modules)
+    loaded = imported_with(modules)
+    assert "numpy" in loaded and "torch" not in loaded
+
+
+@pytest.mark.parametrize(
+    "module", ["lib.workflow.queue", "lib.workflow.status", "lib.report.reader", "lib.workflow.cli"]
+)
+def test_what_a_make_with_nothing_to_do_imports_needs_no_torch(module):
+    assert "torch" not in imported_with([f"lib.{module}"])
+
+
+def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.test_rooms.ROOT", tmp_path)
+    path = tmp_path / "any.py"
+    for text, count in {
+        'o.beta2 + f(beta2=o["beta2"])  # optim.beta2': 0,
+        "# of the beta2 study": 1,
+        'path = "params/beta2.yaml"': 1,
+        "import paper.beta2_figures": 1,
+        "BETA2_STUDY = 3": 1,
+        'if study == "modular":': 0,
+    }.items():
+        path.write_text(text + "\n")
+        assert len(names_of_study(path, "beta2")) == count, text
+    assert len(names_of_study(path, "modular")) == 1
