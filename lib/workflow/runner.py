@@ -17,7 +17,7 @@ from lib.base.errors import BadInput, nearest
 from lib.base.files import fingerprint, json_text, read_json, write_atomically
 from lib.params.run import Params, differences, dump_params, identity, load_params, run_hash
 from lib.tasks.stories.corpus import corpus_key
-from lib.train.folder import clock, hold, now_text, record_failure
+from lib.train.folder import LOCK_PATIENCE, clock, hold, now_text, record_failure
 from lib.train.records import read_record, training_files
 from lib.workflow.kernels import kernel_manager, scratch_folder
 from lib.workflow.processes import signals_as_one_interrupt
@@ -86,7 +86,9 @@ def prepare_run(run: Path, params: Params) -> None:
     """Give the folder this run's params.yaml; what another run left there is set aside, whole."""
     reason = changed_since(run, params)
     if reason:
+        lock = hold(run / ".lock", run, LOCK_PATIENCE)  # whoever trains here would write on into an empty folder
         aside = set_aside(run)
+        os.close(lock)
         print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
     if not (run / "params.yaml").exists():
         write_atomically(run / "params.yaml", dump_params(params))
