@@ -198,12 +198,12 @@ def measure_pipeline(b: training.Bench, report: Report, options: argparse.Namesp
         kernel, imports = (statistics.median(parts[k]) for k in ("kernel", "imports"))
         lines.append((f"{name}: kernel {kernel:.2f} s + imports", kernel + imports, False))
     report.where("starting a notebook", lines)
-    report.say("the five stages of one run at laptop size, few steps, and the figures")
+    report.say("the stages of one run at laptop size, few steps, and the figures")
     raw["stages"] = pipeline.stages(home, report.say)
     report.say("paper and report")
     study, folder = pipeline.finished_study(options.outputs) or (
         pipeline.short_study(home)[0],
-        home / "short-study",
+        home / "short-laptop",
     )
     raw["paper"] = pipeline.paper(study, folder)
     lines = [("figures notebook", raw["stages"]["06_figures"]["seconds"], False)]

@@ -1,6 +1,5 @@
 """What surrounds training: notebooks, kernels, LaTeX, and what two runs at once cost each other."""
 
-import ast
 import json
 import re
 import shutil
@@ -17,17 +16,19 @@ import yaml
 from bench.measure import Pair, seconds
 from lib.base.errors import BadInput
 from lib.base.provenance import ROOT
+from lib.params.arguments import keep_arguments
 from lib.params.study import Study, load_study
 from lib.params.study_file import PARAMS_FOLDER
 from lib.report.paper import compile_paper, prepare
 from lib.report.reader import collect
 from lib.report.site import build_report
 from lib.train.records import read_record
-from lib.workflow.finish import FIGURES
 from lib.workflow.kernels import KERNEL
-from lib.workflow.rules import STAGES, targets, write_rules
-from lib.workflow.runner import execute_notebook, notebook_path
+from lib.workflow.plan import targets
+from lib.workflow.rules import jobs, write_rules
+from lib.workflow.runner import execute_notebook, notebook_imports
 
+FIGURES = "06_figures"  # made once for the study
 RUN = 0.95  # the run whose stages are timed: it has all of them
 SHORT = 50  # published steps per step of the timed run: every later stage still finds all it looks for
 
@@ -67,40 +68,48 @@ def side_by_side(profile: str, corpora: Path, steps: int, count: int) -> Pair:
 # ---------------------------------------------------------------------------------------------------- stages
 
 
-def short_study(home: Path) -> tuple[Study, str]:
-    """The study at laptop size with few steps, and the name of its profile.
+def short_study(home: Path) -> tuple[Study, dict[str, str]]:
+    """The study at laptop size with few steps, and how it is named: study, profile and overrides.
 
     Evaluations, snapshots and everything that a later stage looks at are as many as at full length.
     """
-    values = yaml.safe_load((PARAMS_FOLDER / "profiles" / "laptop.yaml").read_text())
-    profile = home / "short"
-    text = yaml.safe_dump({**values, "profile": "short", "time_scale": SHORT})
-    profile.with_suffix(".yaml").write_text(text)
-    return load_study("beta2", str(profile)), str(profile)
+    file = yaml.safe_load((PARAMS_FOLDER / "beta2.yaml").read_text())
+    laptop = file["profiles"]["laptop"] | {"time_scale": SHORT}
+    path = home / "short.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {"study": "short", **{k: file[k] for k in ("axes", "branches")}, "profiles": {"laptop": laptop}}
+        )
+    )
+    arguments = {"study": str(path), "profile": "laptop", "overrides": ""}
+    return load_study(**arguments), arguments
 
 
 def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
-    """Seconds of each stage of one run by the command that make runs, and the part of them that trained.
+    """Seconds of the commands that make runs for one run, and of the study's own notebook; what of them trained.
 
-    `home` holds the corpora; the study is left in `home/short-study`, with figures.
+    `home` holds the corpora; the study is left in `home/short-laptop`, with figures.
     """
-    study, profile = short_study(home)
-    folder = home / "short-study"
+    study, arguments = short_study(home)
+    folder = home / study.folder_name
     every = targets(study, folder)
-    write_rules(study, folder, every)
-    chosen = [t for t in every if t.run.params.optim.beta2 == RUN]
+    write_rules(study.folder_name, folder, every)
+    keep_arguments(folder, arguments)
     found = {}
-    for target in chosen:
-        command = [sys.executable, "-m", "lib", "execute", target.stage, str(target.folder)]
+    for job in jobs([t for t in every if t.run.params.optim.beta2 == RUN]):
+        names, run = [t.name for t in job], job[0].folder
+        command = [sys.executable, "-m", "lib", "execute", *names, str(run)]
         wall, done = seconds(lambda c=command: subprocess.run(c, cwd=ROOT, capture_output=True, text=True))
         if done.returncode:
-            raise RuntimeError(f"{target.stage} failed: {(done.stderr or done.stdout)[-600:]}")
-        found[target.stage] = {"seconds": wall, "training": training_seconds(target.stage, target.folder)}
-        say(f"{target.stage}: {wall:.1f} s, of which {found[target.stage]['training']:.1f} s training")
-    parameters = {"folder": str(folder), "study": "beta2", "profile": profile, "overrides": ""}
-    wall, _ = seconds(lambda: execute_notebook(FIGURES, folder, parameters))
-    found[FIGURES] = {"seconds": wall, "training": 0.0}
-    say(f"{FIGURES}: {wall:.1f} s")
+            raise RuntimeError(f"{names} failed: {(done.stderr or done.stdout)[-600:]}")
+        title = " ".join(names)
+        found[title] = {"seconds": wall, "training": sum(training_seconds(name, run) for name in names)}
+        say(f"{title}: {wall:.1f} s, of which {found[title]['training']:.1f} s training")
+    for stage in (s for s in study.stages if s.of_study):
+        parameters = {"folder": str(folder), **arguments}
+        wall, _ = seconds(lambda s=stage, p=parameters: execute_notebook(s.name, s.notebook, folder, p))
+        found[stage.name] = {"seconds": wall, "training": 0.0}
+        say(f"{stage.name}: {wall:.1f} s")
     return found
 
 
@@ -109,14 +118,14 @@ def training_seconds(stage: str, run: Path) -> float:
     if stage == "01_train":
         return (read_record(run) or {}).get("seconds", 0.0)
     if stage == "04_reheat":
-        return sum((read_record(path.parent) or {}).get("seconds", 0.0) for path in run.glob("reheat/*/run.json"))
+        return sum((read_record(path.parent) or {}).get("seconds", 0.0) for path in run.glob("branches/*/run.json"))
     return 0.0
 
 
 def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> dict[str, Any]:
     """Seconds and share of everything but training, for runs of `run` seconds without and with reheats."""
-    extra = {stage: s["seconds"] - s["training"] for stage, s in found.items() if stage != FIGURES}
-    without = sum(s for stage, s in extra.items() if stage != "04_reheat")
+    extra = {title: s["seconds"] - s["training"] for title, s in found.items() if title != FIGURES}
+    without = sum(s for title, s in extra.items() if title != "04_reheat")
     with_reheats = sum(extra.values())
     return {
         "by_stage": extra,
@@ -148,17 +157,12 @@ def study_on_disk(outputs: Path) -> dict[str, Any] | None:
 def notebook_starts(count: int, say: Callable[[str], None]) -> dict[str, dict[str, list[float]]]:
     """For each notebook, `count` times: seconds until its kernel answers, and of its imports."""
     found = {}
-    for name in [stage.name for stage in STAGES] + [FIGURES]:
-        imports = notebook_imports(notebook_path(name))
+    for stage in load_study("beta2", "laptop").stages:
+        name, imports = stage.name, "\n".join(notebook_imports(stage.notebook))
         samples = [_kernel(imports) for _ in range(count)]
         found[name] = {"kernel": [s[0] for s in samples], "imports": [s[1] for s in samples]}
         say(f"{name}: kernel {samples[-1][0]:.1f} s, imports {samples[-1][1]:.1f} s")
     return found
-
-
-def notebook_imports(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _kernel(code: str) -> tuple[float, float]:

@@ -1,12 +1,15 @@
 """Before a training: whose run is in the folder, and may it be gone on with?"""
 
+import os
 import shutil
 from pathlib import Path
 
 from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
+from lib.base.locks import hold
 from lib.params.run import Params, differences, dump_params, identity, load_params
+from lib.train.folder import LOCK_PATIENCE
 from lib.train.identity import training_code
 from lib.train.places import SUPERSEDED
 from lib.train.records import read_record
@@ -16,7 +19,9 @@ def prepare_run(run: Path, params: Params) -> None:
     """Give the folder this run's params.yaml; what another run left there is set aside, whole."""
     reason = changed_since(run, params)
     if reason:
+        lock = hold(run / ".lock", run, LOCK_PATIENCE)  # whoever trains here would write on into an empty folder
         aside = set_aside(run)
+        os.close(lock)
         print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
     if not (run / "params.yaml").exists():
         write_atomically(run / "params.yaml", dump_params(params))
