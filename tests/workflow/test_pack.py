@@ -43,10 +43,21 @@ def test_snapshots_do_not_travel(packed):
 
 def test_packing_again_replaces_and_leaves_nothing_beside(packed):
     study, folder, target = packed
-    (target / "leftover").write_text("of an earlier time")
+    was = {path.relative_to(target) for path in target.rglob("*")}
+    (folder / study.runs[0].name / "analysis" / "backbone.json").unlink()
     pack(study, folder, target, ARGUMENTS)
-    assert not (target / "leftover").exists()
+    now = {path.relative_to(target) for path in target.rglob("*")}
+    assert {str(path) for path in was - now} == {f"{study.runs[0].name}/analysis/backbone.json"}
     assert [p.name for p in target.parent.iterdir()] == [target.name]
+
+
+def test_packing_takes_the_place_of_nothing_else(packed):
+    study, folder, target = packed
+    (target / "notes.txt").write_text("of somebody")
+    with pytest.raises(BadInput, match=r"notes\.txt is there and is no part of a packed study.*TO="):
+        pack(study, folder, target, ARGUMENTS)
+    assert (target / "notes.txt").read_text() == "of somebody"
+    assert packed_arguments(target) == ARGUMENTS
 
 
 def test_unpacking_replaces_runs_that_lay_there(packed, tmp_path):

@@ -88,7 +88,7 @@ def test_reheat_runs_and_resumes_from_a_mid_snapshot(tmp_path):
     command = [sys.executable, "-m", "lib", "pilot", *reheat, "--machine.checkpoint_seconds", "0.001"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
-    folder = parent / "reheat" / "reheat_ckpt40_lr0.0006"
+    folder = parent / "branches" / "reheat_ckpt40_lr0.0006"
     first = results(folder)
     (folder / "run.json").unlink()
     (folder / "checkpoint.safetensors").unlink()
