@@ -107,13 +107,15 @@ test-faults: $(READY) $(if $(READY),.venv/test-ready)
 
 setup: $(READY)
 
-# Installed by content: a checkout or a touch of requirements.txt installs nothing.
+# Installed by content: a checkout or a touch of requirements.txt installs nothing. What was half made, or belonged
+# to a Python that is gone, is made anew.
 ifdef READY
 .venv/ready: FORCE
-	@cmp -s requirements.txt $@ || { \
+	@test -x .venv/bin/python && cmp -s requirements.txt $@ || { \
 	  python3 -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "error: Python 3.11 or newer is needed, python3 is %d.%d; name another with PYTHON=" % v[:2])' \
 	  && echo 'setting up .venv from requirements.txt (about two minutes, 1.8 GB)' \
-	  && python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+	  && { .venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear .venv; } \
+	  && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	  && cp requirements.txt $@; }
 
 .venv/test-ready: FORCE | .venv/ready
