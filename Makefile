@@ -25,7 +25,7 @@ ifdef PYTHON
 PY         := $(PYTHON)
 else
 PY         := .venv/bin/python
-READY      := $(shell cmp -s requirements.txt .venv/ready || echo .venv/ready)
+READY      := $(shell test -x .venv/bin/python && cmp -s requirements.txt .venv/ready || echo .venv/ready)
 READY      += $(shell pwd | cmp -s - .venv/importable || echo .venv/importable)
 TEST_READY := $(shell cmp -s tests/requirements.txt .venv/test-ready || echo .venv/test-ready)
 endif
@@ -126,12 +126,14 @@ test-faults: $(READY) $(TEST_READY)
 setup: $(READY)
 	@$(PY) -m lib importable
 
+# What was half made, or belonged to a Python that is gone, is made anew.
 ifndef PYTHON
 .venv/ready: FORCE
-	@cmp -s requirements.txt $@ || { \
+	@test -x .venv/bin/python && cmp -s requirements.txt $@ || { \
 	  python3 -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "error: Python 3.11 or newer is needed, python3 is %d.%d; name another with PYTHON=" % v[:2])' \
 	  && echo 'setting up .venv from requirements.txt (about two minutes, 1.8 GB)' \
-	  && python3 -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+	  && { .venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear .venv; } \
+	  && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	  && cp requirements.txt $@; }
 
 .venv/importable: FORCE | .venv/ready

@@ -12,8 +12,10 @@ bandwidth with which this process copies an array of the size of the hidden laye
 exponentials and error functions are free in it as well.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -198,12 +200,25 @@ PARTS = {
 
 def by_part(do: Callable[[], object]) -> dict[str, float]:
     """Seconds of a call by part, from torch's profiler."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+    with _silent(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         do()
     found = dict.fromkeys([*PARTS, "everything else"], 0.0)
     for event in profiler.key_averages():
         found[_part(event.key)] += event.self_cpu_time_total / 1e6
     return found
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the lines that torch's profiler writes, from C++, when it starts and stops."""
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _part(name: str) -> str:

@@ -252,7 +252,8 @@ def lab_page(folder: Path, notebook: str) -> Path:
         path, parameters = ROOT / found["stage"]["notebook"], found["parameters"]
     else:  # a run that make knows nothing of
         study = kept_arguments(folder.parent).get("study", "")
-        path, parameters = notebook_path(study if study in study_names() else main_study(), notebook), {}
+        study = study if study in study_names() else main_study()
+        path, parameters = notebook_path(study, notebook, f"NOTEBOOK={notebook}"), {}
     filled = filled_notebook(path, {"run_folder": str(folder.resolve())} | parameters)
     page.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(filled, page)
