@@ -1,9 +1,10 @@
 """JupyterLab in a real browser: change the window of notebook 02 on a finished run, run it, see a new figure.
 
-Kept out of the fast suite: run it with `make test TESTS='tests/test_jupyterlab.py -m slow'`.
+Kept out of the fast suite: run it with `make test TESTS='tests/workflow/test_jupyterlab.py -m slow'`.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,8 +15,7 @@ import pytest
 
 from lib.params.study import load_study
 from lib.train.loop import train
-from lib.workflow.cli import find_run
-from lib.workflow.runner import filled_notebook
+from lib.workflow.cli import find_run, lab_page
 from tests.browser import Browser
 
 pytestmark = pytest.mark.slow
@@ -32,14 +32,11 @@ def free_port() -> int:
 @pytest.fixture
 def lab(tmp_path):
     """(address, run folder) of a JupyterLab that serves notebook 02 filled in with a finished run."""
-    import nbformat
-
     run = load_study("beta2", "smoke", axes={}).runs[0]
     folder = tmp_path / "outputs" / "study" / run.name
     train(run.params, folder, tmp_path / "outputs" / "corpora")
     assert find_run("b20.95", tmp_path / "outputs") == folder
-    page = tmp_path / "02_pca.ipynb"
-    nbformat.write(filled_notebook("02_pca", {"run_folder": str(folder)}), page)
+    shutil.copy(lab_page(folder, "02_pca"), tmp_path)
     port = free_port()
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
     command += [

@@ -13,9 +13,11 @@ from pathlib import Path
 import jupytext
 import pytest
 
+from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.params.study import load_study
 from lib.train.loop import train
+from lib.workflow.cli import lab_page
 from tests.faults.tools import copied_tree, results
 from tests.workflow.tiny_study import RUN, STUDY, make, start_make
 
@@ -158,6 +160,20 @@ def test_a_notebook_run_by_hand_writes_beside_what_make_made(built, tmp_path):
     assert make("-q", "grid", study=study, outputs=outputs, check=False).returncode == 0
 
 
+def test_the_page_of_make_lab_has_the_parameters_that_make_gave_and_is_then_the_users(built):
+    _, outputs, _ = built
+    run = outputs / "tiny-smoke" / RUN
+    page = lab_page(run, "03_fisher")
+    text = page.read_text()
+    assert f'run_folder = \\"{run}\\"' in text and "batches = [1, 1, 4]" in text
+    page.write_text("{}")
+    assert lab_page(run, "03_fisher").read_text() == "{}"
+    shutil.rmtree(page.parent)
+    with pytest.raises(BadInput, match=r"NOTEBOOK=03_fish: .*did you mean 03_fisher\?"):
+        lab_page(run, "03_fish")
+    assert not page.parent.exists()
+
+
 def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built, tmp_path):
     study, outputs, _ = built
     tree = copied_tree(tmp_path / "tree")
@@ -172,6 +188,11 @@ def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built
     said = make("why", study=study, outputs=outputs, root=tree).stdout
     assert said.count("the text of notebooks/02_pca.py changed") == 2
     assert said.count("02_pca runs again") == 4
+    path.write_text(text)
+    code = tree / "lib" / "geometry" / "rotation.py"
+    code.write_text(code.read_text().replace("100 * values[0]", "99 * values[0]"))
+    said = make("why", study=study, outputs=outputs, root=tree).stdout
+    assert "lib/geometry/rotation.py: rotate changed" in said and "01_train" not in said
 
 
 def test_changed_parameters_set_the_old_run_aside(built, tmp_path):
