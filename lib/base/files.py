@@ -19,6 +19,7 @@ CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors" 
 UMASK = os.umask(0o077)  # it can only be read by setting it
 os.umask(UMASK)
 
+LONGEST_NUMBER = 300  # digits in JSON; no float is longer
 ENDS = 1 << 16  # bytes at either end of a large file that its fingerprint takes
 
 
@@ -97,13 +98,19 @@ def finite(value: Any) -> float | None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None when there is none, or it is not JSON as it is written here."""
     try:
-        return json.loads(path.read_bytes(), parse_constant=_no_number)
+        return json.loads(path.read_bytes(), parse_constant=_no_number, parse_int=_whole)
     except (OSError, ValueError, RecursionError):
         return None
 
 
 def _no_number(token: str) -> NoReturn:
     raise ValueError(f"JSON has no {token}")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def fingerprint(path: Path) -> str:

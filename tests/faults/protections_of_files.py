@@ -109,8 +109,15 @@ PROTECTIONS = [
     Protection(
         "NaN is no JSON",
         "lib/base/files.py",
-        ", parse_constant=_no_number)",
-        ")",
+        ", parse_constant=_no_number",
+        "",
+        f"{JSON}test_what_is_no_json_is_not_read",
+    ),
+    Protection(
+        "a number that is larger than every float is no JSON",
+        "lib/base/files.py",
+        ", parse_int=_whole",
+        "",
         f"{JSON}test_what_is_no_json_is_not_read",
     ),
     Protection(

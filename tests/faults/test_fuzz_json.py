@@ -24,7 +24,18 @@ SECONDS = 5.0  # of a processor, for one file; reading one takes milliseconds
 # ---------------------------------------------------------------------------------------------- metrics, JSON
 
 WRONG = (None, True, -1, 3, 1e308, "text", [], {}, [None], [[1]], {"a": 1}, [1, "x"], 10**400, "9" * 50)
-TOKENS = ("NaN", "Infinity", "-Infinity", "1e999", "[" * 100_000, '{"a":' * 50_000, "nul", "'", '"\\ud800"')
+TOKENS = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "9" * 400,
+    "[" * 100_000,
+    '{"a":' * 50_000,
+    "nul",
+    "'",
+    '"\\ud800"',
+)
 
 
 def mangled_json(data, rng):
