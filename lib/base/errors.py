@@ -38,4 +38,4 @@ def nearest(given: str, known: Iterable[str]) -> str:
         return ""
     # A letter of another alphabet looks like one of ours.
     odd = next((letter for letter in given if not letter.isascii() and close[0].isascii()), "")
-    return f" (did you mean {close[0]}?{f' {ascii(odd)} stands in what was given' if odd else ''})"
+    return f" (did you mean {close[0]}?{f' {odd!a} stands in what was given' if odd else ''})"

@@ -316,7 +316,8 @@ def parse_overrides(text: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
             raise BadInput(
-                f"SET={shown(text)}: expected name=value, got {shown(word)}; for example SET='optim.lr=6e-4 seed=271'"
+                f"SET={shown(text)}: expected name=value, got {shown(word)}; "
+                "for example SET='optim.lr=6e-4 seed=271'"
             )
         overrides[name] = parse_yaml(value, f"SET, {name}")
     return overrides

@@ -58,7 +58,7 @@ def tex(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Special characters, and by number those that the paper's fonts lack; minus signs before numbers become real."""
+    """Special characters, and those that the paper's fonts lack by number; minuses before numbers become real ones."""
     quoted = re.sub(r'"([^"]*)"', r"``\1''", "".join(ESCAPES.get(c) or _letter(c) for c in text))
     return _MINUS.sub("$-$", quoted)
 

@@ -148,10 +148,12 @@ def make(study: "Study", folder: Path, every: list["Target"], arguments: dict[st
     from lib.train.folder import hold
     from lib.workflow.finish import finish, steps
     from lib.workflow.launch import job_count, launch_command, run_rules
+    from lib.workflow.processes import refuse_limits
     from lib.workflow.rules import discard, reasons, refuse_place, write_rules
     from lib.workflow.status import runs_table
 
     refuse_place(folder)
+    refuse_limits()
     launch = launch_command()
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder / ".lock", folder, patience=1.0)

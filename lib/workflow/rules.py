@@ -164,9 +164,10 @@ def refuse_place(folder: Path) -> None:
     """Raise BadInput for a folder that no rule of make can name."""
     found = re.search(r"^~|[;|\\]|[^ -~\u00a1-\ud7ff\ue000-\U0010ffff]", str(folder))
     if found:
+        where = "at the beginning of" if found[0] == "~" else "in"
         raise BadInput(
-            f"{shown(str(folder))}: make cannot have {found[0]!r} {'at the beginning of' if found[0] == '~' else 'in'} "
-            "a path; name another place for the results with OUTPUTS="
+            f"{shown(str(folder))}: make cannot have {found[0]!r} {where} a path; "
+            "name another place for the results with OUTPUTS="
         )
 
 
