@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -9,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from lib.base.errors import BadInput
+from lib.base.files import UMASK
 from lib.base.interrupts import SAME_REQUEST, heeded
 
+FEWEST_FILES, ENOUGH_FILES = 96, 1024  # that a stage can have open
 LOOK_SECONDS = 0.5  # between looks at the make above
 
 
@@ -46,6 +50,18 @@ def run_to_its_end(command: list[str]) -> tuple[int, bool]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def refuse_limits() -> None:
+    """Raise BadInput where this shell allows too little for a stage; what it lets us raise is raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FEWEST_FILES:
+        raise BadInput(f"ulimit -n {hard}: a stage has up to {FEWEST_FILES} files open; allow it that many")
+    if soft != resource.RLIM_INFINITY and soft < FEWEST_FILES:
+        most = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if UMASK & 0o700:
+        raise BadInput(f"umask {UMASK:04o}: nobody could read what is written here; take one like 0022")
 
 
 @contextlib.contextmanager

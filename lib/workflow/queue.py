@@ -17,6 +17,7 @@ from lib.workflow.done import KEPT
 from lib.workflow.finish import Step, finish, no_paper, steps
 from lib.workflow.launch import asked_of_make, job_count, launch_command, run_rules
 from lib.workflow.plan import Pending, Target, pending, targets
+from lib.workflow.processes import refuse_limits
 from lib.workflow.rules import discard, jobs, refuse_place, write_rules
 
 RUNS_ONLY = Path(KEPT) / "runs-only"  # in a study's folder: nobody asked for a paper of it
@@ -56,6 +57,7 @@ def make(a: Asked, runs_only: bool) -> int:
     if dry:
         return rehearse(a, runs_only, dry)
     refuse_place(a.folder)
+    refuse_limits()
     launch = launch_command()
     with held(a.folder) as lock:
         rules = write_rules(a.study.folder_name, a.folder, a.every)

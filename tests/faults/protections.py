@@ -17,7 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # Each has a list PROTECTIONS; the one of a part that is not there counts for nothing.
-LISTS = [f"tests.faults.protections_of_{part}" for part in ("parameters", "files", "processes", "cluster")]
+LISTS = [
+    f"tests.faults.protections_of_{part}" for part in ("parameters", "files", "processes", "cluster", "strangers")
+]
 MEMORY = 6 * 2**30  # bytes that a test without its protection may take before it is refused more
 SECONDS = 300
 # A replacement that breaks the code shows nothing of the test.
