@@ -9,9 +9,10 @@ from typing import Any
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
 from lib.geometry.gradients import only, squared_batch
 from lib.geometry.spectrum import batch_spectrum
-from lib.measure.gradients import batch_grams, second_weight, write_grams
+from lib.measure.gradients import GRAMS, batch_grams, second_weight, write_grams
 from lib.measure.models import device_here, prepared
 from lib.measure.trajectory import write_analysis
+from lib.train.places import results_place
 
 STIFF = ("v_b", "PC2", "-theta_0", "random", "update")  # the directions whose curvature is asked for
 
@@ -22,6 +23,7 @@ def curvature(folder: Path, steps: list[int], batches: list[int], seed: int = 0)
     Args:
         batches: how many for the empirical Fisher, the sampled-label Fisher and the batch gradients.
     """
+    (results_place(folder) / GRAMS).unlink(missing_ok=True)
     found = prepared(folder, max(batches), seed)
     p, task = found.params, found.task
     few, fewer, many = batches

@@ -1,6 +1,7 @@
 """Gradients of the objectives at whole snapshots, and what they align with: `interference_metrics.json`."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,7 @@ from lib.measure.models import (
 from lib.measure.trajectory import run_digest, run_snapshots, steps_scale, write_analysis
 from lib.models.products import fast_products
 from lib.params.run import Params, run_hash
+from lib.train.places import MADE_BY_MAKE, results_place
 
 GRAMS = "analysis/gradients.safetensors"
 ARRAYS, ABOUT = ("shares", "gram", "along"), ("labels", "sizes", "count", "skipped")
@@ -103,14 +105,19 @@ def write_grams(folder: Path, found: Prepared, count: int, grams: dict[int, Grad
     }
     about = {step: {name: getattr(g, name) for name in ABOUT} for step, g in grams.items()}
     metadata = {"of": _of(found, count), "about": json.dumps(about)}
-    save_tensors(folder / GRAMS, tensors, metadata)
+    save_tensors(results_place(folder) / GRAMS, tensors, metadata)
 
 
 def read_grams(folder: Path, found: Prepared) -> dict[int, GradientGram]:
-    """step -> Gram of the batches of `found`, where they were measured before; a damaged file is none."""
+    """step -> Gram of the batches of `found`, where make had them measured before; a damaged file is none.
+
+    Under make a file of other weights or other code is not there any more. By hand everything is measured anew.
+    """
+    if MADE_BY_MAKE not in os.environ:
+        return {}
     try:
         tensors, metadata = load_tensors(folder / GRAMS)
-    except (BadInput, FileNotFoundError):
+    except BadInput:
         return {}
     if metadata.get("of") != _of(found, len(found.batches)):
         return {}
