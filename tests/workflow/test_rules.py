@@ -1,4 +1,4 @@
-"""make's rules on their own: the real make, and a LAUNCH that leaves the markers of a stage instead of running it."""
+"""make's rules on their own: the real make, and a LAUNCH that only leaves the markers of the stages."""
 
 import os
 import signal
