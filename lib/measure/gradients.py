@@ -86,6 +86,9 @@ def batch_grams(
         model = load_model(folder, step, found.data, device)
         if not finite(model):
             continue
+        model.requires_grad_(False)  # of the trunk alone: nobody asks for the gradient of the embedding
+        for tensor in model.trunk().values():
+            tensor.requires_grad_(True)
         along = fixed | {"random": random_direction(model, seed)} | step_directions(model, snapshots, source, step)
         if latest is None and (folder / CURRENT).exists():
             latest = optimizer_direction(folder, list(model.trunk()))
