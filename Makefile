@@ -68,7 +68,7 @@ help:
 	@echo PROFILE=$(call given,PROFILE)'   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
 	@echo STUDY=$(call given,STUDY)'      a name in params/ or a params file'
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
-	@echo "LAUNCH=          what each stage is run by: LAUNCH='srun --gres=gpu:1'"
+	@echo "LAUNCH=          what each run is started by: LAUNCH='srun --gres=gpu:1'"
 	@echo OUTPUTS=$(call given,OUTPUTS)'  where results go'
 	@echo 'SIZES=           of the geometry that make bench measures: laptop middle large paper'
 	@echo 'PYTHON=          a Python with the packages of requirements.txt; without it make keeps .venv'

@@ -32,7 +32,7 @@ show() {  # what is new of the log
 trap 'asked=yes' INT TERM HUP
 asked=
 sbatch --parsable --requeue --open-mode=append --output="$here/log" --signal=B:USR1@60 \
-  --job-name="${*: -2:1}" "${options[@]}" >"$here/number" <<END || leave $?
+  --job-name="$(basename -- "${*: -1}")" "${options[@]}" >"$here/number" <<END || leave $?
 #!/bin/bash
 $(printf '%q ' "$@") &
 command=\$! again=

@@ -13,8 +13,8 @@ so; that across batches not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,11 +89,18 @@ def gradient_gram(
     )
 
 
+def only(g: GradientGram, labels: Sequence[str]) -> GradientGram:
+    """The same gradients along some of the directions."""
+    at = [g.labels.index(label) for label in labels]
+    return replace(g, labels=tuple(labels), shares=g.shares[:, at], along=g.along[:, :, at])
+
+
 def _inner(x: Tensor, y: Tensor) -> np.ndarray:
     """x y^T, multiplied and summed in float64."""
     total = torch.zeros(len(x), len(y), dtype=torch.float64, device=x.device)
     for a, b in zip(x.split(BLOCK, dim=1), y.split(BLOCK, dim=1), strict=True):
-        total += a.double() @ b.double().T
+        wide = a.double()
+        total += wide @ (wide if x is y else b.double()).T
     return total.cpu().numpy()
 
 

@@ -6,14 +6,15 @@ A run is taken as far as there is of it: a diverged one, one with a single snaps
 from pathlib import Path
 from typing import Any
 
-from lib.geometry.directions import random_direction
 from lib.geometry.fisher import empirical_fisher, quotients, sampled_fisher
-from lib.geometry.gradients import gradient_gram, squared_batch
+from lib.geometry.gradients import only, squared_batch
 from lib.geometry.spectrum import batch_spectrum
-from lib.measure.gradients import losses_of, second_weight, trajectory_directions
-from lib.measure.models import device_here, finite, load_model, prepared, step_directions, whole_steps
+from lib.measure.gradients import GRAMS, batch_grams, second_weight, write_grams
+from lib.measure.models import device_here, prepared
 from lib.measure.trajectory import write_analysis
-from lib.models.products import fast_products
+from lib.train.places import results_place
+
+STIFF = ("v_b", "PC2", "-theta_0", "random", "update")  # the directions whose curvature is asked for
 
 
 def curvature(folder: Path, steps: list[int], batches: list[int], seed: int = 0) -> dict[str, Any]:
@@ -22,29 +23,24 @@ def curvature(folder: Path, steps: list[int], batches: list[int], seed: int = 0)
     Args:
         batches: how many for the empirical Fisher, the sampled-label Fisher and the batch gradients.
     """
+    (results_place(folder) / GRAMS).unlink(missing_ok=True)
     found = prepared(folder, max(batches), seed)
     p, task = found.params, found.task
-    snapshots, source, fixed = trajectory_directions(folder, p)
-    device = device_here()
     few, fewer, many = batches
-    points = []
-    for step in (s for s in whole_steps(folder) if s in steps):
-        model = load_model(folder, step, found.data, device)
-        if not finite(model):
-            continue
-        along = dict(fixed) | {"random": random_direction(model, seed)}
-        update = step_directions(model, snapshots, source, step).get("update")
-        along |= {"update": update} if update else {}
-        inputs = [task.sequences(b, p, step, device) for b in found.batches]
+    points, kept = [], {}
+    for step, model, along, grams in batch_grams(folder, found, steps, many, seed):
+        kept[step] = grams
+        stiff = {label: along[label] for label in STIFF if label in along}
+        inputs = [task.sequences(b, p, step, device_here()) for b in found.batches[: max(few, fewer)]]
         lam = second_weight(task, p, step)
-        with fast_products(model, device):
-            grams = gradient_gram(model, found.batches[:many], losses_of(task), along)
         measured = [
-            quotients(empirical_fisher(model, inputs[:few], task.sequence_losses, along)),
-            quotients(sampled_fisher(model, inputs[:fewer], task.sequence_losses, task.relabel, along, seed)),
-            quotients(squared_batch(grams, lam)),
+            quotients(empirical_fisher(model, inputs[:few], task.sequence_losses, stiff)),
+            quotients(sampled_fisher(model, inputs[:fewer], task.sequence_losses, task.relabel, stiff, seed)),
+            quotients(squared_batch(only(grams, list(stiff)), lam)),
         ]
-        points.append({"step": step, "quotients": measured, "spectrum": batch_spectrum(grams, lam)})
+        spectrum = batch_spectrum(only(grams, list(stiff)), lam)
+        points.append({"step": step, "quotients": measured, "spectrum": spectrum})
+    write_grams(folder, found, many, kept)
     size = len(found.batches[0].tokens)
     result = {"batches": found.digest, "counts": batches, "size": size, "points": points}
     return write_analysis(folder, "fisher", result)

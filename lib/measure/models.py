@@ -6,6 +6,7 @@ no training run can have.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +39,7 @@ class Prepared:
     task: ModuleType
     data: Any
     batches: tuple[Any, ...]
-    digest: str  # of all batches, in order; equal digests mean equal batches
+    digest: str  # of all batches
 
 
 def prepared(folder: Path, count: int, seed: int) -> Prepared:
@@ -46,8 +47,12 @@ def prepared(folder: Path, count: int, seed: int) -> Prepared:
     task = member("task", p.task.name)
     data = task.prepare(p, data_store(folder))
     drawn = analysis_batches(task, data, p, count, seed)
-    digest = hashlib.blake2b("".join(b.digest for b in drawn).encode(), digest_size=16).hexdigest()
-    return Prepared(p, task, data, drawn, digest)
+    return Prepared(p, task, data, drawn, batches_digest(drawn))
+
+
+def batches_digest(batches: Sequence[Any]) -> str:
+    """Equal digests mean equal batches in equal order."""
+    return hashlib.blake2b("".join(b.digest for b in batches).encode(), digest_size=16).hexdigest()
 
 
 def analysis_batches(task: ModuleType, data: Any, p: Params, count: int, seed: int) -> tuple[Any, ...]:

@@ -38,12 +38,12 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         x, weight = ctx.saved_tensors
         rows, inputs = gradient.flatten(0, -2).t(), x.flatten(0, -2).t()  # (N, B), (K, B)
         # The first factor is copied for its transpose, so it is the smaller one.
         d_weight = product(rows, inputs) if len(rows) <= len(inputs) else product(inputs, rows).t()
-        return product(gradient, weight.t()), d_weight
+        return product(gradient, weight.t()) if ctx.needs_input_grad[0] else None, d_weight
 
 
 @functools.cache

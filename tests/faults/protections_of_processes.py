@@ -12,7 +12,66 @@ CLOCK = "tests/faults/test_clock.py::"
 TWO = "tests/faults/test_two_at_once.py::"
 CORPUS = "tests/faults/test_changed_corpus.py::"
 
+FORKED = "tests/faults/test_forked_kernels.py::"
+RULES = "tests/workflow/test_rules.py::"
+
 PROTECTIONS = [
+    Protection(
+        "a kernel ends with its command",
+        "lib/workflow/kernels.py",
+        "        system.prctl(SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)\n",
+        "",
+        f"{FORKED}test_a_kernel_is_the_child_of_its_command_and_dies_with_it",
+    ),
+    Protection(
+        "nothing is forked beside a second thread",
+        "lib/workflow/kernels.py",
+        'len(os.listdir("/proc/self/task")) == 1',
+        "True",
+        f"{FORKED}test_nothing_is_forked_beside_a_second_thread",
+    ),
+    Protection(
+        "forked kernels draw random numbers of their own",
+        "lib/workflow/kernels.py",
+        'sys.modules["numpy"].random.seed()',
+        "pass",
+        f"{FORKED}test_forked_kernels_draw_their_own_random_numbers",
+    ),
+    Protection(
+        "a waiting kernel that is gone is replaced",
+        "lib/workflow/kernels.py",
+        "        if self.poll() is not None:\n            return False\n",
+        "",
+        f"{FORKED}test_a_waiting_kernel_that_was_killed_is_replaced",
+    ),
+    Protection(
+        "a failed stage stops those that need it",
+        "lib/workflow/runner.py",
+        'if any(need in failed for need in inputs[stage]["stage"]["needs"]):',
+        "if False:",
+        f"{FORKED}test_a_stage_that_fails_stops_those_that_need_it_alone[02_pca]",
+    ),
+    Protection(
+        "an interrupt leaves the markers of finished stages",
+        "lib/workflow/rules.py",
+        'f".PRECIOUS: ',
+        'f"# ',
+        f"{RULES}test_an_interrupt_leaves_the_markers_of_finished_stages",
+    ),
+    Protection(
+        "a stage that failed stops only the commands that need it",
+        "lib/workflow/rules.py",
+        "{'-' if awaited else ''}@",
+        "@",
+        f"{RULES}test_a_failed_stage_stops_the_commands_that_need_it[03_fisher-others0]",
+    ),
+    Protection(
+        "an old marker does not stand for what failed before it",
+        "lib/workflow/rules.py",
+        "awaited |= set(target.stage.needs) & own",
+        "awaited |= set() and own",
+        f"{RULES}test_an_old_marker_does_not_stand_for_what_failed_before_it",
+    ),
     Protection(
         "what a killed writer left is swept",
         "lib/base/files.py",

@@ -1,6 +1,7 @@
 """The measuring stages on real smoke runs: identities, the float64 oracle, branches."""
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,20 @@ import numpy as np
 import pytest
 import torch
 
+import lib.measure.gradients
 from lib.base.files import snapshot_path
 from lib.base.tensors import load_tensors
 from lib.geometry.null import momentum_null
 from lib.geometry.presets import PRESETS, Backbone, measure
 from lib.measure.curvature import curvature
-from lib.measure.gradients import gradients
+from lib.measure.gradients import GRAMS, gradients
 from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.models.gpt import trunk_names
 from lib.params.run import load_params
 from lib.params.stages import Branches
 from lib.params.study import load_study
 from lib.train.loop import train
+from lib.train.places import MADE_BY_MAKE
 from paper.beta2.fillers import fillers
 from paper.beta2.reheat import reheat
 
@@ -99,6 +102,47 @@ def test_gradients_and_curvature_share_batches_between_runs(runs):
     again = gradients(runs[0.95], [40], 3)
     assert again[0]["batches"] == first["batches"]
     assert "adam" in again[-1]["alignment"].labels  # the last step has the optimizer's state
+
+
+def numbers(folder: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """What notebook 05 wrote: everything that is no number, and the numbers."""
+    texts, values = {}, []
+
+    def walk(at: Any, name: str) -> None:
+        if isinstance(at, dict | list):
+            for key, value in at.items() if isinstance(at, dict) else enumerate(at):
+                walk(value, f"{name}.{key}")
+        elif isinstance(at, float):
+            values.append(at)
+        else:
+            texts[name] = at
+
+    walk(json.loads((folder / "analysis" / "interference_metrics.json").read_text()), "")
+    return texts, np.array(values)
+
+
+def test_gradients_that_were_kept_are_those_measured_anew(runs, monkeypatch):
+    run = runs[0.95]
+    curvature(run, [32, 60, 80], [1, 1, 4])
+    anew = shutil.copy(run / GRAMS, run / "kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(lib.measure.gradients, "gradient_gram", None)
+        gradients(run, [32, 60], 4)
+    kept = numbers(run)
+    (run / GRAMS).write_bytes(anew.read_bytes()[:-1])  # a damaged one is none
+    gradients(run, [32, 60], 4)
+    assert numbers(run)[0] == kept[0]
+    np.testing.assert_allclose(numbers(run)[1], kept[1], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("change", ["batches", "step", "by hand"])
+def test_gradients_of_something_else_are_not_taken(runs, monkeypatch, change):
+    curvature(runs[0.95], [32, 80], [1, 1, 4])
+    if change == "by hand":  # code that was edited since must show
+        monkeypatch.delenv(MADE_BY_MAKE)
+    monkeypatch.setattr(lib.measure.gradients, "gradient_gram", None)
+    with pytest.raises(TypeError):
+        gradients(runs[0.95], [60] if change == "step" else [32], 3 if change == "batches" else 4)
 
 
 def test_updates_are_written_with_their_norms(runs):

@@ -109,8 +109,8 @@ class _HeadLoss(torch.autograd.Function):
         precision = torch.bfloat16 if autocast else hidden.dtype
         multiplier = embedding.to(precision)
         d_hidden = torch.empty_like(hidden)
-        # Summed as the products give it, (d, V), and turned once.
-        d_embedding = embedding.new_zeros(embedding.shape[::-1])
+        # Summed as the products give it, (d, V), and turned once; not where nobody asks for it.
+        d_embedding = embedding.new_zeros(embedding.shape[::-1]) if ctx.needs_input_grad[1] else None
         loss = torch.zeros((), device=hidden.device)
         kind, vocab = hidden.device.type, len(embedding)
         rows, block = piece_rows(vocab, kind), block_rows(vocab, kind)
@@ -122,12 +122,14 @@ class _HeadLoss(torch.autograd.Function):
                 loss += terms(z, t, w)
             gradient = logits.to(precision)
             d_hidden[at] = product(gradient, multiplier.t())
-            d_embedding += product(inputs.t(), gradient.t())
-        ctx.save_for_backward(d_hidden, d_embedding.t().contiguous())
+            if d_embedding is not None:
+                d_embedding += product(inputs.t(), gradient.t())
+        ctx.save_for_backward(d_hidden, None if d_embedding is None else d_embedding.t().contiguous())
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple:
         d_hidden, d_embedding = ctx.saved_tensors
-        return d_hidden * gradient, d_embedding * gradient, None, None, None, None
+        scaled = None if d_embedding is None else d_embedding * gradient
+        return d_hidden * gradient, scaled, None, None, None, None
