@@ -1,4 +1,4 @@
-"""What a hostile user gives: nothing in it is run, nothing on disk is lost by it. docs/hostile.md has the whole list."""
+"""What a hostile user gives: nothing in it is run, nothing on disk is lost. docs/hostile.md has the list."""
 
 import json
 import os
