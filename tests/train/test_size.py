@@ -92,4 +92,5 @@ def test_the_memory_of_a_process_that_trains_is_what_the_arithmetic_says(paper, 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     expected = training_memory(p, 8000, found["rows"], bf16=False).total
-    assert expected == pytest.approx(found["measured"], rel=0.2)
+    # The heap keeps freed blocks (`keep_freed_memory`), which arrays of other sizes do not fill.
+    assert 0.8 < found["measured"] / expected < 1.35
