@@ -1,6 +1,7 @@
 """What surrounds training: notebooks, kernels, LaTeX, and what two runs at once cost each other."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from lib.report.paper import compile_paper, prepare
 from lib.report.reader import collect
 from lib.report.site import build_report
 from lib.train.records import read_record
-from lib.workflow.kernels import KERNEL
+from lib.workflow.kernels import ENVIRONMENT, KERNEL
 from lib.workflow.plan import targets
 from lib.workflow.rules import jobs, write_rules
 from lib.workflow.runner import execute_notebook, notebook_imports
@@ -136,6 +137,22 @@ def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> 
     }
 
 
+def study_share(
+    around: dict[str, Any], run: float, reheats: float, counts: tuple[int, int, int], once: float
+) -> float:
+    """The share of everything but training and evaluation in a whole study.
+
+    Args:
+        around: what `overhead` found.
+        counts: runs, those of them that train to their end, and those that are reheated.
+        once: seconds of what is made once: figures, paper and report.
+    """
+    runs, whole, reheated = counts
+    outside = runs * around["seconds"] + once
+    outside += reheated * (around["seconds_with_reheats"] - around["seconds"])
+    return outside / (outside + whole * run + reheated * reheats)
+
+
 def study_on_disk(outputs: Path) -> dict[str, Any] | None:
     """Shares of a finished laptop study's stages, as its own notebooks and runs recorded them."""
     runs, total, trained = 0, 0.0, 0.0
@@ -162,6 +179,37 @@ def notebook_starts(count: int, say: Callable[[str], None]) -> dict[str, dict[st
         samples = [_kernel(imports) for _ in range(count)]
         found[name] = {"kernel": [s[0] for s in samples], "imports": [s[1] for s in samples]}
         say(f"{name}: kernel {samples[-1][0]:.1f} s, imports {samples[-1][1]:.1f} s")
+    return found
+
+
+FORK = """
+import json, sys, time
+start = time.perf_counter()
+from pathlib import Path
+from lib.workflow.kernels import waiting_kernels
+from lib.workflow.runner import notebook_imports
+imports = dict.fromkeys(line for path in sys.argv[1:] for line in notebook_imports(Path(path)))
+with waiting_kernels(len(sys.argv) - 1, imports) as kernels:
+    print(json.dumps({"seconds": time.perf_counter() - start, "forked": len(kernels)}))
+"""
+
+
+def forked_start(count: int) -> list[float]:
+    """Seconds in which a run's command imports everything and forks a kernel a notebook; none without fork."""
+    stages = load_study("beta2", "laptop").stages
+    notebooks = [str(stage.notebook) for stage in stages if not (stage.of_study or stage.alone)]
+    found = []
+    for _ in range(count):
+        done = subprocess.run(
+            [sys.executable, "-c", FORK, *notebooks],
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        said = json.loads(done.stdout)
+        found += [said["seconds"]] if said["forked"] == len(notebooks) else []
     return found
 
 
@@ -197,14 +245,6 @@ def _kernel(code: str) -> tuple[float, float]:
             client.stop_channels()
         manager.shutdown_kernel(now=True)
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def process_start(count: int) -> list[float]:
-    """Seconds of what a stage's command imports before a kernel starts."""
-    code = "import lib.workflow.runner, jupytext, nbformat, papermill"
-    return [
-        seconds(lambda: subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True))[0] for _ in range(count)
-    ]
 
 
 def finished_study(outputs: Path) -> tuple[Study, Path] | None:

@@ -173,7 +173,10 @@ def test_the_command_writes_both_files_and_prints_the_table(tmp_path):
     record = json.loads((tmp_path / "bench" / "bench.json").read_text())
     table = (tmp_path / "bench" / "table.md").read_text()
     assert record["complete"] and table == render(record) and table.strip() in done.stdout
-    assert {bar["what"] for bar in record["bars"] if bar["met"] is None} == {"pipeline, share of a run"}
+    assert {bar["what"] for bar in record["bars"] if bar["met"] is None} == {
+        "pipeline, share of a run",
+        "pipeline, share of the laptop study",
+    }
     assert "whole training, 8 steps" in table and "Where time goes: one laptop run" in table
     assert all(len(line) <= 110 for line in table.splitlines() if line.startswith("|"))
     assert [row["what"] for row in record["limits"]] == ["step, smoke", "step, smoke", "evaluation, smoke"]
@@ -263,6 +266,9 @@ def test_overhead_is_what_is_not_training():
     around = pipeline.overhead(found, run=72.0, reheats=118.0)
     assert around["seconds"] == 8.0 and around["share"] == pytest.approx(0.1)
     assert around["seconds_with_reheats"] == 10.0 and around["share_with_reheats"] == pytest.approx(0.05)
+    # Three runs, one of which ends at once and one of which is reheated: 3 x 8 + 2 + 4 of 30 + 2 x 72 + 118.
+    share = pipeline.study_share(around, run=72.0, reheats=118.0, counts=(3, 2, 1), once=4.0)
+    assert share == pytest.approx(30 / 292)
 
 
 def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):
