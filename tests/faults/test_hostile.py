@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,16 +17,19 @@ import zstandard
 from lib.base import provenance
 from lib.base.errors import BadInput, nearest
 from lib.params.study import load_study
-from lib.report.page import notebook_page
-from lib.report.paper import PAPER, build_paper
+from lib.report.page import notebook_body
+from lib.report.paper import build_paper
+from lib.report.paper_folder import PAPERS, PaperFolder
+from lib.report.reader import collect
 from lib.report.tex import tex
 from lib.tasks.stories import sources
 from lib.tasks.stories.corpus import build_corpus, corpus_key
+from lib.train import prepare
 from lib.train.folder import hold
-from lib.workflow import runner
 from lib.workflow.cli import main
 from lib.workflow.pack import MANIFEST, pack, read_manifest
-from lib.workflow.rules import refuse_place, targets, write_rules
+from lib.workflow.plan import targets
+from lib.workflow.rules import refuse_place, write_rules
 from tests.faults.tools import ROOT, clean_environment, execute, one_sentence
 from tests.study_folder import smoke_study, write_reheat, write_study
 
@@ -87,10 +91,12 @@ def test_make_finds_its_way_in_an_odd_folder(name, tmp_path):
     study, folder = load_study("beta2", "smoke"), tmp_path / name / "beta2-smoke"
     every = targets(study, folder)
     refuse_place(folder)
-    rules = write_rules(study, folder, every)
+    rules = write_rules(study.folder_name, folder, every)
     for target in every:
         target.folder.mkdir(exist_ok=True)
-    launch = "LAUNCH=sh -c 'touch \"$$5/$$4.done\"'"  # ... -m lib execute STAGE FOLDER
+    # ... -m lib execute STAGE... FOLDER
+    mark = 'for run; do :; done; shift 3; for s; do [ "$$s" = "$$run" ] || touch "$$run/$$s.done"; done'
+    launch = f"LAUNCH=sh -c '{mark}'"
     said = front_door("-f", str(rules), launch, "all")
     assert said.returncode == 0, said.stderr
     assert all(target.done.is_file() for target in every)
@@ -117,7 +123,7 @@ def test_a_letter_that_only_looks_right_is_named():
 
 
 def test_runs_do_not_differ_in_capitals_alone(tmp_path):
-    (tmp_path / "s.yaml").write_text("study: s\naxes: {corpus.path: [Text, text]}\n")
+    (tmp_path / "s.yaml").write_text("study: s\naxes: {task.corpus.path: [Text, text]}\n")
     with pytest.raises(BadInput, match="two that differ in capitals"):
         load_study(str(tmp_path / "s.yaml"), "smoke")
 
@@ -137,7 +143,7 @@ def corpus_of(tmp_path, name, content, more=""):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    words = f"corpus.source=file corpus.path={path} corpus.min_chars=1 {more}"
+    words = f"task.corpus.source=file task.corpus.path={path} task.corpus.min_chars=1 {more}"
     return build_corpus(load_study("beta2", "smoke", words, axes={}).runs[0].params, tmp_path / "corpora")
 
 
@@ -169,9 +175,9 @@ def test_what_may_never_end_is_not_read(kind, tmp_path):
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    words = f"corpus.source=file corpus.path={path}"
+    words = f"task.corpus.source=file task.corpus.path={path}"
     with pytest.raises(BadInput, match="this is not a file"):
-        corpus_key(load_study("beta2", "smoke", words, axes={}).runs[0].params)
+        corpus_key(load_study("beta2", "smoke", words, axes={}).runs[0].params.task)
 
 
 def test_a_packed_bomb_is_given_up(tmp_path, monkeypatch):
@@ -187,7 +193,7 @@ def test_a_tokenizer_with_gaps_is_refused(tmp_path):
     whole["model"]["vocab"] = {word: n + 70_000 * (n > 250) for word, n in vocabulary.items()}
     (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
     with pytest.raises(BadInput, match="numbered without gaps"):
-        corpus_of(tmp_path, "s.jsonl", None, f"tokenizer.path={tmp_path / 'tokenizer.json'}")
+        corpus_of(tmp_path, "s.jsonl", None, f"task.tokenizer.path={tmp_path / 'tokenizer.json'}")
 
 
 # ------------------------------------------------------------------------------------- places that are not ours
@@ -260,7 +266,7 @@ def place(tmp_path):
     """(folder, params) of a run that was begun with another optim.eps than `params` has."""
     was, now = (load_study("beta2", "smoke", f"optim.eps={eps}", axes={}).runs[0].params for eps in (1e-8, 1e-7))
     run = tmp_path / "study" / "run"
-    runner.prepare_run(run, was)
+    prepare.prepare_run(run, was)
     (run / "weights").write_text("the run's")
     return run, now
 
@@ -268,16 +274,16 @@ def place(tmp_path):
 def test_runs_set_aside_are_numbered_past_what_is_left(place):
     run, now = place
     (run.parent / "superseded" / "run.2").mkdir(parents=True)  # its owner has removed run.1
-    runner.prepare_run(run, now)
+    prepare.prepare_run(run, now)
     assert (run.parent / "superseded" / "run.3" / "weights").read_text() == "the run's"
 
 
 def test_a_run_that_trains_is_not_set_aside(place, monkeypatch):
     run, now = place
-    monkeypatch.setattr(runner, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(prepare, "LOCK_PATIENCE", 0.0)
     training = hold(run / ".lock", run, 0.0)
     with pytest.raises(BadInput, match="is working here"):
-        runner.prepare_run(run, now)
+        prepare.prepare_run(run, now)
     assert (run / "weights").exists() and not (run.parent / "superseded").exists()
     os.close(training)
 
@@ -364,11 +370,11 @@ def test_text_is_text_to_latex():
 
 @pytest.mark.skipif(not shutil.which("latexmk"), reason="there is no latexmk here")
 def test_a_text_runs_no_command_and_settings_of_the_users_own_change_nothing(tmp_path, monkeypatch):
-    study, folder, source = smoke_study(), tmp_path / "study", tmp_path / "paper"
+    study, folder, source = smoke_study(), tmp_path / "study", tmp_path / "beta2"
     write_study(folder, study)
-    for beta2 in study.reheat.beta2:
+    for beta2 in (0.95, 0.80):
         write_reheat(folder, study, beta2, 0.3)
-    shutil.copytree(PAPER, source, ignore=shutil.ignore_patterns("build"))
+    shutil.copytree(PAPERS / "beta2", source)
     text = (source / "paper.tex").read_text()
     canary = tmp_path / "it_ran"
     command = rf"\begin{{document}}\immediate\write18{{touch {canary}}}"
@@ -378,7 +384,8 @@ def test_a_text_runs_no_command_and_settings_of_the_users_own_change_nothing(tmp
     (tmp_path / ".latexmkrc").write_text(f"system('touch {canary}'); $out_dir = 'elsewhere';\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("shell_escape", "t")
-    assert build_paper(study, folder, tmp_path / "build", source).is_file()
+    results = replace(collect(study, folder), paper=PaperFolder(source))
+    assert build_paper(results, tmp_path / "build", tmp_path / "beta2.pdf").is_file()
     assert not canary.exists()
 
 
@@ -388,7 +395,6 @@ def test_a_notebook_cannot_lead_away(tmp_path):
     shown = nbformat.v4.new_output("display_data", data={"text/html": html})
     notebook.cells = [nbformat.v4.new_markdown_cell(html), nbformat.v4.new_code_cell("1", outputs=[shown])]
     nbformat.write(notebook, tmp_path / "n.ipynb")
-    page = notebook_page(tmp_path / "n.ipynb", "<b>", "")
-    head, body = page.split("<body>")
-    assert not re.search("<meta", body, re.IGNORECASE) and "<b>" not in head
-    assert "base-uri 'none'" in head and "form-action 'none'" in head
+    assert not re.search("<meta", notebook_body(tmp_path / "n.ipynb", "n"), re.IGNORECASE)
+    policy = (ROOT / "lib" / "report" / "page.html").read_text()
+    assert "base-uri 'none'" in policy and "form-action 'none'" in policy

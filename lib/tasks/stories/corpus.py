@@ -184,7 +184,7 @@ def _build(p: Params, part: Path) -> None:
     largest = max(tokenizer.get_vocab().values())
     if largest >= tokenizer.get_vocab_size():
         raise BadInput(
-            f"{p.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, and one with the number "
+            f"{p.task.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, and one with the number "
             f"{largest}; they must be numbered without gaps"
         )
     stories = {}
