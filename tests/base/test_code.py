@@ -63,7 +63,7 @@ def test_an_unchanged_tree_is_not_stale(tree):
         ("lib/geometry/null.py", "INIT_STD = 0.02", "INIT_STD = 0.03", MEASURED),
         ("lib/geometry/fisher.py", "import numpy as np\n", "import numpy as np\n\nUNUSED = 3\n", set()),
         ("lib/train/checkpoint.py", "os.replace(folder / CURRENT", "os.rename(folder / CURRENT", ALL),
-        ("lib/report/style.py", "import matplotlib", "X = 3\nimport matplotlib", set()),
+        ("lib/report/style.py", '"savefig.dpi": 200', '"savefig.dpi": 100', set()),
     ],
 )
 def test_an_edit_makes_stale_what_runs_it_and_nothing_else(tree, file, old, new, expected):
