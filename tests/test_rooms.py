@@ -123,6 +123,7 @@ MEANINGS = {
 }
 
 
+@cache
 def parameter_names() -> set[str]:
     """The last parts of parameters' names, of which a study may have one: optim.beta2."""
     from lib.params.run import Params, dotted_names
