@@ -98,6 +98,8 @@ def finite(value: Any) -> float | None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None when there is none, or it is not JSON as it is written here."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
         return json.loads(path.read_bytes(), parse_constant=_no_number, parse_int=_whole)
     except (OSError, ValueError, RecursionError):
         return None

@@ -252,6 +252,12 @@ def test_a_holders_name_moves_no_cursor(tmp_path):
     assert str(caught.value).isprintable()
 
 
+def test_a_pipe_is_no_record(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    command = f"import pathlib, lib.base.files as f; f.read_json(pathlib.Path({str(tmp_path)!r}, 'run.json'))"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=clean_environment(), check=True, timeout=20)
+
+
 def test_a_name_too_long_is_one_sentence(tmp_path, capsys):
     assert main(["lab", "x" * 5000, "--outputs", str(tmp_path)]) == 2
     said = capsys.readouterr().err

@@ -184,8 +184,8 @@ def _build(p: Params, part: Path) -> None:
     largest = max(tokenizer.get_vocab().values())
     if largest >= tokenizer.get_vocab_size():
         raise BadInput(
-            f"{p.task.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, and one with the number "
-            f"{largest}; they must be numbered without gaps"
+            f"{p.task.tokenizer.path}: this tokenizer has {tokenizer.get_vocab_size()} tokens, and one with the "
+            f"number {largest}; they must be numbered without gaps"
         )
     stories = {}
     for split in SPLITS:
