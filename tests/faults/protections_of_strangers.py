@@ -92,7 +92,7 @@ PROTECTIONS = [
         "lib/base/provenance.py",
         "if name not in OTHER_REPOSITORY",
         "if name",
-        STAGE,
+        f"{HOSTILE}test_git_is_asked_about_this_checkout",
     ),
     Protection("LaTeX runs no command", "lib/report/paper.py", '"-latexoption=-no-shell-escape"', '"-f"', PAPER),
     Protection("latexmk has our settings", "lib/report/paper.py", '"-norc", "-r", "latexmkrc", ', "", PAPER),
