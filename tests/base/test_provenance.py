@@ -19,6 +19,7 @@ def test_imports_in_lib_are_absolute():
 
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path):
     shutil.copytree(ROOT / "lib" / "base", tmp_path / "lib" / "base")
+    shutil.copy(ROOT / "lib" / "__init__.py", tmp_path / "lib")  # else a lib that this Python knows is found first
     code = "from lib.base.provenance import commit; print(*commit())"
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-c", code]

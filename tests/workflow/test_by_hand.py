@@ -64,9 +64,8 @@ def environment_like_this(place: Path) -> None:
     venv.create(place, with_pip=False, symlinks=True)
     (packages,) = place.glob("lib/python*/site-packages")
     ours = [p for p in sys.path if p.endswith(("site-packages", "dist-packages"))] + site.getsitepackages()
-    (packages / "ours.pth").write_text(
-        "".join(f"import site; site.addsitedir({p!r})\n" for p in dict.fromkeys(ours))
-    )
+    # folders alone: a file in them that names this project's folder is not read
+    (packages / "ours.pth").write_text("".join(f"{folder}\n" for folder in dict.fromkeys(ours)))
     for name in ("share", "etc"):
         (place / name).symlink_to(Path(sys.prefix) / name)
 
