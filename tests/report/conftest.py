@@ -5,7 +5,7 @@ import pytest
 from lib.train.places import MADE_BY_MAKE
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _in_a_stage_of_make():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MADE_BY_MAKE, "06_figures")
