@@ -12,7 +12,7 @@ import yaml
 
 from lib.base.files import ROOT
 
-LONGEST_FILE = 450
+LONGEST_FILE = 350
 
 
 def python_files():

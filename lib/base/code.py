@@ -5,7 +5,7 @@ not reached does not count, in however large a file it stands. A hash is blind t
 layout, docstrings, annotations of functions, the wording of errors and of what is printed.
 
 The run's task, model and optimizer are imported by name. Of them counts what is reached by attribute: the
-functions whose names the code asks of any module.
+functions whose names the code asks of any module, and so the methods of their parameters.
 """
 
 import ast
@@ -22,6 +22,7 @@ from lib.base.files import ROOT, content_hash, read_json, write_atomically
 
 PACKAGES = ("lib", "storyworld", "paper")
 EVERYTHING = "*"  # a whole module
+METHOD = "Parameters."  # of the class of a member's parameters, whose fields are hashed as values
 LOOSE = "(module)"  # statements of a module that define nothing: they run whenever it is imported
 # Modules that tell, check, lock and name, and compute nothing; what they are told is hashed as parameters instead.
 TELLING = {
@@ -74,7 +75,8 @@ def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple
             if LOOSE in definitions(place[0]):
                 todo.append((place[0], LOOSE))
         if not todo:  # whatever is asked by now; what it asks in its turn comes round again
-            todo = [(m, name) for m in waiting for name in _offered(m) & asked if (m, name) not in answered]
+            names = asked | {METHOD + name for name in asked}
+            todo = [(m, name) for m in waiting for name in _offered(m) & names if (m, name) not in answered]
             answered |= set(todo)
     _keep()
     return {f"{path.relative_to(ROOT)}: {name}": d.hash for (path, name), d in sorted(found.items())}
@@ -175,6 +177,9 @@ def _parsed(path: Path, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str,
         node = _Computing().visit(node)
         for name in names or [LOOSE]:
             groups.setdefault(name, []).append(node)
+        if names == [METHOD[:-1]] and isinstance(node, ast.ClassDef):
+            methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+            groups |= {METHOD + part.name: [part] for part in methods if not _checks(part)}
     return groups, imports
 
 
@@ -218,6 +223,10 @@ def _file(module: str) -> Path | None:
         return None
     base = ROOT.joinpath(*module.split("."))
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+def _checks(method: ast.FunctionDef) -> bool:  # and so makes the values that are hashed
+    return any("validator" in ast.unparse(decorator) for decorator in method.decorator_list)
 
 
 def _is_text(node: ast.stmt) -> bool:

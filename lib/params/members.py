@@ -59,10 +59,10 @@ def member(section: str, name: str) -> ModuleType:
     return importlib.import_module(f"lib.{room}.{name}{inner}")
 
 
-def module_path(section: str, name: str) -> Path:
-    """The file that `member` imports."""
+def module_paths(section: str, name: str) -> list[Path]:
+    """The file that `member` imports, and of a folder the one with the parameters."""
     place = LIB / ROOMS[section] / name
-    return place / f"{section}.py" if place.is_dir() else place.with_suffix(".py")
+    return [place / f"{section}.py", place / "params.py"] if place.is_dir() else [place.with_suffix(".py")]
 
 
 def home(section: str, name: str) -> str:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from lib.base.code import reached
 from lib.base.files import ROOT, content_hash
-from lib.params.members import ROOMS, module_path
+from lib.params.members import ROOMS, module_paths
 from lib.params.run import Params
 
 GENERATORS = ("storyworld/",)
 
 
 def member_paths(p: Params) -> tuple[Path, ...]:
-    """The files of the run's task, model and optimizer."""
-    return tuple(module_path(section, getattr(p, section).name) for section in ROOMS)
+    """The files of the run's task, model and optimizer, and those of their parameters."""
+    files = [place for section in ROOMS for place in module_paths(section, getattr(p, section).name)]
+    return tuple(dict.fromkeys(files))
 
 
 def training_code(p: Params) -> str:

@@ -14,7 +14,7 @@ import json, os, sys
 from pathlib import Path
 from lib.base.code import definitions, reached
 from lib.base.files import content_hash
-from lib.params.members import ROOMS, module_path
+from lib.params.members import ROOMS, module_paths
 from lib.params.study import load_study
 from lib.train.identity import training_definitions
 from lib.workflow.plan import changed_code, targets
@@ -32,7 +32,7 @@ def answer(what):
     }
     training = {}
     for name, chosen in members.items():
-        paths = tuple(module_path(section, member) for section, member in zip(ROOMS, chosen))
+        paths = tuple(path for both in zip(ROOMS, chosen) for path in module_paths(*both))
         if all(path.is_file() for path in paths):
             training[name] = training_definitions(paths)
     return {

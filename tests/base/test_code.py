@@ -167,6 +167,20 @@ def test_whatever_the_own_task_imports_counts_in_any_folder_and_of_any_name(tree
     assert {name for name in now if now[name] != was[name]} == ({"nested"} if changes else set())
 
 
+@pytest.mark.parametrize(("edited", "changes"), [("return 2 * step", True), ("return step  # a word", False)])
+def test_a_method_of_the_own_parameters_counts_where_it_is_asked(tree, edited, changes):
+    nested(tree)
+    method = (
+        PARAMS + "\n    def order(self, step):\n        return step\n\n    def unasked(self):\n        return 1\n"
+    )
+    tree.write("lib/tasks/nested/params.py", method)
+    tree.write("lib/tasks/nested/task.py", TASK.replace("data[step]", "data[p.task.order(step)]"))
+    was = tree.ask()["training"]
+    tree.write("lib/tasks/nested/params.py", method.replace("return step", edited).replace("return 1", "return 3"))
+    now = tree.ask()["training"]
+    assert {name for name in now if now[name] != was[name]} == ({"nested"} if changes else set())
+
+
 def test_what_the_own_task_has_from_another_one_counts(tree):
     nested(tree)
     was = tree.ask()["training"]["nested"]

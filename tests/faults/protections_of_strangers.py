@@ -3,12 +3,13 @@
 from tests.faults.protections import Protection
 
 HOSTILE = "tests/faults/test_hostile.py::"
-GIVEN = f"{HOSTILE}test_a_value_reaches_python_as_it_was_typed"
-STAGE = f"{HOSTILE}test_a_stage_is_the_same_in_any_environment"
+ODD = "tests/faults/test_odd_places.py::"
+GIVEN = f"{ODD}test_a_value_reaches_python_as_it_was_typed"
+STAGE = f"{ODD}test_a_stage_is_the_same_in_any_environment"
 PAPER = f"{HOSTILE}test_a_text_runs_no_command_and_settings_of_the_users_own_change_nothing"
-ODD_FOLDER = f"{HOSTILE}test_make_finds_its_way_in_an_odd_folder"
-REFUSED = f"{HOSTILE}test_a_folder_that_make_cannot_name_is_refused"
-MADE_ANEW = f"{HOSTILE}test_an_environment_half_made_is_made_anew"
+ODD_FOLDER = f"{ODD}test_make_finds_its_way_in_an_odd_folder"
+REFUSED = f"{ODD}test_a_folder_that_make_cannot_name_is_refused"
+MADE_ANEW = f"{ODD}test_an_environment_half_made_is_made_anew"
 
 PROTECTIONS = [
     Protection(
@@ -23,7 +24,7 @@ PROTECTIONS = [
         "Makefile",
         "$(if $(findstring $(line_break),$(value $(name)))",
         "$(if $(findstring no,)",
-        f"{HOSTILE}test_a_value_is_one_line",
+        f"{ODD}test_a_value_is_one_line",
     ),
     Protection(
         "an environment without a python is made anew",
@@ -92,7 +93,7 @@ PROTECTIONS = [
         "lib/base/provenance.py",
         "if name not in OTHER_REPOSITORY",
         "if name",
-        f"{HOSTILE}test_git_is_asked_about_this_checkout",
+        f"{ODD}test_git_is_asked_about_this_checkout",
     ),
     Protection("LaTeX runs no command", "lib/report/paper.py", '"-latexoption=-no-shell-escape"', '"-f"', PAPER),
     Protection("latexmk has our settings", "lib/report/paper.py", '"-norc", "-r", "latexmkrc", ', "", PAPER),
@@ -136,6 +137,6 @@ PROTECTIONS = [
         "lib/workflow/queue.py",
         "    refuse_limits()\n",
         "",
-        f"{HOSTILE}test_too_few_open_files_are_told_before_a_stage_is",
+        f"{ODD}test_too_few_open_files_are_told_before_a_stage_is",
     ),
 ]
