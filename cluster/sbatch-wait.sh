@@ -48,10 +48,15 @@ trap cancel INT TERM HUP
 
 # Slurm alone knows whether a job is over: one that is being requeued passes through states that look like an end, so an
 # end counts when it is still there at the next look.
-before=
+before= silent=0
 while sleep 1 & wait $!; do
   show
   now=$(scontrol show job --oneliner "$job" 2>/dev/null | grep -o -w -E '(Restarts|JobState|ExitCode)=[^ ]*' | sort)
+  [ "$now" ] && silent=0 || silent=$((silent + 1))
+  if [ $silent -ge "${SLURM_PATIENCE:-600}" ]; then
+    echo "error: nothing was heard of job $job for $silent seconds; the same command goes on from what it saved" >&2
+    leave 1
+  fi
   case $now in
     *JobState=COMPLETED* | *JobState=FAILED* | *JobState=TIMEOUT* | *JobState=CANCELLED* | *JobState=NODE_FAIL* | \
       *JobState=OUT_OF_MEMORY* | *JobState=BOOT_FAIL* | *JobState=DEADLINE* | *JobState=PREEMPTED*) ;;

@@ -79,7 +79,10 @@ def resolved_stages(
     """The stages with their parameters: the study's in published steps, the profile's and SET's as given."""
     stages = file.stages if file.stages is not None else base.stages or {}
     home = file.study if file.stages is not None else base.study
-    for where, given in ((f"{path}, profiles", prof.stages), ("SET", beside)):
+    # A profile of the base may speak of stages that a study with stages of its own has not.
+    of_base = file.stages is not None and prof not in (file.profiles or {}).values()
+    of_profile = {name: given for name, given in prof.stages.items() if name in stages or not of_base}
+    for where, given in ((f"{path}, profiles", of_profile), ("SET", beside)):
         for name in given:
             if name not in stages:
                 raise BadInput(_unknown(f"{where}: stage {name}", name, list(stages)))
@@ -90,7 +93,7 @@ def resolved_stages(
                 raise BadInput(f"{path}, stages.{name}: needs {needed}, which is no stage before it")
         parameters = scaled_steps(stage.parameters, time, f"{path}, stages.{name}")
         check_values(parameters, f"{path}, stages.{name}")
-        for where, given in ((f"{path}, profiles", prof.stages.get(name, {})), ("SET", beside.get(name, {}))):
+        for where, given in ((f"{path}, profiles", of_profile.get(name, {})), ("SET", beside.get(name, {}))):
             for key in given:
                 if key not in parameters:
                     raise BadInput(_unknown(f"{where}: stages.{name}.{key}", key, list(parameters)))

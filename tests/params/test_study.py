@@ -203,6 +203,15 @@ def test_a_single_run_has_no_branches():
     assert "04_reheat" not in [stage.name for stage in alone.stages]
 
 
+def test_stages_of_its_own_need_not_be_those_that_a_profile_of_the_base_speaks_of(tmp_path):
+    file = tmp_path / "two.yaml"
+    stages = "stages: {01_train: {}, 02_pca: {needs: [01_train]}}\n"
+    file.write_text(f"study: two\nbase: beta2\naxes: {{seed: [1]}}\n{stages}")
+    assert [stage.name for stage in load_study(str(file), "smoke").stages] == ["01_train", "02_pca"]
+    file.write_text(f"{file.read_text()}profiles: {{smoke: {{time_scale: 50, stages: {{03_fisher: {{}}}}}}}}\n")
+    assert "profiles: stage 03_fisher is unknown" in refusal(str(file), "smoke")
+
+
 def test_settings_of_branches_and_stages_are_no_part_of_any_run():
     plain = [run_hash(run.params) for run in load_study("beta2", "smoke").runs]
     text = (
