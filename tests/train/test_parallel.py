@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -74,31 +72,6 @@ def test_the_first_process_alone_keeps_the_record(home):
 def results(run: Path) -> dict[str, bytes]:
     files = [*run.glob("snapshots/*.safetensors"), run / "pilot_metrics.json", run / "checkpoint.safetensors"]
     return {path.name: path.read_bytes() for path in files}
-
-
-def start(home: Path, name: str) -> subprocess.Popen:
-    file = home / f"{name}.yaml"
-    file.write_text(dump_params(params(2, "machine.checkpoint_seconds=0.001")))
-    command = [sys.executable, "-m", "lib", "train", str(file), str(home / "study" / name), str(home / "corpora")]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def test_an_interrupt_stops_all_processes_with_the_state_saved_and_the_same_command_goes_on_exactly(home):
-    run = home / "study" / "stopped"
-    process = start(home, "stopped")
-    deadline = time.monotonic() + 60
-    while not (run / "snapshots/000001.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "is saved, the same command goes on from it" in said
-    assert json.loads((run / "run.json").read_text())["step"] < 24, "it ended before it could be stopped"
-    again = start(home, "stopped")
-    said, _ = again.communicate(timeout=120)
-    assert again.returncode == 0, said
-    assert "resuming after step" in said
-    assert results(run) == results(home / "study" / "by_2")
 
 
 def test_a_run_does_not_go_on_with_another_number_of_processes(home):
