@@ -1,4 +1,4 @@
-"""The figures of one run's notebooks: what `lib.measure.stages` measured in, Figure out."""
+"""The figures of one run's notebooks: what `lib.measure` wrote in, Figure out."""
 
 from typing import Any
 
