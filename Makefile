@@ -116,11 +116,11 @@ bench: $(READY)
 	@$(PY) -m bench --outputs=$(call given,OUTPUTS) $(if $(value SIZES),--sizes=$(call given,SIZES))
 
 test: $(READY) $(TEST_READY)
-	@$(PY) -m pytest -n 2 --dist loadfile -q $(or $(TESTS),--ignore=tests/faults tests)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),--ignore=tests/faults tests)
 
 # What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
 test-faults: $(READY) $(TEST_READY)
-	@$(PY) -m pytest -n 3 --dist loadfile -q $(or $(TESTS),tests/faults)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),tests/faults)
 
 # In .venv all notebooks find the project; in an environment of yours they do after `make setup PYTHON=...`.
 setup: $(READY)

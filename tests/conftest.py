@@ -19,6 +19,11 @@ from lib.tasks.stories.probe import build_probes
 from lib.train.places import MADE_BY_MAKE
 
 
+def pytest_collection_modifyitems(items):
+    """Files in reversed order: workflow, whose tests take longest, first, or one worker is left with them."""
+    items.sort(key=lambda item: item.path, reverse=True)
+
+
 def _changed(p, **values):
     """`p` with some parameters replaced, validated anew; dots are written as double underscores."""
     named = {name.replace("__", "."): value for name, value in values.items()}
