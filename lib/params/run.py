@@ -4,6 +4,7 @@ A study's file gives every value (`params/`), `lib.params.study` resolves them. 
 optimizer have parameters of their own, told apart by `name`: they stand in the file of each.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -189,7 +190,8 @@ def _file_name(given: str) -> str:
     return given if given.isidentifier() else "NAME"
 
 
-def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+@cache
+def dotted_names(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
     """Every leaf of a params model as a dotted name, as optim.beta2; of a union those of all its members."""
     names: dict[str, None] = {}
     for name, field in model.model_fields.items():
@@ -201,7 +203,7 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> list[str]:
             names |= dict.fromkeys(dotted_names(inner, f"{prefix}{name}."))
         else:
             names[prefix + name] = None
-    return list(names)
+    return tuple(names)
 
 
 def load_params(path: Path) -> Params:
