@@ -19,7 +19,7 @@ def test_a_failing_run_is_summed_up_and_stops_nothing_else(tmp_path):
         STUDY.replace("tiny", "own").replace(
             "{optim.beta2: [0.95, 0.0]}", "{task.corpus.source: [storyworld, file], optim.beta2: [0.95]}"
         )
-        + "\n"
+        + "stages: {01_train: {}, 02_pca: {needs: [01_train]}}\n"
     )
     text = own.read_text().replace("machine.checkpoint_seconds: 0.01", f"task.corpus.path: '{stories}'")
     own.write_text(text)
