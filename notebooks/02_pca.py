@@ -26,11 +26,9 @@
 #
 # with one scalar $s$ fitted to the run's last drift. What is left over, the **excess**, is the finding.
 #
-# That null takes steps to be independent and as long as the learning rate. What the run's own optimizer makes of
-# noise is in the columns called *simulated* of the paper: AdamW is simulated, with its momentum and its second
-# moment; SGD is linear in its gradients, so its null is exact, and what it assumes is that gradients have one size
-# at every step (an Adam step has, an SGD step need not). Decay in the gradient counts with the memory it goes
-# through.
+# That null takes steps to be independent and as long as the learning rate. The **ladder** below gives noise more
+# and more of the run: its optimizer's momentum, the lengths of its steps, a slow noise with the cosines of its
+# steps, and the steps themselves in another order. What a rung explains needs no learning; it may yet be learning.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
@@ -47,7 +45,7 @@ from lib.params.members import member
 from lib.params.run import load_params
 from lib.report import run_figures, style
 from lib.workflow.play import trained
-from lib.workflow.status import quantities_table
+from lib.workflow.status import ladder_table, quantities_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
@@ -92,6 +90,25 @@ fit = result["null_fit"]
 print(f"\nfitted noise scale s = {fit['scale']:.1f}; noise-Adam has sqrt(D) = {fit['isotropic_scale']:.1f}")
 if len(fit["decay_share"]):
     print(f"weight decay alone explains {fit['decay_share'][-1]:.2f} of the squared displacement at the end")
+
+# %% [markdown]
+# ## The ladder of nulls
+#
+# `momentum` is noise through the run's own optimizer; SGD and AdamW's first moment are linear in the gradients, so
+# it is exact, and what it assumes is that gradients have one size at every step (an Adam step has, an SGD step need
+# not). `lengths` takes orthogonal steps as long as the run's own between snapshots, decay taken off. `memory`
+# gives them the cosines of steps that share a part of their variance with a slow noise; its two numbers are fitted
+# to the cosines of every second step and judged on the others. `shuffled` is the run's own steps in 200 orders.
+# Under each value is its error: what such noise does from draw to draw, in as many dimensions as the steps have.
+
+# %%
+print(ladder_table(result, ["G0.pc1", "G1.pc1", "G0.k95", "R0.mean", "U0.early_mean", "P0.cosine"]))
+memory = result["memory"]
+print(
+    f"\nmemory: {100 * memory['share']:.2f} % of a step's variance, kept for {memory['time_constant']:.0f} steps; "
+    f"it explains {memory['fitted']:.2f} of the squared cosines that were fitted and {memory['judged']:.2f} of the "
+    f"others; what is left has {memory['size']:.0f} dimensions"
+)
 
 # %% [markdown]
 # ## Block by block

@@ -2,6 +2,7 @@
 
 import json
 
+from lib.geometry.ladder import RUNGS
 from lib.params.run import dump_params
 from lib.params.study import load_study
 
@@ -17,6 +18,12 @@ PRESET_NUMBERS = {
     "U2.mean_abs": 0.30,
     "U0.mean_abs": 0.05,
     "R1.mean": 0.995,
+    "G0.pc1": 69.0,
+    "G0.k95": 5,
+    "R0.mean": 0.9,
+    "P0.cosine": 0.02,
+    "U0.mean": 0.03,
+    "U0.early_mean": 0.06,
 }
 DEFINITIONS = ("empirical Fisher: x", "sampled-label Fisher: x", "squared batch gradient: x")
 LABELS = ["v_b", "PC2", "update"]
@@ -79,6 +86,7 @@ def backbone(study, pc1, diverged):
     observed = {**PRESET_NUMBERS, "G2.pc1": pc1}
     null = {name: value * 0.8 for name, value in observed.items()}
     none = dict.fromkeys(observed)
+    none_of_it = {"values": none, "errors": none}
     stride = round(200 / float(study.time_scale))
     steps = [0, 1, *range(stride, 20 * stride + 1, stride)]
     a = [float(s) for s in steps if s != 1]
@@ -87,8 +95,17 @@ def backbone(study, pc1, diverged):
         "observed": none if diverged else {**observed, "G0.a": a},
         "null": none if diverged else null,
         "excess": none if diverged else {name: observed[name] - null[name] for name in observed},
-        "simulated": none if diverged else null,
+        "rungs": {rung: none_of_it if diverged else climbed(null, n) for n, rung in enumerate(RUNGS)},
         "null_fit": {"scale": 2.0, "isotropic_scale": 4.0, "decay_share": [None, 0.2]},
+    }
+
+
+def climbed(null, rung):
+    """Every rung a little nearer to what was observed, with an error of one percent of it."""
+    scalars = {name: value for name, value in null.items() if not isinstance(value, list)}
+    return {
+        "values": {name: value * (1 + 0.05 * rung) for name, value in scalars.items()},
+        "errors": {name: abs(0.01 * value) for name, value in scalars.items()},
     }
 
 

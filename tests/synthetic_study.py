@@ -15,13 +15,15 @@ import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lib.base.files import json_text
-from lib.geometry.null import compare, fitted_null, noise_adam
+from lib.geometry.ladder import climb
+from lib.geometry.null import adam_null, compare, fitted_null
 from lib.geometry.presets import fit, measure
 from lib.measure.trajectory import plain
 from lib.optim.schedules import learning_rate
 from lib.params.cadence import snapshot_steps
 from lib.params.run import dump_params
 from lib.params.study import load_study
+from tests.noise_adam import noise_adam
 
 MEASURED = ("G0", "G1", "U0", "U0in", "U1", "R0", "P0")
 DIVERGED_AT = 70
@@ -101,14 +103,18 @@ def _backbone(p, scale, last):
     wd = p.optim.weight_decay
     found = noise_adam(steps, lr, wd, beta2=p.optim.beta2, size=300, seed=round(100 * p.optim.beta2))
     null = fitted_null(found, lr, wd)
-    three = compare(lambda d: measure(d, MEASURED, time_scale=scale), found, null)
+
+    def all_of_it(d):
+        return measure(d, MEASURED, time_scale=scale)
+
+    three = compare(all_of_it, found, null)
     far = 1e4 if last else 1.0
     return {
         "steps": steps,
         "observed": three.observed,
         "null": three.null,
         "excess": three.excess,
-        "simulated": {name: value for name, value in three.null.items() if np.ndim(value) == 0},
+        "rungs": climb(found, lr, wd, adam_null(found, lr, wd), all_of_it, all_of_it, counts=(3, 3))[0],
         "spectrum": {
             name: {"observed": fit(found, name, scale)[0].shares, "null": fit(null, name, scale)[0].shares}
             for name in ("G0", "G1")

@@ -22,6 +22,11 @@ class Alignment:
     cosines: np.ndarray
 
     @property
+    def mean(self) -> float:
+        """Mean signed cosine; nan if there is no update. Where noise turns back it is below zero."""
+        return float(np.mean(self.cosines)) if len(self.cosines) else float("nan")
+
+    @property
     def mean_abs(self) -> float:
         """Mean absolute cosine; nan if there is no update."""
         return float(np.mean(np.abs(self.cosines))) if len(self.cosines) else float("nan")

@@ -122,7 +122,7 @@ PRESETS: dict[str, Preset] = {
     "R3":    Rolling(Window(1, stride=200), size=10, normalise=False),            # per block
     "R4":    Rolling(Window(600, 2000), size=5),                                  # SGD controls
     # Update alignments
-    "U0":    Alignment("G0", window=Window(0, stride=200), held_out=True),        # default
+    "U0":    Alignment("G0", window=Window(0, stride=200), until=2000, held_out=True),  # default
     "U0in":  Alignment("G0", window=Window(0, stride=200), until=2000),           # in-sample twin of U0
     "U1":    Alignment("G1", at=(800, 1200, 1600, 2200, 3000, 3600)),             # table of 4K runs
     "U2":    Alignment("G2", window=Window(1), until=2000),                       # 4K runs
@@ -150,12 +150,14 @@ def measure(
     *,
     time_scale: Fraction | int = 1,
     p_ood: Mapping[int, float] | None = None,
+    jackknife: bool = True,
 ) -> Quantities:
     """All quantities of the named presets by "preset.quantity"; arrays are over the preset's own snapshots.
 
     Args:
         time_scale: length of this run over the length of the published one.
         p_ood: accuracy by step, for the correlations; without it they are left out.
+        jackknife: also how much PC1 hangs on single snapshots, which takes most of the time.
 
     Raises: BadInput if the scale maps a lag or a stride to a fraction of a step.
     """
@@ -165,7 +167,7 @@ def measure(
         preset = PRESETS[name]
         match preset:
             case Backbone():
-                quantities = _backbone(digest, preset, scale)
+                quantities = _backbone(digest, preset, scale, jackknife)
             case Rolling():
                 quantities = _rotation(digest, preset, scale)
             case Alignment():
@@ -217,15 +219,15 @@ def fit(digest: Digest, name: str, time_scale: Fraction | int = 1) -> tuple[Pca,
     return pca(digest, window, normalise=preset.normalise, components=preset.components), window
 
 
-def _backbone(digest: Digest, preset: Backbone, scale: Fraction) -> Quantities:
+def _backbone(digest: Digest, preset: Backbone, scale: Fraction, jackknife: bool) -> Quantities:
     window = preset.window.scaled(scale)
     found = pca(digest, window, normalise=preset.normalise, components=preset.components)
     parts = decompose(digest, found.backbone, window)
     peak, peak_step = parts.peak()
     rows = parts.fraction[1:]
-    return {
+    within = {"pc1_se": jackknife_pc1(digest, window, normalise=preset.normalise)} if jackknife else {}
+    return within | {
         "pc1": found.pc1,
-        "pc1_se": jackknife_pc1(digest, window, normalise=preset.normalise),
         "pc2": found.percent(2),
         "k95": found.components_for(0.95),
         "k99": found.components_for(0.99),
@@ -279,6 +281,7 @@ def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities
     else:
         along = align(digest, backbone.backbone, start, end)
     found = {
+        "mean": along.mean,
         "mean_abs": along.mean_abs,
         "sum_squares": along.sum_squares,
         "flip": along.flip(),
@@ -286,7 +289,8 @@ def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities
     }
     if preset.until is not None:
         early = along.end <= preset.until * scale
-        found["early_mean_abs"] = replace(along, cosines=along.cosines[early]).mean_abs
+        first = replace(along, cosines=along.cosines[early])
+        found |= {"early_mean": first.mean, "early_mean_abs": first.mean_abs}
     return found
 
 

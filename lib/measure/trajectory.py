@@ -11,6 +11,7 @@ from lib.base.errors import BadInput
 from lib.base.files import json_text, read_json, write_atomically
 from lib.base.snapshots import Snapshots, open_snapshots
 from lib.geometry.gram import Digest, digest, load_digest, save_digest
+from lib.geometry.ladder import climb
 from lib.geometry.null import NOISE, compare, decay_share, fit_scale, fitted_null, isotropic_scale
 from lib.geometry.presets import PRESETS, fit, measure
 from lib.optim.schedules import learning_rate
@@ -19,6 +20,8 @@ from lib.params.run import Params, load_params, run_hash
 from lib.train.places import results_place
 from lib.train.records import read_evaluations
 
+TOLD = ("G0", "G1", "G2", "R0", "U0", "P0")  # presets with an error on every rung
+MEMORY = ("share", "time_constant", "fitted", "judged", "size")
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 
 
@@ -100,11 +103,14 @@ def geometry(folder: Path) -> dict[str, Any]:
     def quantities(d: Digest) -> dict[str, Any]:
         return measure(d, [n for n in PRESETS if not n.startswith(("C", "F3", "P3"))], time_scale=scale)
 
+    def told(d: Digest) -> dict[str, Any]:
+        return measure(d, TOLD, time_scale=scale, jackknife=False)
+
     null = fitted_null(found, lr, wd)
     three = compare(quantities, found, null)
     correlations = measure(found, ["C0", "C2"], time_scale=scale, p_ood=p_ood)
     kind, numbers = optimizer.noise(p.optim)
-    simulated = NOISE[kind](found, lr, seed=p.seed, **numbers)
+    rungs, memory = climb(found, lr, wd, NOISE[kind](found, lr, **numbers), quantities, told, p.seed)
     result = {
         "steps": found.steps,
         "dropped": found.dropped,
@@ -112,7 +118,8 @@ def geometry(folder: Path) -> dict[str, Any]:
         "observed": three.observed | correlations,
         "null": three.null,
         "excess": three.excess,
-        "simulated": {k: v for k, v in quantities(simulated).items() if np.ndim(v) == 0},
+        "rungs": rungs,
+        "memory": {name: getattr(memory, name) for name in MEMORY},
         "spectrum": {
             name: {
                 "observed": fit(found, name, scale)[0].shares,

@@ -11,7 +11,19 @@ from lib.params.fields import Strict
 from lib.params.run import validate
 from lib.report.axis import Axis, Level, Text
 
-Part = Literal["observed", "null", "excess", "simulated"]
+Part = Literal[
+    "observed",
+    "null",
+    "momentum",
+    "lengths",
+    "memory",
+    "shuffled",
+    "excess",
+    "beyond-momentum",
+    "beyond-lengths",
+    "beyond-memory",
+    "beyond-shuffled",
+]
 
 
 class Named(Strict):

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.report.geometry_figures import alignment, backbone, phases, spectrum
 from lib.report.gradient_figures import fisher, interference
+from lib.report.ladder_figure import ladder
 from lib.report.reader import StudyResults
 from lib.report.style import write
 from lib.train.places import results_place
@@ -33,6 +34,7 @@ FIGURES = [
         "Displacement along and across the backbone, and the backbone fraction, over the band of the null.",
         headline=True,
     ),
+    Drawing("ladder", ladder, "What is left of five quantities as the null is given more of the run."),
     Drawing("spectrum", spectrum, "Shares of the leading directions, over the null."),
     Drawing("alignment", alignment, "How far updates, and gradients, point along the backbone."),
     Drawing(

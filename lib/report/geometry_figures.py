@@ -126,12 +126,12 @@ def _points(
 
 
 def _over_null(ax: Axes, runs: Sequence[RunResults], levels: list[Level], name: str) -> None:
-    """Observed values over the band from the analytic null to the simulated noise-Adam."""
+    """Observed values over the band from the null of the schedule to the one with memory."""
     steady = [run for run in runs if not run.diverged]
-    nulls = [_points(steady, levels, lambda run, s=side: run.value(s, name))[0] for side in ("null", "simulated")]
+    nulls = [_points(steady, levels, lambda run, s=side: run.value(s, name))[0] for side in ("null", "memory")]
     x, least, most = envelope(nulls)
     if len(x):
-        null_band(ax, x, least, most, "null: analytic to simulated")
+        null_band(ax, x, least, most, "null: schedule to memory")
     points, (places, means) = _points(steady, levels, lambda run: run.value("observed", name))
     if not len(places):
         missing(ax)

@@ -1,7 +1,9 @@
 """Every quantity of a run by name: what it is called, how it is read from the run's folder, and its null.
 
-A quantity has a name and a part. The parts are observed, null, excess and, where there is one, simulated. Names are
-made of a family and, behind dots, what of it is meant. Those that any study has are
+A quantity has a name and a part. The parts are observed; null, the lowest rung of the ladder of nulls, and its
+other rungs momentum, lengths, memory and shuffled (lib/geometry/ladder.py); excess, what is observed beyond the
+null, and beyond-momentum, beyond-lengths, beyond-memory, beyond-shuffled. Names are made of a family and, behind
+dots, what of it is meant. Those that any study has are
 
     <preset>.<quantity>                       trajectory geometry, lib/geometry/presets.py: G1.pc1, U0.mean_abs
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
@@ -22,11 +24,13 @@ import numpy as np
 from lib.base.errors import BadInput, nearest, shown
 from lib.base.files import finite
 from lib.geometry import presets
+from lib.geometry.ladder import RUNGS
 
 if TYPE_CHECKING:
     from lib.report.run import RunResults
 
-PARTS = ("observed", "null", "excess", "simulated")
+BEYOND = {"excess": "schedule"} | {f"beyond-{rung}": rung for rung in RUNGS[1:]}  # observed minus a rung
+PARTS = ("observed", "null", *RUNGS[1:], *BEYOND)
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,19 @@ def geometry(run: "RunResults", part: str, name: str) -> Estimate:
         both = {side: _fraction_max_step(run, preset, side) for side in ("observed", "null")}
         both["excess"] = minus(both["observed"], both["null"])
         return estimate(both.get(part))
-    value = finite(found.get(part, {}).get(name))
+    if part in ("observed", "null", "excess"):
+        value = finite(found.get(part, {}).get(name))
+    else:
+        value = finite(found.get("rungs", {}).get(BEYOND.get(part, part), {}).get("values", {}).get(name))
+        if part in BEYOND:
+            value = minus(finite(found.get("observed", {}).get(name)), value)
     if quantity.endswith("step") or quantity == "flip":
         value = None if value is None else value * run.time_scale
-    # The null is exact, so an excess has the error of what was observed.
-    beside = ".".join([preset, f"{quantity}_se", *regime])
-    error = found.get("observed", {}).get(beside) if part in ("observed", "excess") else None
-    return estimate(value, error)
+    if part == "observed":
+        return estimate(value, found.get("observed", {}).get(".".join([preset, f"{quantity}_se", *regime])))
+    # What is beyond a null is uncertain by what such noise does from draw to draw.
+    rung = "schedule" if part == "null" else BEYOND.get(part, part)
+    return estimate(value, found.get("rungs", {}).get(rung, {}).get("errors", {}).get(name))
 
 
 def _fraction_max_step(run: "RunResults", preset: str, side: str) -> float | None:

@@ -136,7 +136,7 @@ class StudyResults:
 
         Args:
             quantities: by name, `G0.pc1`; each gives a column for each of `parts`, and those are named
-                `G0.pc1` for what is observed, `G0.pc1 null`, `G0.pc1 excess`, `G0.pc1 simulated`.
+                `G0.pc1` for what is observed, `G0.pc1 null`, `G0.pc1 excess`, `G0.pc1 memory`.
             parameters: "differing" for those that differ between the runs, "all", or dotted names.
         """
         from lib.report.frame import frame

@@ -16,6 +16,7 @@ from lib.base.errors import BadInput
 from lib.base.files import read_json
 from lib.base.snapshots import Snapshots
 from lib.geometry.gram import Digest
+from lib.geometry.ladder import RUNGS
 from lib.params.run import Params
 from lib.report.axis import Level
 from lib.report.quantities import PARTS, Estimate, Table, lookup
@@ -130,6 +131,8 @@ class RunResults:
 
     def _of(self, side: str) -> dict[str, Any]:
         found = self.backbone.get(side)
+        if side in RUNGS:
+            found = (self.backbone.get("rungs") or {}).get(side, {}).get("values")
         return found if isinstance(found, dict) else {}
 
     def entries(self, name: str, key: str = "") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from lib.report.run import RunResults
 from lib.report.tex import capital, escaped, long_table, number, table, tex
 
 MARKS = {"sound": "", "conflict": r"\textsuperscript{c}", "void": r"\textsuperscript{v}"}
-LABELS = {"published": "publ.", "observed": "ours", "null": "null", "simulated": "sim.", "excess": "exc."}
+LABELS = {"published": "publ.", "observed": "ours", "null": "null", "memory": "mem.", "excess": "exc."}
 
 Titles = Mapping[str, tuple[str, int]]  # of quantities that were not published: title and decimals
 
@@ -27,7 +27,7 @@ def common_tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, s
 
 
 def quantities(results: StudyResults, names: tuple[str, ...], per_block: int, titles: Titles | None = None) -> str:
-    """One row a level; under every quantity what exists of published, ours, null, simulated and excess."""
+    """One row a level; under every quantity published, ours, null, excess and the null with memory."""
     blocks = [_block(results, names[i : i + per_block], titles or {}) for i in range(0, len(names), per_block)]
     return r"\begin{tabular}{@{}c@{}}" + "\n" + "\\\\\\noalign{\\vskip 8pt}\n".join(blocks) + "\\end{tabular}\n"
 
@@ -53,7 +53,7 @@ def _parts(results: StudyResults, name: str) -> tuple[str, ...]:
     published = ("published",) if name in results.published.quantities else ()
     if not results.lookup(name).null:
         return (*published, "observed")
-    return (*published, "observed", "null", *(() if published else ("simulated",)), "excess")
+    return (*published, "observed", "null", "excess", *(() if published else ("memory",)))
 
 
 def published_cells(results: StudyResults, entry: PublishedQuantity) -> list[str]:
@@ -96,9 +96,9 @@ def level_heads(results: StudyResults, *left: str) -> list[str]:
     return [head(*over), rule, head(*left, *(level_text(b) for b in results.levels))]
 
 
-def with_error(results: StudyResults, level: Level, name: str, digits: int = 3) -> str:
+def with_error(results: StudyResults, level: Level, name: str, digits: int = 3, part: str = "observed") -> str:
     """A value with its error in brackets."""
-    found = results.at(level, name)
+    found = results.at(level, name, part)
     if found.value is None:
         return absent(results, level)
     if found.error is None:

@@ -132,6 +132,18 @@ def quantities_table(result: dict[str, Any], names: list[str]) -> str:
     return table(rows)
 
 
+def ladder_table(result: dict[str, Any], names: list[str]) -> str:
+    """Some quantities of a run as observed and on every rung of the ladder, each over its error, as text."""
+    rungs = result["rungs"]
+    rows = [["", "observed", *rungs]]
+    for name in names:
+        rows.append(
+            [name, _number(float(result["observed"][name])), *(_number(r.values.get(name)) for r in rungs.values())]
+        )
+        rows.append(["", "", *(f"± {_number(r.errors[name])}" if name in r.errors else "" for r in rungs.values())])
+    return table(rows)
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if abs(value) >= 100 else f"{value:.3f}"
 

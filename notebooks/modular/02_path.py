@@ -18,7 +18,7 @@
 # that was fitted without them; `P0` is the angle between the backbones of the first and the second half.
 #
 # The analytic null takes the steps to be independent. What this optimizer makes of noise (its memory, and
-# with AdamW its normalisation) is in `simulated`.
+# with AdamW its normalisation) is in `momentum`, the second rung of the ladder.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own

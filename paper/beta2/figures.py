@@ -12,6 +12,7 @@ from lib.params.run import Params
 from lib.report.figures import Drawing
 from lib.report.geometry_figures import against_levels, alignment, backbone, phases, spectrum
 from lib.report.gradient_figures import fisher, interference
+from lib.report.ladder_figure import ladder as common_ladder
 from lib.report.panels import Curve, draw, legend
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults, numbers
@@ -32,6 +33,7 @@ from lib.report.style import (
     ordered_palette,
 )
 from lib.tasks.stories.task import probe_weight
+from paper.beta2.published_ladder import published_ladder
 
 
 def probe(results: StudyResults) -> Figure:
@@ -70,6 +72,23 @@ def beta2_summary(results: StudyResults) -> Figure:
     }
     rows = ("as published\n(G1, U1)", "default\n(G0, U0)", "observed − null")
     return against_levels(results, quantities, rows)
+
+
+def ladder(results: StudyResults) -> Figure:
+    """The ladder of the runs here, and its lowest rungs on the published series."""
+    figure = common_ladder(results)
+    ax = figure.axes[-1]
+    ax.set_axis_on()
+    ax.axhline(0, color=NULL, lw=2, zorder=0.5)
+    for run in published_ladder():
+        long = run.name.startswith("10K")
+        style = {"color": GREY if long else BLUE, "marker": "s" if long else "o", "mfc": "white"}
+        left = [run.pc1 - run.schedule, run.pc1 - run.lengths]
+        ax.plot([0, 2], left, ms=3, lw=0.8, **style)
+    ax.set_title("PC1, published runs")
+    for text, colour, y in (("4,000 steps", BLUE, 0.9), ("10,000 steps", GREY, 0.8)):
+        note(ax, text, colour, (0.75, y))
+    return figure
 
 
 def reheat(results: StudyResults) -> Figure:
@@ -149,6 +168,13 @@ FIGURES = [
         "backbone",
         backbone,
         "Displacement along and across the backbone, and the backbone fraction, over the band of the null.",
+    ),
+    Drawing(
+        "ladder",
+        ladder,
+        "What is left of five quantities as the null is given more of the run: its schedule, the optimizer's "
+        "momentum, the lengths of the steps, a slow noise with the steps' cosines, and the steps themselves in "
+        "another order. Last, the two rungs that the published series allow, without a GPU.",
     ),
     Drawing("spectrum", spectrum, "Shares of the leading directions, over the null."),
     Drawing("alignment", alignment, "How far updates, and gradients, point along the backbone."),

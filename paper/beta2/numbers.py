@@ -1,5 +1,6 @@
 """The macros of the beta2 paper."""
 
+from lib.base.files import finite
 from lib.params.study import has
 from lib.report.axis import Level
 from lib.report.claims import Verdict
@@ -8,6 +9,7 @@ from lib.report.quantities import noise_floor
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.tex import number, power, short, tex
+from paper.beta2.published_ladder import PublishedRun, published_ladder
 
 NOTEBOOK = "notebooks/06_figures.py"
 
@@ -72,6 +74,28 @@ def _setting(results: StudyResults) -> dict[str, str]:
     }
 
 
+def scaled(value: float | None, by: float) -> float | None:
+    known = finite(value)
+    return None if known is None else known * float(by)
+
+
+def _published_ladder() -> dict[str, str]:
+    """The excess of the published PC1 on two rungs, by length of the run."""
+    short, long = (
+        [r for r in published_ladder() if r.name.startswith("10K") == is_long] for is_long in (False, True)
+    )
+
+    def listed(runs: list[PublishedRun], rung: str) -> str:
+        return ", ".join(number(run.pc1 - getattr(run, rung), 1) for run in runs)
+
+    return {
+        "PublishedExcess": listed(short, "schedule"),
+        "PublishedLengths": listed(short, "lengths"),
+        "PublishedLongExcess": listed(long, "schedule"),
+        "PublishedLongLengths": listed(long, "lengths"),
+    }
+
+
 def _baseline(results: StudyResults) -> dict[str, str]:
     """The numbers of the baseline that the text quotes."""
 
@@ -84,19 +108,31 @@ def _baseline(results: StudyResults) -> dict[str, str]:
     share = [s for s in fit.get("decay_share") or [] if s is not None]
     scale, isotropic = fit.get("scale"), fit.get("isotropic_scale")
     floor = noise_floor(run, "1600") if run else None
+    memory = (run.backbone.get("memory") if run and not run.diverged else None) or {}
     published = results.published
     return {
         "PcPublished": number(published.at("G2.pc1", level), 1),
         "Pc": ours("G2.pc1"),
         "PcNull": ours("G2.pc1", "null"),
         "PcExcess": ours("G2.pc1", "excess"),
-        "PcSimulated": ours("G2.pc1", "simulated"),
+        "PcMomentum": ours("G2.pc1", "momentum"),
+        "PcLengths": ours("G2.pc1", "lengths"),
+        "PcMemory": ours("G2.pc1", "memory"),
+        "PcShuffled": ours("G2.pc1", "shuffled"),
+        "PcMemoryError": number(results.at(level, "G2.pc1", "memory").error, 1),
+        "PcNullError": number(results.at(level, "G2.pc1", "null").error, 1),
+        "MemoryTime": number(scaled(memory.get("time_constant"), results.time_scale), 0),
+        "MemoryShare": number(scaled(memory.get("share"), 100), 2),
+        "MemoryJudged": number(finite(memory.get("judged")), 2),
+        "EffectiveSize": number(finite(memory.get("size")), 0),
+        **_published_ladder(),
         "DecayShare": number(100 * share[-1], 0) if share else "--",
         "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
         "AlignedIn": ours("U0in.mean_abs", digits=3),
         "AlignedInNull": ours("U0in.mean_abs", "null", 3),
-        "AlignedOut": ours("U0.mean_abs", digits=3),
-        "AlignedOutNull": ours("U0.mean_abs", "null", 3),
+        "AlignedOut": ours("U0.early_mean", digits=3),
+        "AlignedOutNull": ours("U0.early_mean", "null", 3),
+        "AlignedOutMemory": ours("U0.early_mean", "memory", 3),
         "PhaseCosine": ours("P0.cosine", digits=3),
         "PhaseCosineNull": ours("P0.cosine", "null", 3),
         "PeakStep": ours("G2.a_peak_step", digits=0),

@@ -2,13 +2,26 @@
 
 from typing import Any
 
-from lib.base.files import json_text
+from lib.base.files import finite, json_text
+from lib.geometry.ladder import RUNGS
+from lib.measure.trajectory import MEMORY
 from lib.report.axis import level_text
 from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
+from lib.report.run import numbers
 from lib.report.summary import csv_of_runs
-from lib.report.tables import MARKS, absent, common_tables, level_heads, published_cells, quantities, with_error
+from lib.report.tables import (
+    MARKS,
+    absent,
+    common_tables,
+    head,
+    level_heads,
+    published_cells,
+    quantities,
+    with_error,
+)
 from lib.report.tex import number, table, tex
+from paper.beta2.published_ladder import published_ladder
 from paper.beta2.quantities import reheats
 
 TRAINING = ("val.final", "p_ood.best", "p_ood.best_step", "p_ood.last")
@@ -25,7 +38,7 @@ DEFAULTS = {  # title and decimals
     "R0.mean": ("rotation, mean |cos|", 3),
     "P0.cosine": ("early, late backbone", 3),
     "U0in.mean_abs": ("alignment, in sample", 3),
-    "U0.mean_abs": ("alignment, held out", 3),
+    "U0.mean": ("alignment, held out", 3),
 }
 
 
@@ -38,11 +51,73 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "coordinate": quantities(results, COORDINATE, 3),
         "fits": quantities(results, FITS + CORRELATIONS, 3),
         "defaults": quantities(results, tuple(DEFAULTS), 4, DEFAULTS),
+        "ladder": ladder(results),
+        "memory": memory(results),
+        "published_ladder": of_published(),
         "gradients": gradients(results),
         "fisher": fisher(results),
         "reheat": reheat(results),
         **common_tables(results, verdicts),
     }
+
+
+# ------------------------------------------------------------------------------------------------------ ladder
+
+LADDER = {  # title and decimals
+    "G0.pc1": ("PC1 (%)", 1),
+    "G1.pc1": ("PC1 of the window (%)", 1),
+    "G0.k95": ("k95", 1),
+    "R0.mean": ("rotation", 3),
+    "U0.early_mean": ("early updates", 3),
+    "P0.cosine": ("early, late", 3),
+}
+
+
+def ladder(results: StudyResults) -> str:
+    """Every quantity as observed and on every rung, with the rung's error in brackets."""
+    rows: list[list[str] | None] = []
+    for name, (title, digits) in LADDER.items():
+        rows += [None] if rows else []
+        for n, level in enumerate(results.levels):
+            cells = [with_error(results, level, name, digits, part) for part in ("null", *RUNGS[1:])]
+            seen = results.at(level, name).value
+            seen_text = absent(results, level) if seen is None else number(seen, digits)
+            rows.append([tex(title) if n == 0 else "", level_text(level), seen_text, *cells])
+    heads = [head("", tex(results.axis.name), "observed", *RUNGS)]
+    return table("lr" + "r" * (len(RUNGS) + 1), heads, rows)
+
+
+def memory(results: StudyResults) -> str:
+    """The two numbers of the memory, how well they were judged, and how many dimensions the rest has."""
+    rows = []
+    for level in results.levels:
+        found = [run for run in results.present if run.level == level and run.backbone.get("memory")]
+        if not found or level in results.diverged():
+            rows.append([level_text(level), *[absent(results, level)] * 5])
+            continue
+        columns = numbers([[run.backbone["memory"].get(key) for key in MEMORY] for run in found]).reshape(-1, 5)
+        means = [finite(x) for x in columns.mean(axis=0) * (100, float(results.time_scale), 1, 1, 1)]
+        cells = [number(x, digits) for x, digits in zip(means, (2, 0, 2, 2, 0), strict=True)]
+        rows.append([level_text(level), *cells])
+    heads = [
+        head(tex(results.axis.name), r"share (\%)", "time constant", "fitted", "judged", r"$D_{\mathrm{eff}}$")
+    ]
+    return table("lrrrrr", heads, rows)
+
+
+def of_published() -> str:
+    """PC1 of the published runs, and what two rungs leave of it."""
+    rows = [
+        [
+            tex(run.name),
+            *(number(x, 1) for x in (run.pc1, run.schedule, run.lengths)),
+            *(number(run.pc1 - x, 1, signed=True) for x in (run.schedule, run.lengths)),
+        ]
+        for run in published_ladder()
+    ]
+    over = head("", "published", r"\multicolumn{2}{c}{null}", r"\multicolumn{2}{c}{excess}")
+    rules = r"\cmidrule(lr){3-4}\cmidrule(lr){5-6}"
+    return table("lrrrrr", [over, rules, head("run", "PC1 (\\%)", *["schedule", "lengths"] * 2)], rows)
 
 
 # ----------------------------------------------------------------------------------------- gradients, curvature

@@ -11,7 +11,6 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 
 from lib.geometry.backbone import decompose
-from lib.geometry.null import noise_adam
 from lib.geometry.presets import PRESETS, fit, preset_steps
 from lib.report import figures as common
 from lib.report.figures import drawings, make_figures
@@ -22,9 +21,10 @@ from lib.report.reader import collect
 from lib.report.run import load_analysis
 from lib.report.style import ordered_palette, write
 from paper.beta2.figures import FIGURES, reheats
+from tests.noise_adam import noise_adam
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
 
-GEOMETRY = {"backbone", "spectrum", "beta2_summary", "alignment", "phases"}
+GEOMETRY = {"backbone", "ladder", "spectrum", "beta2_summary", "alignment", "phases"}
 NAMES = GEOMETRY | {"probe", "fisher", "reheat", "interference"}
 HALF = Fraction(1, 2)
 

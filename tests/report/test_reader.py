@@ -35,10 +35,10 @@ def run_at(results, beta2):
 class TestQuantities:
     def test_geometry_has_all_its_parts(self, study, folder):
         results = collect(study, folder)
-        found = {
-            part: results.at(0.95, "G2.pc1", part).value for part in ("observed", "null", "excess", "simulated")
-        }
-        assert found == pytest.approx({"observed": 70.0, "null": 56.0, "excess": 14.0, "simulated": 56.0})
+        expected = {"observed": 70.0, "null": 56.0, "excess": 14.0, "momentum": 58.8, "memory": 64.4}
+        expected |= {"beyond-memory": 5.6}
+        found = {part: results.at(0.95, "G2.pc1", part).value for part in expected}
+        assert found == pytest.approx(expected)
 
     def test_steps_are_published_steps(self, study, folder):
         results = collect(study, folder)
