@@ -28,7 +28,7 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
-from lib.report.summary import verdicts_of, write_summary
+from lib.report.summary import claims_table, verdicts_of, write_summary
 from lib.workflow.status import runs_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
@@ -57,7 +57,7 @@ results.frame(columns, parts=["observed", "null", "excess"]).T
 # %%
 write_summary(results)
 verdicts = verdicts_of(results)
-display(Markdown("\n".join(f"- **{v.verdict}**: {v.claim.claim} *({v.why})*" for v in verdicts)))
+display(Markdown(claims_table(verdicts)))
 
 # %% [markdown]
 # ## The figures

@@ -1,7 +1,11 @@
 """Claims as tests on results: holds, fails, or cannot tell, with the figures and one sentence why.
 
 An effect counts when it exceeds the claim's tolerance and twice its own standard error. Geometry of a single
-seed has no error of its own here: a jackknife over the snapshots of one path says nothing of another seed.
+seed has no error of its own here: a jackknife over the snapshots of one path says nothing of another seed. A null
+has one, from draw to draw, and so has what is left of a run beyond it.
+
+A claim about geometry has a second verdict: that of the same test on the run's own null with memory in place of the
+run. A claim that holds for both is no evidence of anything that this null lacks.
 """
 
 import math
@@ -10,8 +14,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from lib.geometry.presets import PRESETS
 from lib.report.axis import Level, level_text
 from lib.report.claims_file import All, Claim, Compare, Contrast, Diverges, Monotone, Named, Test, Tolerance, Within
+from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
 
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
@@ -47,6 +53,12 @@ class Verdict:
     why: str
     figures: list[Figure]
     tested: bool = True
+    null: str = ""  # what the null with memory says of the same test; empty where it can say nothing
+
+    @property
+    def evidence(self) -> bool:
+        """Whether it holds, and not for the null as well."""
+        return self.verdict == HOLDS != self.null
 
     @property
     def headline(self) -> str:
@@ -60,7 +72,8 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The same with the figures."""
-        return f"{self.headline} ({self.why})."
+        beside = "; noise with memory passes the same test" if self.verdict == self.null == HOLDS else ""
+        return f"{self.headline} ({self.why}{beside})."
 
     def record(self, axis: str) -> dict[str, Any]:
         """As summary/claims.json has it, each figure with its level under the name of the axis."""
@@ -70,6 +83,7 @@ class Verdict:
             "claim": self.claim.claim,
             "source": self.claim.source,
             "verdict": self.verdict,
+            "null": self.null,
             "why": self.why,
             "tolerance": tolerance.model_dump() if tolerance else None,
             "figures": [self._figure(f, axis) for f in self.figures],
@@ -89,7 +103,32 @@ def _judge(claim: Claim, results: StudyResults) -> Verdict:
     beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
     told = [f"; {n.part if n.quantity in tested else _name(n, results)} {_spread(beside, n)}" for n in claim.also]
     why = found.why + "".join(text for text, n in zip(told, claim.also, strict=True) if _spread(beside, n))
-    return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested)
+    of_null = _of_null(claim.test, results)
+    said = _test(of_null, claim.tolerance, results) if of_null else None
+    null = said.verdict if said and said.tested else ""
+    return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested, null)
+
+
+def _of_null(test: Test, results: StudyResults) -> Test | None:
+    """The same test on the null with memory; None where it has no such quantity, or is about that null itself."""
+    match test:
+        case Contrast():
+            both = [_named_of_null(named, results) for named in (test.larger, test.smaller)]
+            return (
+                test.model_copy(update=dict(zip(("larger", "smaller"), both, strict=True))) if all(both) else None
+            )
+        case All():
+            parts = [_of_null(part, results) for part in test.tests]
+            return test.model_copy(update={"tests": parts}) if all(parts) else None
+        case Diverges():
+            return None
+    return _named_of_null(test, results)
+
+
+def _named_of_null(named: Named, results: StudyResults) -> Named | None:
+    part = {"observed": "memory", "excess": OF_NULL}.get(named.part)
+    known = named.quantity.split(".")[0] in PRESETS and results.lookup(named.quantity).null
+    return named.model_copy(update={"part": part}) if part and known else None
 
 
 def _test(test: Test, tolerance: Tolerance | None, results: StudyResults) -> Finding:
@@ -205,7 +244,7 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
 
 def _figure(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
     kind, found = results.lookup(quantity), results.at(level, quantity, part)
-    error = found.error if kind.sampled or found.count > 1 else None
+    error = found.error if kind.sampled or found.count > 1 or part != "observed" else None
     return Figure(quantity, part, level, found.value, error, kind.digits)
 
 

@@ -23,6 +23,7 @@ Part = Literal[
     "beyond-lengths",
     "beyond-memory",
     "beyond-shuffled",
+    "memory-excess",
 ]
 
 
@@ -92,6 +93,7 @@ class Claim(Strict):
     tolerance: Tolerance | None = None
     also: list[Named] = []
     headline: bool = False
+    ours: bool = False  # not said by the published work
     prose: Prose
 
     @model_validator(mode="after")

@@ -150,10 +150,15 @@ def _diverged(results: StudyResults) -> str:
 
 
 def _counts(verdicts: list[Verdict]) -> dict[str, str]:
-    count = {name: sum(v.verdict == name for v in verdicts) for name in (HOLDS, FAILS, OPEN)}
+    """How many claims of the published work there are, by verdict, and how many of our own."""
+    published, own = ([v for v in verdicts if v.claim.ours == ours] for ours in (False, True))
+    count = {name: sum(v.verdict == name for v in published) for name in (HOLDS, FAILS, OPEN)}
     return {
-        "Claims": str(len(verdicts)),
+        "Claims": str(len(published)),
         "Holds": str(count[HOLDS]),
+        "HoldsForNull": str(sum(v.verdict == v.null == HOLDS for v in published)),
         "Fails": str(count[FAILS]),
         "Open": str(count[OPEN]),
+        "OwnClaims": str(len(own)),
+        "OwnHolds": str(sum(v.verdict == HOLDS for v in own)),
     }

@@ -2,8 +2,8 @@
 
 A quantity has a name and a part. The parts are observed; null, the lowest rung of the ladder of nulls, and its
 other rungs momentum, lengths, memory and shuffled (lib/geometry/ladder.py); excess, what is observed beyond the
-null, and beyond-momentum, beyond-lengths, beyond-memory, beyond-shuffled. Names are made of a family and, behind
-dots, what of it is meant. Those that any study has are
+null, and beyond-momentum, beyond-lengths, beyond-memory, beyond-shuffled; memory-excess, what the null with memory
+has beyond the lowest. Names are made of a family and, behind dots, what of it is meant. Those that any study has are
 
     <preset>.<quantity>                       trajectory geometry, lib/geometry/presets.py: G1.pc1, U0.mean_abs
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lib.report.run import RunResults
 
 BEYOND = {"excess": "schedule"} | {f"beyond-{rung}": rung for rung in RUNGS[1:]}  # observed minus a rung
-PARTS = ("observed", "null", *RUNGS[1:], *BEYOND)
+OF_NULL = "memory-excess"  # what an excess would be, were the run its own null with memory
+PARTS = ("observed", "null", *RUNGS[1:], *BEYOND, OF_NULL)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,10 @@ def geometry(run: "RunResults", part: str, name: str) -> Estimate:
     if part in ("observed", "null", "excess"):
         value = finite(found.get(part, {}).get(name))
     else:
-        value = finite(found.get("rungs", {}).get(BEYOND.get(part, part), {}).get("values", {}).get(name))
+        rung = "memory" if part == OF_NULL else BEYOND.get(part, part)
+        value = finite(found.get("rungs", {}).get(rung, {}).get("values", {}).get(name))
+        if part == OF_NULL:
+            value = minus(value, finite(found.get("null", {}).get(name)))
         if part in BEYOND:
             value = minus(finite(found.get("observed", {}).get(name)), value)
     if quantity.endswith("step") or quantity == "flip":
@@ -133,7 +137,7 @@ def geometry(run: "RunResults", part: str, name: str) -> Estimate:
     if part == "observed":
         return estimate(value, found.get("observed", {}).get(".".join([preset, f"{quantity}_se", *regime])))
     # What is beyond a null is uncertain by what such noise does from draw to draw.
-    rung = "schedule" if part == "null" else BEYOND.get(part, part)
+    rung = {"null": "schedule", OF_NULL: "memory"}.get(part) or BEYOND.get(part, part)
     return estimate(value, found.get("rungs", {}).get(rung, {}).get("errors", {}).get(name))
 
 

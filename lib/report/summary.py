@@ -33,6 +33,13 @@ def verdicts_of(results: StudyResults) -> list[Verdict]:
     return judge(results.claims, results)
 
 
+def claims_table(verdicts: list[Verdict]) -> str:
+    """The claims as a table that a notebook shows."""
+    rows = [(f"**{v.verdict}**", v.null, v.claim.claim, v.why) for v in verdicts]
+    head = [("verdict", "of the null", "claim", "because"), ("---",) * 4]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in head + rows)
+
+
 def write_summary(results: StudyResults) -> dict[str, Path]:
     """Write summary/claims.json and the study's own files; returns their paths by name."""
     folder = results_place(results.folder) / "summary"

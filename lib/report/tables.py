@@ -111,16 +111,20 @@ def with_error(results: StudyResults, level: Level, name: str, digits: int = 3, 
 
 def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
     rows = [
-        [rf"\textbf{{{tex(v.verdict)}}}", rf"{tex(v.claim.claim)} \emph{{{capital(v.claim.source)}.}}", tex(v.why)]
-        for v in verdicts
+        [_verdict(v), rf"{tex(v.claim.claim)} \emph{{{capital(v.claim.source)}.}}", tex(v.why)] for v in verdicts
     ]
     caption = (
         "The claims, judged by the data of this profile. Each is a test in "
         f"\\texttt{{{escaped(f'paper/{results.paper.name}/claims.yaml')}}} with a tolerance for the unknown spread "
-        f"between seeds; figures are in the order {tex(results.axis.name)} $=$ \\resTrained."
+        f"between seeds; figures are in the order {tex(results.axis.name)} $=$ \\resTrained. Below a verdict "
+        "stands that of the same test on the null with memory, where it has the quantity."
     )
     columns = _paragraphs(0.11, 0.39, 0.43)
     return long_table(columns, "verdict & claim and source & figures", rows, caption, "tab:claims")
+
+
+def _verdict(v: Verdict) -> str:
+    return rf"\textbf{{{tex(v.verdict)}}}" + (rf"\newline null:\newline {tex(v.null)}" if v.null else "")
 
 
 def _paragraphs(*shares: float, then: str = "") -> str:

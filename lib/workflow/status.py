@@ -120,8 +120,12 @@ def _score_cells(score: Score, evaluations: list[dict[str, Any]]) -> list[str]:
 def claims_table(folder: Path) -> str:
     """The verdicts of summary/claims.json, one claim after another."""
     claims = json.loads((folder / "summary" / "claims.json").read_text())["claims"]
-    lines = [f"{c['verdict'].upper():12} {c['claim']}\n{'':12} {c['why']}" for c in claims]
+    lines = [f"{c['verdict'].upper():12} {c['claim']}\n{'':12} {c['why']}{_of_null(c)}" for c in claims]
     return "\n".join(lines) or f"{folder.name}: this study makes no claims"
+
+
+def _of_null(claim: dict[str, Any]) -> str:
+    return f"\n{'':12} the null with memory: {claim['null']}" if claim.get("null") else ""
 
 
 def quantities_table(result: dict[str, Any], names: list[str]) -> str:

@@ -27,7 +27,7 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
-from lib.report.summary import verdicts_of, write_summary
+from lib.report.summary import claims_table, verdicts_of, write_summary
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
@@ -36,7 +36,7 @@ results.frame(["test.final", "train.final", "G0.pc1", "P0.cosine"], parts=["obse
 # %%
 write_summary(results)
 verdicts = verdicts_of(results)
-display(Markdown("\n".join(f"- **{v.verdict}**: {v.claim.claim} *({v.why})*" for v in verdicts)))
+display(Markdown(claims_table(verdicts)))
 
 # %%
 for drawing, path in zip(drawings(results), make_figures(results), strict=True):
