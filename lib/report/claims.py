@@ -56,11 +56,6 @@ class Verdict:
     null: str = ""  # what the null with memory says of the same test; empty where it can say nothing
 
     @property
-    def evidence(self) -> bool:
-        """Whether it holds, and not for the null as well."""
-        return self.verdict == HOLDS != self.null
-
-    @property
     def headline(self) -> str:
         """What the paper says of the claim, without its full stop."""
         if not self.tested:
@@ -113,10 +108,8 @@ def _of_null(test: Test, results: StudyResults) -> Test | None:
     """The same test on the null with memory; None where it has no such quantity, or is about that null itself."""
     match test:
         case Contrast():
-            both = [_named_of_null(named, results) for named in (test.larger, test.smaller)]
-            return (
-                test.model_copy(update=dict(zip(("larger", "smaller"), both, strict=True))) if all(both) else None
-            )
+            both = {name: _named_of_null(getattr(test, name), results) for name in ("larger", "smaller")}
+            return test.model_copy(update=both) if all(both.values()) else None
         case All():
             parts = [_of_null(part, results) for part in test.tests]
             return test.model_copy(update={"tests": parts}) if all(parts) else None

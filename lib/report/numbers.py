@@ -50,7 +50,7 @@ def common_numbers(results: StudyResults, verdicts: list[Verdict], notebook: str
         notebook: where the figures were made, from the root of the checkout.
         wanted: what a run should have been analysed for.
     """
-    return {**_study(results), **_provenance(results, notebook, wanted), **_counts(verdicts)}
+    return {**_study(results), **_provenance(results, notebook, wanted), **counts(verdicts)}
 
 
 def _study(results: StudyResults) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _diverged(results: StudyResults) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _counts(verdicts: list[Verdict]) -> dict[str, str]:
+def counts(verdicts: list[Verdict]) -> dict[str, str]:
     """How many claims of the published work there are, by verdict, and how many of our own."""
     published, own = ([v for v in verdicts if v.claim.ours == ours] for ours in (False, True))
     count = {name: sum(v.verdict == name for v in published) for name in (HOLDS, FAILS, OPEN)}

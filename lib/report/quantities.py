@@ -3,7 +3,8 @@
 A quantity has a name and a part. The parts are observed; null, the lowest rung of the ladder of nulls, and its
 other rungs momentum, lengths, memory and shuffled (lib/geometry/ladder.py); excess, what is observed beyond the
 null, and beyond-momentum, beyond-lengths, beyond-memory, beyond-shuffled; memory-excess, what the null with memory
-has beyond the lowest. Names are made of a family and, behind dots, what of it is meant. Those that any study has are
+has beyond the lowest. Names are made of a family and, behind dots, what of it is meant. Those that any study has
+are
 
     <preset>.<quantity>                       trajectory geometry, lib/geometry/presets.py: G1.pc1, U0.mean_abs
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.base.yaml_text import read_yaml
 from lib.geometry.alignment import Alignment
 from lib.geometry.fits import correlate, power_law
+from paper.beta2.published_ladder import SERIES, published_ladder
 
 # --- the published series -------------------------------------------------------------------------
 
@@ -69,3 +71,38 @@ def test_published_identity_and_flip(published, beta2):
     np.testing.assert_allclose(along.mean_abs, summary["mean_update_cos"], rtol=1e-9)
     if beta2 >= 0.8:
         assert along.flip() in (2800, 2900)
+
+
+# What the ladder leaves of the published PC1: schedule and lengths, found with another implementation.
+LEFT = {
+    "β₂ = 0.99": (9.5, 6.3),
+    "β₂ = 0.95": (9.4, 6.5),
+    "β₂ = 0.90": (8.2, 6.1),
+    "β₂ = 0.80": (6.4, 5.4),
+    "10K, seed 42": (5.3, 1.2),
+    "10K, seed 271": (5.5, 2.0),
+}
+
+
+def test_the_ladder_of_the_published_runs():
+    found = {run.name: (run.pc1 - run.schedule, run.pc1 - run.lengths) for run in published_ladder()}
+    assert found.keys() == LEFT.keys()
+    for name, left in LEFT.items():
+        np.testing.assert_allclose(found[name], left, atol=0.06)
+
+
+def test_the_series_kept_are_those_published():
+    folder = os.environ.get("PUBLISHED_SERIES")
+    if not folder:
+        pytest.skip("PUBLISHED_SERIES does not name the folder of the published time series")
+    for run in read_yaml(SERIES, "published series")["runs"]:
+        with open(Path(folder) / run["series"]) as file:
+            rows = list(csv.DictReader(file))
+        column = {key: np.array([float(row[key]) for row in rows]) for key in ("step", "a_dot", "r_dot")}
+        assert column["step"].astype(int).tolist() == run["steps"]
+        lengths = np.diff(column["step"]) * np.hypot(column["a_dot"], column["r_dot"])[1:]
+        np.testing.assert_allclose(run["lengths"], lengths, atol=1e-4)
+        assert run["drift"] == pytest.approx(float(rows[-1]["norm_delta_t"]), abs=1e-4)
+        assert run["pc1"] == pytest.approx(
+            100 * np.mean([float(row["backbone_frac"]) for row in rows[1:]]), abs=1e-3
+        )

@@ -7,6 +7,7 @@ from lib.params.run import validate
 from lib.params.study import load_study
 from lib.report.claims import FAILS, HOLDS, OPEN, judge
 from lib.report.claims_file import Claim, load_claims
+from lib.report.numbers import counts
 from lib.report.reader import collect
 from lib.report.summary import verdicts_of, write_summary
 from tests.study_folder import smoke_study, write, write_reheat, write_study
@@ -156,6 +157,59 @@ class TestOthers:
         good, bad, close = within(low=10.0), within(low=90.0), within(low=69.5)
         for tests, expected in (([good, good], HOLDS), ([good, bad], FAILS), ([good, close], OPEN)):
             assert verdict(results, {"kind": "all", "tests": tests}).verdict == expected
+
+
+class TestNull:
+    """The same test on the null with memory, whose G2.pc1 is 0.92 of what is observed in these folders."""
+
+    @pytest.fixture
+    def results(self, study, tmp_path):
+        return collect(study, write_study(tmp_path, study, pc1=FALLING))
+
+    @pytest.mark.parametrize(
+        ("test", "run", "null"),
+        [
+            (within(low=20.0), HOLDS, HOLDS),
+            (within(low=61.0), HOLDS, FAILS),
+            (within(low=0.0, part="excess"), HOLDS, HOLDS),  # 0.92 - 0.8 of it
+            (within(low=10.0, part="excess"), HOLDS, FAILS),
+            (within(low=0.0, part="beyond-memory"), HOLDS, ""),
+            (within(low=0.0, quantity="val.final"), HOLDS, ""),
+            (monotone("falls"), HOLDS, HOLDS),
+            ({"kind": "diverges", "at": 0.0}, HOLDS, ""),
+            ({"kind": "compare", "quantity": "G2.pc1", "larger_at": 0.99, "smaller_at": 0.8}, HOLDS, HOLDS),
+        ],
+    )
+    def test_has_its_own_verdict(self, results, test, run, null):
+        found = verdict(results, test)
+        assert (found.verdict, found.null) == (run, null)
+        assert ("noise with memory passes" in found.sentence) == (run == null == HOLDS)
+
+    def test_both_sides_of_a_contrast_are_the_nulls_or_neither(self, results):
+        test = {"kind": "contrast", "factor": 2.0, "smaller": {"quantity": "U0.mean_abs"}}
+        geometric = verdict(results, test | {"larger": {"quantity": "U2.mean_abs"}}, 0.02)
+        mixed = verdict(results, test | {"larger": {"quantity": "I.mean.1600"}}, 0.02)
+        assert (geometric.null, mixed.null) == (HOLDS, "")
+
+    def test_all_of_several_tests_are_the_nulls_or_none(self, results):
+        tests = [within(low=20.0), within(low=61.0)]
+        assert verdict(results, {"kind": "all", "tests": tests}).null == FAILS
+        tests = [within(low=20.0), within(low=0.0, quantity="val.final")]
+        assert verdict(results, {"kind": "all", "tests": tests}).null == ""
+
+    def test_a_run_without_a_ladder_has_none(self, study, tmp_path, results):
+        for path in tmp_path.rglob("backbone.json"):
+            found = json.loads(path.read_text())
+            del found["rungs"]
+            path.write_text(json.dumps(found))
+        assert verdict(collect(study, tmp_path), within(low=20.0)).null == ""
+
+    def test_claims_of_ours_are_counted_apart(self, results):
+        of_them, of_us = (judge([claim(within(low=20.0), 1.0, ours=ours)], results)[0] for ours in (False, True))
+        found = counts([of_them, of_them, of_us])
+        assert [found[name] for name in ("Claims", "Holds", "HoldsForNull", "OwnClaims", "OwnHolds")] == list(
+            "22211"
+        )
 
 
 class TestFile:
