@@ -16,7 +16,7 @@ from lib.geometry.ladder import (
     shuffles,
     step_weights,
 )
-from lib.geometry.null import adam_null, decay_factors, fitted_null, noise_null
+from lib.geometry.null import adam_null, decay_factors, fitted_null, noise_null, pseudo_digest
 from lib.geometry.presets import measure
 from tests.noise_adam import noise_adam
 
@@ -101,19 +101,16 @@ def walks(count, size, seed, slow=0.0, tau=50.0, steps=STEPS, lr=LR):
             if t in steps:
                 kept.append(theta)
         rows = np.array([*(theta - kept[0] for theta in kept), kept[0]])
-        yield _digest(steps, rows @ rows.T)
-
-
-def _digest(steps, gram):
-    from lib.geometry.null import pseudo_digest
-
-    return pseudo_digest(steps, gram)
+        yield pseudo_digest(steps, rows @ rows.T)
 
 
 def z_of(a, b):
     """The difference of two means in their errors."""
     a, b = np.asarray(a), np.asarray(b)
-    return (a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    if error == 0:
+        return 0.0 if a.mean() == b.mean() else np.inf
+    return (a.mean() - b.mean()) / error
 
 
 @pytest.mark.parametrize("beta2", [0.99, 0.95, 0.9, 0.8])

@@ -60,16 +60,16 @@ def test_the_null_is_the_mean_of_walks_of_the_optimizer(name):
     assert worst_z(grams, lambda d: momentum_null(d, LR, WD, **kind)) < 4
     # and the test would notice another memory, or decay at the other place
     other = kind | {"momentum": 0.5} if kind["momentum"] else {"momentum": 0.3}
-    assert worst_z(grams, lambda d: momentum_null(d, LR, WD, seed=0, **other)) > 8
+    assert worst_z(grams, lambda d: momentum_null(d, LR, WD, **other)) > 8
     if kind["momentum"]:
         moved = kind | {"decoupled": not kind.get("decoupled", False)}
-        assert worst_z(grams, lambda d: momentum_null(d, LR, WD, seed=0, **moved)) > 8
+        assert worst_z(grams, lambda d: momentum_null(d, LR, WD, **moved)) > 8
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_without_memory_it_is_the_null_of_the_schedule(decoupled):
     for gram in grams_of_walks({"momentum": 0.0}, seed=2)[:3]:
-        found = momentum_null(as_digest(gram), LR, WD, seed=0, momentum=0.0, decoupled=decoupled)
+        found = momentum_null(as_digest(gram), LR, WD, momentum=0.0, decoupled=decoupled)
         expected = fitted_null(as_digest(gram), LR, WD)
         np.testing.assert_allclose(found.total, expected.total, rtol=1e-9, atol=1e-9)
         assert found.steps.tolist() == expected.steps.tolist()
@@ -77,13 +77,13 @@ def test_without_memory_it_is_the_null_of_the_schedule(decoupled):
 
 def test_it_drifts_as_far_as_the_run_and_starts_as_large():
     (gram, *_) = grams_of_walks(KINDS["momentum"], seed=3)
-    null = momentum_null(as_digest(gram), LR, WD, seed=0, momentum=0.9)
+    null = momentum_null(as_digest(gram), LR, WD, momentum=0.9)
     assert null.start_norm == pytest.approx(as_digest(gram).start_norm)
     assert null.drift_norms[-1] == pytest.approx(as_digest(gram).drift_norms[-1])
-    assert np.array_equal(null.total, momentum_null(as_digest(gram), LR, WD, seed=7, momentum=0.9).total)
+    assert np.array_equal(null.total, momentum_null(as_digest(gram), LR, WD, momentum=0.9).total)
 
 
 def test_a_schedule_that_ends_before_the_run_is_refused():
     (gram, *_) = grams_of_walks(KINDS["plain"], seed=3)
     with pytest.raises(ValueError, match="the learning rates end at step 59"):
-        momentum_null(as_digest(gram), LR[:-1], WD, seed=0)
+        momentum_null(as_digest(gram), LR[:-1], WD)
