@@ -7,6 +7,7 @@
 STUDY    ?= beta2
 PROFILE  ?= laptop
 SET      ?=
+SEEDS    ?=
 LAUNCH   ?=
 OUTPUTS  ?= outputs
 NOTEBOOK ?= 01_train
@@ -35,7 +36,7 @@ LATEX := $(if $(findstring q,$(firstword -$(MAKEFLAGS))),,latex)
 
 # What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
 # the make that runs the stages does not get it a second time.
-GIVEN := STUDY PROFILE SET OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN SIZES NAME
+GIVEN := STUDY PROFILE SET SEEDS OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN SIZES NAME
 define line_break
 
 
@@ -46,7 +47,7 @@ unexport $(GIVEN) PYTHONINSPECT PYTHONSAFEPATH
 MAKEOVERRIDES :=
 
 STUDY_OPTIONS = --study=$(call given,STUDY) $(GRID_OPTIONS)
-GRID_OPTIONS = --profile=$(call given,PROFILE) --set=$(call given,SET) --outputs=$(call given,OUTPUTS)
+GRID_OPTIONS = --profile=$(call given,PROFILE) --set=$(call given,SET) --seeds=$(call given,SEEDS) --outputs=$(call given,OUTPUTS)
 export LAUNCH MAKE
 .PHONY: help all everything studies new-study grid explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
@@ -68,6 +69,7 @@ help:
 	@echo PROFILE=$(call given,PROFILE)'   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
 	@echo STUDY=$(call given,STUDY)'      a name in params/ or a params file'
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
+	@echo 'SEEDS=           how many seeds, each with every value of the axes (laptop: 3): make all SEEDS=10'
 	@echo "LAUNCH=          what each run is started by: LAUNCH='srun --gres=gpu:1'"
 	@echo OUTPUTS=$(call given,OUTPUTS)'  where results go'
 	@echo 'SIZES=           of the geometry that make bench measures: laptop middle large paper'

@@ -29,6 +29,7 @@ from lib.params.stages import (
 )
 from lib.params.study_file import (
     DEFAULT_PROFILE,
+    MOST_SEEDS,
     base_study,
     find_profile,
     main_study,
@@ -81,6 +82,8 @@ class Study:
         return [s for s in self.stages if not s.of_study and self.applies(s, run.params)]
 
     def applies(self, stage: Stage, p: Params) -> bool:
+        if stage.seeds == "first" and p.seed != self.runs[0].params.seed:
+            return False
         return has(p, stage.where) and (not stage.branches or has(p, self.branches[stage.branches].where))
 
 
@@ -108,12 +111,17 @@ def load_study(
     alone = axes is not None  # one run, whatever the study's axes and branches are
     axes = file.axes if axes is None else axes
     check_axes(path, axes, own, ours)
+    # A study laid over another chooses its own size; what SET says counts everywhere.
+    several = ours.pop("seeds", 1 if alone or prof not in (file.profiles or {}).values() else prof.seeds)
     values = apply(values, flatten(prof.set), f"{named}.set")
     values = apply(values, own, f"{path}, set")
     values = apply(values, {}, where)
     chosen = apply(values, {n: v for n, v in {**own, **ours}.items() if n.endswith(".name")}, "SET")
     values = fitting(values, chosen, keep=set(own))
     axes, left_out = fitting_axes(axes, chosen)
+    if seeds := paired_seeds(several, axes, {**values, **ours}["seed"]):
+        axes = {**axes, "seed": seeds}
+        ours.pop("seed", None)
 
     run_name = file.run_name or base.run_name or ""
     runs = []
@@ -139,6 +147,22 @@ def load_study(
     )
     check_study(found, where)
     return found
+
+
+def paired_seeds(count: Any, axes: dict[str, list[Any]], first: Any) -> list[int]:
+    """That many seeds from the first; none where one is meant.
+
+    Raises: BadInput for what is no number of seeds, and where the study has seeds of its own.
+    """
+    if type(count) is not int or not 1 <= count <= MOST_SEEDS:
+        raise BadInput(f"SEEDS={shown(count)}: expected a number of seeds from 1 to {MOST_SEEDS}")
+    if count == 1:
+        return []
+    if "seed" in axes:
+        raise BadInput(f"SEEDS={count}: this study has an axis seed with the values {shown(axes['seed'])}")
+    if type(first) is not int:
+        raise BadInput(f"SEEDS={count}: seed = {shown(first)} is no number to count from")
+    return [first + n for n in range(count)]
 
 
 def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours: dict[str, Any]) -> None:

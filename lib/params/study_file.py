@@ -16,6 +16,7 @@ from lib.params.run import validate
 
 PARAMS_FOLDER = ROOT / "params"
 DEFAULT_PROFILE = "laptop"
+MOST_SEEDS = 1000
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 StageName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$", max_length=50)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
@@ -28,6 +29,7 @@ class StageFile(Strict):
     needs: list[StageName] = Field([], description="stages whose results it reads")
     makes: list[FileName] = Field([], description="files that it leaves, besides the notebook and its figures")
     where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
+    seeds: Literal["all", "first"] = Field("all", description="of which seeds, where a profile has several")
     branches: str = Field("", description="the branches that it trains")
     alone: bool = Field(False, description="a job of its own, beside those of the run's other stages")
     parameters: dict[str, Any] = Field({}, description="of the notebook; those named steps are published steps")
@@ -49,6 +51,7 @@ class BranchFile(Strict):
 class ProfileFile(Strict):
     time_scale: int | str
     context_scale: int | str = 1
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     set: dict[str, Any] = {}
     stages: dict[str, dict[str, Any]] = Field({}, description="parameters of stages")
 

@@ -1,19 +1,22 @@
 """Claims as tests on results: holds, fails, or cannot tell, with the figures and one sentence why.
 
-An effect counts when it exceeds the claim's tolerance and twice its own standard error. Geometry of a single
-seed has no error of its own here: a jackknife over the snapshots of one path says nothing of another seed. A null
-has one, from draw to draw, and so has what is left of a run beyond it.
+An effect counts when it exceeds the claim's tolerance and its own error: half of its 95 % interval over seeds (t),
+of differences between levels seed by seed, since the runs of a seed are paired; with one seed twice the standard
+error that a run knows itself. Geometry of a single seed has none: a jackknife over the snapshots of one path says
+nothing of another seed. A null has one, from draw to draw, and so has what is left of a run beyond it.
 
 A claim about geometry has a second verdict: that of the same test on the run's own null with memory in place of the
 run. A claim that holds for both is no evidence of anything that this null lacks.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import stdev
 from typing import Any
 
+from lib.geometry.intervals import t_975
 from lib.geometry.presets import PRESETS
 from lib.report.axis import Level, level_text
 from lib.report.claims_file import All, Claim, Compare, Contrast, Diverges, Monotone, Named, Test, Tolerance, Within
@@ -29,8 +32,9 @@ class Figure:
     part: str
     level: Level
     value: float | None
-    error: float | None
+    error: float | None  # half of its interval: over seeds, or twice the error that a single run knows
     digits: int  # decimals at which values of this quantity are told apart
+    by_seed: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -85,7 +89,14 @@ class Verdict:
         }
 
     def _figure(self, f: Figure, axis: str) -> dict[str, Any]:
-        return {"quantity": f.quantity, "part": f.part, axis: f.level, "value": f.value, "error": f.error}
+        return {
+            "quantity": f.quantity,
+            "part": f.part,
+            axis: f.level,
+            "value": f.value,
+            "error": f.error,
+            "seeds": dict(f.by_seed),
+        }
 
 
 def judge(claims: Iterable[Claim], results: StudyResults) -> list[Verdict]:
@@ -185,7 +196,7 @@ def _contrast(test: Contrast, tolerance: Tolerance, results: StudyResults) -> Fi
         large, small = (_figure(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
         figures += [large, small]
         if large.value is not None and small.value is not None:
-            error = 2 * math.hypot(large.error or 0, test.factor * (small.error or 0))
+            error = math.hypot(large.error or 0, test.factor * (small.error or 0))
             margins.append((large.value - test.factor * small.value, max(tolerance.value, error)))
             told.append(f"{_short(large.value)} against {_short(small.value)}")
     return _every(figures, margins, f"{', '.join(told)}, a factor above {test.factor:g} needed", results)
@@ -237,13 +248,25 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
 
 def _figure(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
     kind, found = results.lookup(quantity), results.at(level, quantity, part)
-    error = found.error if kind.sampled or found.count > 1 or part != "observed" else None
-    return Figure(quantity, part, level, found.value, error, kind.digits)
+    known = found.error is not None and (kind.sampled or part != "observed")
+    error = found.interval if found.count > 1 else 2 * found.error if known else None
+    return Figure(quantity, part, level, found.value, error, kind.digits, found.by_seed)
 
 
 def _needed(tolerance: Tolerance, *figures: Figure) -> float:
+    """What one value, or the difference of two, must exceed."""
     scale = sum(abs(f.value) for f in figures) / len(figures) if tolerance.relative else 1.0
-    return max(tolerance.value * scale, 2 * math.hypot(*(f.error or 0.0 for f in figures)))
+    paired = [a - b for a, b in _pairs(*figures)] if len(figures) == 2 else []
+    if len(paired) > 1:
+        error = t_975(len(paired) - 1) * stdev(paired) / math.sqrt(len(paired))
+    else:
+        error = math.hypot(*(f.error or 0.0 for f in figures))
+    return max(tolerance.value * scale, error)
+
+
+def _pairs(a: Figure, b: Figure) -> list[tuple[float, float]]:
+    """The values of two levels at the seeds that both have."""
+    return [(a.by_seed[seed], b.by_seed[seed]) for seed in a.by_seed if seed in b.by_seed]
 
 
 def _missing(figures: list[Figure], results: StudyResults) -> str:

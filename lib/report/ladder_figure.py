@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.geometry.intervals import t_975
 from lib.geometry.ladder import RUNGS
 from lib.report.panels import coloured, legend
 from lib.report.quantities import BEYOND
@@ -38,7 +39,7 @@ def ladder(results: StudyResults) -> Figure:
 
 
 def _climbed(ax: Axes, results: StudyResults, name: str) -> None:
-    """One broken line a group of runs, with two standard errors: over its seeds, or else of the null itself."""
+    """One broken line a group of runs, with 95 % intervals: over its seeds, or else two errors of the null."""
     ax.axhline(0, color=NULL, lw=2, zorder=0.5)
     found = []
     for colour, marker, label, runs in coloured(results):
@@ -50,9 +51,11 @@ def _climbed(ax: Axes, results: StudyResults, name: str) -> None:
         missing(ax)
     for n, (colour, marker, label, values, own) in enumerate(found):
         shift = 0.5 * (n - (len(found) - 1) / 2) / len(found)
-        error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else own[0]
+        half = 2 * own[0]
+        if len(values) > 1:
+            half = t_975(len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
         x = np.arange(len(RUNGS)) + shift
-        ax.errorbar(x, values.mean(axis=0), 2 * error, color=colour, marker=marker, ms=3, lw=0.8, label=label)
+        ax.errorbar(x, values.mean(axis=0), half, color=colour, marker=marker, ms=3, lw=0.8, label=label)
 
 
 def beyond(run: RunResults, name: str) -> list[tuple[float, float]]:

@@ -16,7 +16,7 @@ and in values. What is missing is None, with the reason.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import numpy as np
 from lib.base.errors import BadInput, nearest, shown
 from lib.base.files import finite
 from lib.geometry import presets
+from lib.geometry.intervals import t_975
 from lib.geometry.ladder import RUNGS
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Estimate:
     error: float | None = None
     count: int = 1
     why: str = ""
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def interval(self) -> float | None:
+        """Half of the 95 % interval of a mean over seeds; None of one run."""
+        return t_975(self.count - 1) * self.error if self.count > 1 and self.error is not None else None
 
 
 @dataclass(frozen=True)

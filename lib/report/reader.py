@@ -12,6 +12,7 @@ import numpy as np
 
 from lib.base.errors import BadInput
 from lib.base.files import ROOT
+from lib.geometry.ladder import RUNGS
 from lib.params.arguments import kept_arguments
 from lib.params.run import load_params
 from lib.params.study import Study, load_study
@@ -77,10 +78,14 @@ class StudyResults:
         return next((run for run in self.runs if run.level == level), None)
 
     def at(self, level: Level | None, name: str, part: str = "observed") -> Estimate:
-        """Over the runs at one level: with several seeds the mean and its error from their spread."""
+        """Over the runs at one level: with several seeds the mean, and its error from their spread.
+
+        That of a null stays the spread from draw to draw: its seeds share all but the drift that it is fitted to.
+        """
         if self.mixed:
             return Estimate(None, count=0, why=f"the runs differ in more than {self.axis.name} and the seed")
-        found = [run.quantity(name, part) for run in self.runs if run.level == level]
+        runs = [run for run in self.runs if run.level == level]
+        found = [run.quantity(name, part) for run in runs]
         known = [e for e in found if e.value is not None]
         if not known:
             return Estimate(None, count=0, why=found[0].why or "no data" if found else "not in the grid")
@@ -88,7 +93,12 @@ class StudyResults:
             return known[0]
         values = np.array([e.value for e in known])
         error = float(values.std(ddof=1) / math.sqrt(len(values)))
-        return Estimate(float(values.mean()), error, len(values))
+        if part in ("null", *RUNGS):
+            of_draws = [e.error for e in known if e.error is not None]
+            error = float(np.mean(of_draws)) if of_draws else None
+            return Estimate(float(values.mean()), error)
+        seeds = {r.params.seed: e.value for r, e in zip(runs, found, strict=True) if e.value is not None}
+        return Estimate(float(values.mean()), error, len(values), by_seed=seeds)
 
     def lookup(self, name: str) -> Quantity:
         return lookup(name, self.own)[0]

@@ -77,8 +77,8 @@ def _cell(results: StudyResults, level: Level, name: str, part: str, titles: Tit
     # Lengths in weight space are ten times smaller in small models.
     digits += name.split(".")[1] in ("drift", "a_peak")
     text = number(found.value, digits, signed=part == "excess")
-    if found.count > 1 and found.error is not None and part in ("observed", "excess"):
-        text += rf"\,$\pm$\,{number(found.error, digits)}"
+    if found.interval is not None and part in ("observed", "excess"):
+        text += rf"\,$\pm$\,{number(found.interval, digits)}"
     # A run that diverged and yet ran to its end is marked wherever it appears.
     return text + (r"\rlap{$^{\dagger}$}" if level in results.diverged() else "")
 
@@ -97,7 +97,7 @@ def level_heads(results: StudyResults, *left: str) -> list[str]:
 
 
 def with_error(results: StudyResults, level: Level, name: str, digits: int = 3, part: str = "observed") -> str:
-    """A value with its error in brackets."""
+    """A value with its standard error in brackets."""
     found = results.at(level, name, part)
     if found.value is None:
         return absent(results, level)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,7 @@ def run_command(arguments: list[str]) -> int:
         study_parser.add_argument("--study", default="", help="a name in params/ or a path; empty: the main study")
         study_parser.add_argument("--profile", default="laptop", help="a profile of the study, as smoke")
         study_parser.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
+        study_parser.add_argument("--seeds", default="", help="how many, each with every value of the axes")
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
         if name == "make":
             study_parser.add_argument("--runs-only", action="store_true", help="no figures, paper and report")
@@ -82,6 +84,7 @@ def run_command(arguments: list[str]) -> int:
     every = commands.add_parser("everything", help="make of every study")
     every.add_argument("--profile", default="laptop", help="studies that do not have it are passed over")
     every.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
+    every.add_argument("--seeds", default="", help="how many, each with every value of the axes")
     every.add_argument("--outputs", type=Path, default=OUTPUTS)
     new = commands.add_parser("new-study", help="begin a study as a copy of one that is there")
     new.add_argument("name")
@@ -119,7 +122,7 @@ def run_command(arguments: list[str]) -> int:
     if options.command == "everything":
         from lib.workflow.studies import make_everything
 
-        return make_everything(options.profile, options.set, options.outputs)
+        return make_everything(options.profile, overrides(options), options.outputs)
     if options.command == "new-study":
         return new_study_command(options.name, options.source)
     if options.command == "importable":
@@ -142,12 +145,17 @@ def new_study_command(name: str, source: str) -> int:
     return 0
 
 
+def overrides(options: argparse.Namespace) -> str:
+    """What SET and SEEDS say, in one text that a study's folder remembers."""
+    return f"{options.set} seeds={shlex.quote(options.seeds)}".strip() if options.seeds else options.set
+
+
 def study_command(options: argparse.Namespace) -> int:
     from lib.workflow.pack import packed_arguments, unpack
     from lib.workflow.queue import asked, make
     from lib.workflow.status import status_table, why_text
 
-    arguments = {"study": options.study, "profile": options.profile, "overrides": options.set}
+    arguments = {"study": options.study, "profile": options.profile, "overrides": overrides(options)}
     packed = getattr(options, "source", None)
     if packed:
         a = asked(packed_arguments(packed), options.outputs, f"packed-{packed.resolve().name}")

@@ -1,7 +1,6 @@
 """The macros of the beta2 paper."""
 
 from lib.base.files import finite
-from lib.params.study import has
 from lib.report.axis import Level
 from lib.report.claims import Verdict
 from lib.report.numbers import common_numbers, macro_pairs
@@ -22,14 +21,15 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
 
 def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
     """The analyses that a run of this study should have, by file, and what the paper calls them."""
-    reheat = results.study.branches.get("reheat")
-    found = {
-        "backbone": "the geometry",
-        "fillers": "the filler comparison",
-        "fisher": "the curvature",
-        "interference_metrics": "the gradients",
+    stages = {
+        "01_train": ("fillers", "the filler comparison"),
+        "02_pca": ("backbone", "the geometry"),
+        "03_fisher": ("fisher", "the curvature"),
+        "04_reheat": ("reheat", "the reheating"),
+        "05_interference": ("interference_metrics", "the gradients"),
     }
-    return found | ({"reheat": "the reheating"} if reheat and has(run.params, reheat.where) else {})
+    applied = (stage.name for stage in results.study.stages if results.study.applies(stage, run.params))
+    return dict(stages[name] for name in applied if name in stages)
 
 
 def _setting(results: StudyResults) -> dict[str, str]:
