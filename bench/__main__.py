@@ -141,10 +141,8 @@ def measure_pipeline(b: training.Bench, report: Report, options: argparse.Namesp
     report.say("the stages of one run at laptop size, few steps, and the figures")
     raw["stages"] = pipeline.stages(home, report.say)
     report.say("paper and report")
-    study, folder = pipeline.finished_study(options.outputs) or (
-        pipeline.short_study(home)[0],
-        home / "short-laptop",
-    )
+    short = pipeline.short_study(home)[0]
+    study, folder = pipeline.finished_study(options.outputs) or (short, home / short.folder_name)
     raw["paper"] = pipeline.paper(study, folder)
     lines = [("figures notebook", raw["stages"]["06_figures"]["seconds"], False)]
     lines += [(name, took, False) for name, took in raw["paper"].items()]
@@ -219,7 +217,9 @@ def conclude(p: Params, report: Report, steps: int) -> None:
         whole_runs = sum(run.params.optim.beta2 > 0 for run in study.runs)
         reheated = sum(study.applies(study.stage("04_reheat"), run.params) for run in study.runs)
         once = found[pipeline.FIGURES]["seconds"] + sum(report.record["raw"].get("paper", {}).values())
-        of_study = pipeline.study_share(around, total, reheats, (len(study.runs), whole_runs, reheated), once)
+        first = sum(study.applies(study.stage("03_fisher"), run.params) for run in study.runs)
+        counts = (first, len(study.runs) - first, whole_runs, reheated)
+        of_study = pipeline.study_share(around, total, reheats, counts, once)
     shares["pipeline, share of a run"] = (share, PIPELINE_BAR)
     shares["pipeline, share of the laptop study"] = (of_study, PIPELINE_BAR)
     for what, (value, bar) in shares.items():

@@ -30,7 +30,9 @@ from lib.workflow.rules import jobs, write_rules
 from lib.workflow.runner import execute_notebook, notebook_imports
 
 FIGURES = "06_figures"  # made once for the study
+STUDY = "beta2"
 RUN = 0.95  # the run whose stages are timed: it has all of them
+FURTHER = "01_train 02_pca"  # of a further seed
 SHORT = 50  # published steps per step of the timed run: every later stage still finds all it looks for
 
 
@@ -72,14 +74,15 @@ def side_by_side(profile: str, corpora: Path, steps: int, count: int) -> Pair:
 def short_study(home: Path) -> tuple[Study, dict[str, str]]:
     """The study at laptop size with few steps, and how it is named: study, profile and overrides.
 
-    Evaluations, snapshots and everything that a later stage looks at are as many as at full length.
+    Evaluations, snapshots and everything that a later stage looks at are as many as at full length. It has the
+    name of the study, whose paper is built from it.
     """
-    file = yaml.safe_load((PARAMS_FOLDER / "beta2.yaml").read_text())
+    file = yaml.safe_load((PARAMS_FOLDER / f"{STUDY}.yaml").read_text())
     laptop = file["profiles"]["laptop"] | {"time_scale": SHORT}
     path = home / "short.yaml"
     path.write_text(
         yaml.safe_dump(
-            {"study": "short", **{k: file[k] for k in ("axes", "branches")}, "profiles": {"laptop": laptop}}
+            {"study": STUDY, **{k: file[k] for k in ("axes", "branches")}, "profiles": {"laptop": laptop}}
         )
     )
     arguments = {"study": str(path), "profile": "laptop", "overrides": ""}
@@ -89,7 +92,7 @@ def short_study(home: Path) -> tuple[Study, dict[str, str]]:
 def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
     """Seconds of the commands that make runs for one run, and of the study's own notebook; what of them trained.
 
-    `home` holds the corpora; the study is left in `home/short-laptop`, with figures.
+    `home` holds the corpora; the study is left in `home`, with figures.
     """
     study, arguments = short_study(home)
     folder = home / study.folder_name
@@ -97,7 +100,10 @@ def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]
     write_rules(study.folder_name, folder, every)
     keep_arguments(folder, arguments)
     found = {}
-    for job in jobs([t for t in every if t.run.params.optim.beta2 == RUN]):
+    runs = [run for run in study.runs if run.params.optim.beta2 == RUN][
+        :2
+    ]  # of the first seed, and of a further one
+    for job in (job for run in runs for job in jobs([t for t in every if t.run == run])):
         names, run = [t.name for t in job], job[0].folder
         command = [sys.executable, "-m", "lib", "execute", *names, str(run)]
         wall, done = seconds(lambda c=command: subprocess.run(c, cwd=ROOT, capture_output=True, text=True))
@@ -124,12 +130,17 @@ def training_seconds(stage: str, run: Path) -> float:
 
 
 def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> dict[str, Any]:
-    """Seconds and share of everything but training, for runs of `run` seconds without and with reheats."""
+    """Seconds and share of everything but training, for runs of `run` seconds without and with reheats.
+
+    `further` are the seconds of a run of a further seed, which has fewer stages.
+    """
     extra = {title: s["seconds"] - s["training"] for title, s in found.items() if title != FIGURES}
+    further = extra.pop(FURTHER, 0.0)
     without = sum(s for title, s in extra.items() if title != "04_reheat")
     with_reheats = sum(extra.values())
     return {
-        "by_stage": extra,
+        "by_stage": extra | ({f"{FURTHER}, of a further seed": further} if further else {}),
+        "further": further,
         "seconds": without,
         "share": without / (without + run),
         "seconds_with_reheats": with_reheats,
@@ -138,17 +149,17 @@ def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> 
 
 
 def study_share(
-    around: dict[str, Any], run: float, reheats: float, counts: tuple[int, int, int], once: float
+    around: dict[str, Any], run: float, reheats: float, counts: tuple[int, int, int, int], once: float
 ) -> float:
     """The share of everything but training and evaluation in a whole study.
 
     Args:
         around: what `overhead` found.
-        counts: runs, those of them that train to their end, and those that are reheated.
+        counts: runs of the first seed, of further ones, all that train to their end, those that are reheated.
         once: seconds of what is made once: figures, paper and report.
     """
-    runs, whole, reheated = counts
-    outside = runs * around["seconds"] + once
+    runs, further, whole, reheated = counts
+    outside = runs * around["seconds"] + further * around["further"] + once
     outside += reheated * (around["seconds_with_reheats"] - around["seconds"])
     return outside / (outside + whole * run + reheated * reheats)
 
@@ -174,7 +185,7 @@ def study_on_disk(outputs: Path) -> dict[str, Any] | None:
 def notebook_starts(count: int, say: Callable[[str], None]) -> dict[str, dict[str, list[float]]]:
     """For each notebook, `count` times: seconds until its kernel answers, and of its imports."""
     found = {}
-    for stage in load_study("beta2", "laptop").stages:
+    for stage in load_study(STUDY, "laptop").stages:
         name, imports = stage.name, "\n".join(notebook_imports(stage.notebook))
         samples = [_kernel(imports) for _ in range(count)]
         found[name] = {"kernel": [s[0] for s in samples], "imports": [s[1] for s in samples]}

@@ -48,7 +48,7 @@ $$\begin{aligned} a(t) &= \langle \Delta_t, v_b\rangle \\ r(t) &= \Delta_t - a(t
 
 def build_study(parent):
     """(study, folder): the study `beta2` with the profile `laptop`, as its stages would leave it on disk."""
-    study = load_study("beta2", "laptop")
+    study = load_study("beta2", "laptop", "seeds=1")
     folder = parent / study.folder_name
     for run in study.runs:
         _build_run(folder / run.name, run.params, 1 / Fraction(study.time_scale))

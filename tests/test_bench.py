@@ -23,6 +23,7 @@ from lib.base.files import ROOT
 from lib.models.gpt import build_model
 from lib.params.cadence import snapshot_steps
 from lib.params.study import load_study
+from lib.report.paper_folder import paper_folder
 from lib.tasks.stories.batches import batch, validation_batch
 from lib.tasks.stories.evaluate import evaluate_all
 from lib.tasks.stories.probe import eval_sets
@@ -242,6 +243,7 @@ def test_the_short_study_leaves_later_stages_as_much_to_do(tmp_path):
     from bench import pipeline
 
     study, _ = pipeline.short_study(tmp_path)
+    assert paper_folder(study).has_text
     laptop = load_study("beta2", "laptop")
     assert [run.name for run in study.runs] == [run.name for run in laptop.runs]
     assert [stage.name for stage in study.stages] == [stage.name for stage in laptop.stages]
@@ -262,13 +264,18 @@ def test_overhead_is_what_is_not_training():
         "02_pca": {"seconds": 4.0, "training": 0.0},
         "04_reheat": {"seconds": 20.0, "training": 18.0},
         "06_figures": {"seconds": 99.0, "training": 0.0},
+        "01_train 02_pca": {"seconds": 13.0, "training": 8.0},
     }
     around = pipeline.overhead(found, run=72.0, reheats=118.0)
     assert around["seconds"] == 8.0 and around["share"] == pytest.approx(0.1)
+    assert around["further"] == 5.0
     assert around["seconds_with_reheats"] == 10.0 and around["share_with_reheats"] == pytest.approx(0.05)
     # Three runs, one of which ends at once and one of which is reheated: 3 x 8 + 2 + 4 of 30 + 2 x 72 + 118.
-    share = pipeline.study_share(around, run=72.0, reheats=118.0, counts=(3, 2, 1), once=4.0)
+    share = pipeline.study_share(around, run=72.0, reheats=118.0, counts=(3, 0, 2, 1), once=4.0)
     assert share == pytest.approx(30 / 292)
+    # and two of another seed, which both train to their end
+    share = pipeline.study_share(around, run=72.0, reheats=118.0, counts=(3, 2, 4, 1), once=4.0)
+    assert share == pytest.approx(40 / (40 + 4 * 72 + 118))
 
 
 def test_a_study_on_disk_tells_what_it_spent_outside_training(tmp_path):

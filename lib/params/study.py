@@ -112,14 +112,14 @@ def load_study(
     axes = file.axes if axes is None else axes
     check_axes(path, axes, own, ours)
     # A study laid over another chooses its own size; what SET says counts everywhere.
-    several = ours.pop("seeds", 1 if alone or prof not in (file.profiles or {}).values() else prof.seeds)
+    several = ours.pop("seeds", prof.seeds if prof in (file.profiles or {}).values() else 1)
     values = apply(values, flatten(prof.set), f"{named}.set")
     values = apply(values, own, f"{path}, set")
     values = apply(values, {}, where)
     chosen = apply(values, {n: v for n, v in {**own, **ours}.items() if n.endswith(".name")}, "SET")
     values = fitting(values, chosen, keep=set(own))
     axes, left_out = fitting_axes(axes, chosen)
-    if seeds := paired_seeds(several, axes, {**values, **ours}["seed"]):
+    if not alone and (seeds := paired_seeds(several, axes, {**values, **ours}["seed"])):
         axes = {**axes, "seed": seeds}
         ours.pop("seed", None)
 

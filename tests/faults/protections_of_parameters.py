@@ -179,14 +179,14 @@ PROTECTIONS = [
         "lib/params/fields.py",
         'extra="forbid", strict=True',
         'extra="ignore", strict=True',
-        f"{PARAMS}test_a_study_file_is_read_rightly_or_refused[0]",
+        f"{PARAMS}test_a_study_file_is_read_rightly_or_refused",
     ),
     Protection(
         "types are not converted (by the fuzz)",
         "lib/params/fields.py",
         'extra="forbid", strict=True',
         'extra="forbid", strict=False',
-        f"{PARAMS}test_a_study_file_is_read_rightly_or_refused[0]",
+        f"{PARAMS}test_a_study_file_is_read_rightly_or_refused",
     ),
     Protection(
         "a list is no variant",

@@ -143,9 +143,11 @@ def test_json_of_a_study(study):
             path.write_bytes(data)
 
 
-def test_a_done_marker_with_anything_in_it_is_read(study):
-    """Whatever stands where an input was, the stage runs again."""
-    target = study[2][0]
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_done_marker_with_anything_in_it_is_read(study, number):
+    """Whatever stands where an input was, of a stage that needs none or another, the stage runs again."""
+    target = study[2][number]
+    assert len(target.inputs["needs"]) == number
     data = target.done.read_bytes()
     assert reasons(target) == []
     for key in target.inputs:

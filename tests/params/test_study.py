@@ -84,13 +84,15 @@ def test_step_counts_are_the_published_ones_over_the_time_scale(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_hard_constraints_are_those_of_the_paper_in_every_profile(profile):
     runs = load_study("beta2", profile).runs
-    assert [run.params.optim.beta2 for run in runs] == [0.99, 0.95, 0.90, 0.80, 0.0]
+    seeds = [42, 43, 44] if profile == "laptop" else [42]
+    found = [(run.params.optim.beta2, run.params.seed) for run in runs]
+    assert found == [(beta2, seed) for beta2 in (0.99, 0.95, 0.90, 0.80, 0.0) for seed in seeds]
     for run in runs:
         o, s = run.params.optim, run.params.schedule
         assert (o.name, o.lr, o.beta1, o.eps, o.weight_decay, o.clip) == ("adamw", 1e-3, 0.9, 1e-8, 0.5, 1.0)
         t = run.params.task
         assert (s.min_lr_ratio, s.decay, t.lambda_probe, t.lambda_probe2) == (0.1, "clamped", 2.0, 4.0)
-        assert (run.params.task.probe.p, run.params.seed) == (0.20, 42)
+        assert run.params.task.probe.p == 0.20
 
 
 def test_paper_profile_is_the_published_experiment(paper):
@@ -134,8 +136,10 @@ def test_runs_of_a_study_differ_in_their_axes_alone():
     first = flatten(runs[0].params.model_dump())
     for run in runs[1:]:
         values = flatten(run.params.model_dump())
-        assert {name for name in values if values[name] != first[name]} == {"optim.beta2"}
-    assert [run.name[-9:-4] for run in runs] == ["20.99", "20.95", "20.90", "20.80", "b20.0"]
+        differ = {name for name in values if values[name] != first[name]}
+        assert differ == {name for name in ("optim.beta2", "seed") if run.point[name] != first[name]}
+    assert [run.name[-9:-4] for run in runs[::3]] == ["20.99", "20.95", "20.90", "20.80", "b20.0"]
+    assert [run.name[-4:] for run in runs[:3]] == ["_s42", "_s43", "_s44"]
 
 
 def test_token_counts_shrink_with_the_context_scale(with_profile):
@@ -195,6 +199,53 @@ def test_branches_must_be_of_the_grid():
     where = "branches.reheat.where={optim.beta2:[0.5]}"
     assert "where optim.beta2 = 0.5 is not in the grid" in refusal("beta2", "smoke", f"'{where}'")
     assert "warmup = 40 must end before" in refusal("beta2", "smoke", "branches.reheat.warmup=40")
+
+
+def test_seeds_are_paired_and_later_stages_are_of_the_first():
+    study = load_study("beta2", "laptop")
+    beta2 = study.axes["optim.beta2"]
+    points = [(run.params.optim.beta2, run.params.seed) for run in study.runs]
+    assert points == [(b, seed) for b in beta2 for seed in (42, 43, 44)]
+    stages = {run.params.seed: [s.name for s in study.stages_of(run)] for run in study.runs}
+    assert stages[43] == stages[44] == ["01_train", "02_pca"]
+    assert "03_fisher" in stages[42] and "05_interference" in stages[42]
+    first, second = (study.runs[n].params for n in (0, 1))
+    assert first.model_copy(update={"seed": 43}) == second
+
+
+def test_seeds_count_from_the_one_that_is_given():
+    study = load_study("beta2", "smoke", "seed=7 seeds=2")
+    assert study.axes["seed"] == [7, 8] and len(study.runs) == 10
+    assert len(load_study("beta2", "smoke", "seed=7").runs) == 5
+    assert len(load_study("beta2", "laptop", "seeds=1").runs) == 5
+    assert len(load_study("beta2", "laptop", "seeds=2", axes={}).runs) == 1  # one run is one run
+
+
+def test_a_study_laid_over_another_has_one_seed_unless_it_says_so(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("study: own\nbase: beta2\naxes: {optim.beta2: [0.95]}\n")
+    assert len(load_study(str(file), "laptop").runs) == 1
+    assert len(load_study(str(file), "laptop", "seeds=4").runs) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("seeds=0", "SEEDS=0: expected a number of seeds from 1 to 1000"),
+        ("seeds=many", "SEEDS='many': expected a number of seeds"),
+        ("seeds=2.0", "SEEDS=2.0: expected a number of seeds"),
+        ("seeds=1001", "SEEDS=1001: expected a number of seeds"),
+        ("seeds=2 seed=x", "seed = 'x' is no number to count from"),
+    ],
+)
+def test_odd_numbers_of_seeds_are_refused(given, said):
+    assert said in refusal("beta2", "smoke", given)
+
+
+def test_seeds_beside_an_axis_of_seeds_are_refused(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("study: own\nbase: beta2\naxes: {seed: [1, 5]}\n")
+    assert "SEEDS=3: this study has an axis seed with the values [1, 5]" in refusal(str(file), "smoke", "seeds=3")
 
 
 def test_a_single_run_has_no_branches():

@@ -159,6 +159,38 @@ class TestOthers:
             assert verdict(results, {"kind": "all", "tests": tests}).verdict == expected
 
 
+class TestSeeds:
+    """Two levels whose runs go up and down together: their difference is known better than they are."""
+
+    SHIFTS = (0.0, 6.0, -7.0)
+
+    @pytest.fixture
+    def results(self, tmp_path):
+        three = load_study("beta2", "smoke", "seeds=3")
+        folder = write_study(tmp_path, three, pc1=FALLING)
+        for run in three.runs:
+            path = folder / run.name / "analysis" / "backbone.json"
+            found = json.loads(path.read_text())
+            if found["observed"]["G2.pc1"] is not None:
+                found["observed"]["G2.pc1"] += self.SHIFTS[run.params.seed - 42]
+            write(path, found)
+        return collect(three, folder)
+
+    def test_a_difference_is_taken_seed_by_seed(self, results):
+        test = {"kind": "compare", "quantity": "G2.pc1", "larger_at": 0.99, "smaller_at": 0.8}
+        found = verdict(results, test)
+        assert found.verdict == HOLDS  # 8 at every seed, where the means have intervals of 16 on either side
+        assert found.figures[0].error == pytest.approx(4.3027 * 6.5064 / 3**0.5, rel=1e-3)
+        assert found.figures[0].by_seed == pytest.approx({42: 72.0, 43: 78.0, 44: 65.0})
+
+    def test_a_value_must_leave_its_interval(self, results):
+        assert verdict(results, within(low=40.0)).verdict == HOLDS
+        assert verdict(results, within(low=58.0)).verdict == OPEN
+
+    def test_the_trend_is_one_of_seeds(self, results):
+        assert verdict(results, monotone("falls")).verdict == HOLDS
+
+
 class TestNull:
     """The same test on the null with memory, whose G2.pc1 is 0.92 of what is observed in these folders."""
 
