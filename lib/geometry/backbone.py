@@ -185,7 +185,7 @@ def principal(gram: np.ndarray, rows: np.ndarray, normalise: bool) -> tuple[np.n
 
 def norms(gram: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """||v|| of each row of coefficients."""
-    return np.sqrt(np.maximum(np.einsum("it,tu,iu->i", vectors, gram, vectors, optimize=True), 0.0))
+    return np.sqrt(np.maximum(np.sum((vectors @ gram) * vectors, axis=1), 0.0))
 
 
 def cosines(gram: np.ndarray, vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:

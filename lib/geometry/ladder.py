@@ -33,8 +33,8 @@ from lib.geometry.null import decay_factors, fitted_null, pseudo_digest
 RUNGS = ("schedule", "momentum", "lengths", "memory", "shuffled")
 FEWEST = 6  # additions, for two numbers to be fitted to half of their cosines
 SHORTEST, LONGEST = 0.25, 8.0  # time constants looked at: of the median interval, of the whole run
-SMALLEST, LARGEST = 1e-6, 0.5  # shares looked at
-DRAWS, SHUFFLES = 100, 200
+SMALLEST, LARGEST = 1e-6, 1.0  # shares looked at
+DRAWS, SHUFFLES = 50, 200  # an error is known to a tenth of itself
 
 Measure = Callable[[Digest], Mapping[str, float | np.ndarray]]
 
@@ -125,8 +125,9 @@ def fit_memory(a: Additions, lr: np.ndarray, wd: float) -> Memory:
     best = (np.inf, 0.0, float("nan"))
     if fitted.sum() >= FEWEST // 2 and len(found) >= FEWEST:
         intervals = np.diff(a.steps)
-        lo, hi = np.log(SHORTEST * np.median(intervals)), np.log(LONGEST * (a.steps[-1] - a.steps[0]))
-        q_lo, q_hi = np.log(SMALLEST), np.log(LARGEST)
+        taus = np.log([SHORTEST * np.median(intervals), LONGEST * (a.steps[-1] - a.steps[0])])
+        shares = np.log([SMALLEST, LARGEST])
+        (lo, hi), (q_lo, q_hi) = taus, shares
         for _ in range(4):
             for log_tau in np.linspace(lo, hi, 17):
                 slow = interval_covariance(a.steps, weights, float(np.exp(-np.exp(-log_tau))))
@@ -137,8 +138,8 @@ def fit_memory(a: Additions, lr: np.ndarray, wd: float) -> Memory:
                         best = (left, q, float(np.exp(log_tau)))
             if best[1] == 0.0:
                 break
-            lo, hi = (np.log(best[2]) + d * (hi - lo) / 12 for d in (-1, 1))
-            q_lo, q_hi = (np.log(best[1]) + d * (q_hi - q_lo) / 12 for d in (-1, 1))
+            lo, hi = np.clip([np.log(best[2]) + d * (hi - lo) / 12 for d in (-1, 1)], *taus)
+            q_lo, q_hi = np.clip([np.log(best[1]) + d * (q_hi - q_lo) / 12 for d in (-1, 1)], *shares)
     _, q, tau = best
     given = quick if q == 0.0 else (1 - q) * quick + q * interval_covariance(a.steps, weights, np.exp(-1 / tau))
     given = _cosines(given)

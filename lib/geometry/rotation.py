@@ -63,7 +63,7 @@ def rotate(
         last=steps[before + size],
         directions=directions,
         pc1=pc1,
-        cosines=np.abs(np.einsum("it,tu,iu->i", directions[:-1], digest.total, directions[1:], optimize=True)),
+        cosines=np.abs(np.sum((directions[:-1] @ digest.total) * directions[1:], axis=1)),
     )
 
 
