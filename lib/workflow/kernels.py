@@ -57,8 +57,6 @@ class Waiting:
 
     def begin(self, command: list[str], cwd: str, env: dict[str, str]) -> bool:
         """Make it the kernel that `command` (python -c code arguments) would start; False where it is gone."""
-        if self.poll() is not None:
-            return False
         env = env | {"JPY_PARENT_PID": str(os.getpid())}
         words = {"code": command[2], "argv": ["-c", *command[3:]], "cwd": cwd, "env": env}
         with contextlib.suppress(BrokenPipeError), open(self.orders, "w") as orders:
@@ -159,8 +157,8 @@ def _wait_and_run(parent: int, reading: int, mask: Iterable[int]) -> NoReturn:
     os.environ.update(words["env"])
     os.chdir(words["cwd"])
     sys.argv = words["argv"]
-    if "numpy" in sys.modules:  # Python's own generator sees to that itself
-        sys.modules["numpy"].random.seed()
+    if "numpy.random" in sys.modules:  # Python's own generator sees to that itself
+        sys.modules["numpy.random"].seed()
     exec(words["code"], {"__name__": "__main__"})
     atexit._run_exitfuncs()
     os._exit(0)

@@ -33,15 +33,15 @@ PROTECTIONS = [
     Protection(
         "forked kernels draw random numbers of their own",
         "lib/workflow/kernels.py",
-        'sys.modules["numpy"].random.seed()',
+        'sys.modules["numpy.random"].seed()',
         "pass",
         f"{FORKED}test_forked_kernels_draw_their_own_random_numbers",
     ),
     Protection(
         "a waiting kernel that is gone is replaced",
         "lib/workflow/kernels.py",
-        "        if self.poll() is not None:\n            return False\n",
-        "",
+        "return self.poll() is None",
+        "return True",
         f"{FORKED}test_a_waiting_kernel_that_was_killed_is_replaced",
     ),
     Protection(

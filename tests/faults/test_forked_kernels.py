@@ -52,6 +52,15 @@ def begun(run: Path, *stages: str, cold: bool = False) -> subprocess.Popen:
     )
 
 
+def all_end(mark: str) -> None:
+    """Nothing that knows `mark` is there after a second; what is left is ended all the same."""
+    try:
+        wait_for(lambda: not named(mark), seconds=1)
+    finally:
+        for pid in named(mark):
+            os.kill(pid, signal.SIGKILL)
+
+
 def seen_until_the_end(process: subprocess.Popen, mark: str) -> list[set[str]]:
     """The names of the command's children at every look."""
     looks = []
@@ -97,8 +106,8 @@ def test_a_kernel_is_the_child_of_its_command_and_dies_with_it(tmp_path, finishe
     assert {parent(pid) for pid in children} == {process.pid}
     assert {os.getsid(pid) for pid in children} == set(children)  # Ctrl-C reaches them through the command alone
     process.kill()
-    process.communicate()
-    wait_for(lambda: not named(str(run)), seconds=1)
+    process.wait()
+    all_end(str(run))
 
 
 def test_a_cold_kernel_dies_with_its_command(tmp_path, finished):
@@ -107,8 +116,8 @@ def test_a_cold_kernel_dies_with_its_command(tmp_path, finished):
     process = begun(run, "02_pca", cold=True)
     wait_for(lambda: "kernel" in named(str(run)).values(), process)
     process.kill()
-    process.communicate()
-    wait_for(lambda: not named(str(run)), seconds=1)
+    process.wait()
+    all_end(str(run))
 
 
 def test_an_interrupt_leaves_no_waiting_kernel(tmp_path, finished):
@@ -166,7 +175,7 @@ import os, random, sys
 from lib.workflow.kernels import ENVIRONMENT, waiting_kernels
 code = "import os, random, sys, numpy; "
 code += "print(random.random(), numpy.random.random(), hash('a'), sys.argv[1:], flush=True)"
-with waiting_kernels(2, ["import numpy"]) as kernels:
+with waiting_kernels(2, ["import numpy.random"]) as kernels:
     for kernel in kernels:
         kernel.begin([sys.executable, "-c", code, "word"], os.getcwd(), dict(os.environ))
         kernel.wait()
