@@ -29,7 +29,7 @@ def ladder(results: StudyResults) -> Figure:
         _climbed(ax, results, name)
         ax.set_title(title)
     axes.flat[-1].set_axis_off()
-    for ax in (*axes[1, :2], axes[0, 2]):
+    for ax in (*axes[1], axes[0, 2]):
         ax.set_xticks(range(len(RUNGS)), RUNGS, rotation=35, ha="right")
         ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:
