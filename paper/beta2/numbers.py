@@ -8,7 +8,9 @@ from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
+from lib.report.tables import with_error
 from lib.report.tex import number, power, short, tex
+from lib.tasks.stories.params import FILLERS
 from paper.beta2.published_ladder import PublishedRun, published_ladder
 
 NOTEBOOK = "notebooks/06_figures.py"
@@ -39,7 +41,13 @@ def _setting(results: StudyResults) -> dict[str, str]:
     stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
     padding = {"count": "counted as a target", "ignore": "ignored"}[p.task.pad_targets]
     mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
-    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
+    filler = {
+        "random": "random tokens",
+        "seen": "random tokens that stories have",
+        "unigram": "random tokens as frequent as in stories",
+        "shuffled": "story text in random order",
+        "story": "story text",
+    }[p.task.probe.filler]
     reheat = results.study.branches.get("reheat")
     return {
         "Layers": str(m.layers),
@@ -102,6 +110,10 @@ def _baseline(results: StudyResults) -> dict[str, str]:
     def ours(name: str, part: str = "observed", digits: int = 1) -> str:
         return number(results.at(level, name, part).value, digits)
 
+    def listed(name: str) -> str:
+        """At every level that trains, with the error."""
+        return ", ".join(with_error(results, level, name, 2) for level in results.trained()) or "--"
+
     level: Level = results.axis.baseline
     run = results.run_at(level)
     fit = ((run.analysis.get("backbone") if run else None) or {}).get("null_fit", {})
@@ -139,6 +151,12 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "PeakStepNull": ours("G2.a_peak_step", "null", 0),
         "PeakStepPublished": number(published.at("G2.a_peak_step", level), 0),
         "NoiseFloor": short(floor),
-        "FillerRandom": ours("F.random", digits=2),
-        "FillerStory": ours("F.story", digits=2),
+        **{f"Filler{filler.capitalize()}": with_error(results, level, f"F.{filler}", 2) for filler in FILLERS},
+        "FillerPrefix": with_error(results, level, "F.random.prefix", 2),
+        "FillerPrefixStory": with_error(results, level, "F.story.prefix", 2),
+        "FillerDose": number(scaled(results.at(level, "F.random.dose").value, 100), 0),
+        "FallRandom": listed("F.random.fall"),
+        "FallStory": listed("F.story.fall"),
+        "CostTokens": listed("F.tokens"),
+        "CostGap": listed("F.gap"),
     }
