@@ -23,7 +23,7 @@ from lib.tasks.stories.probe import EvalSet, Probes, build_eval_set, eval_sets, 
 from lib.tasks.stories.task import Data, prepare
 from lib.train.places import data_store
 
-FULL = ("random", "story")  # as executed and as corrected: all examples, of the rest every other
+FULL = ("random", "seen", "story")  # all questions at both gaps; everywhere else a third of them
 
 
 def fillers(folder: Path) -> list[dict[str, Any]]:
@@ -57,10 +57,10 @@ def filler_sets(data: Data, p: Params, filler: str) -> dict[str, EvalSet]:
         return p.model_copy(update={"task": p.task.model_copy(update={"probe": probe})})
 
     everything = p.task.probe.eval_examples
-    half = asked(max(1, everything // 2))
-    cells = eval_sets(data.corpus, data.probes, asked(everything) if filler in FULL else half)
+    fewer = asked(max(1, everything // 3))
+    cells = eval_sets(data.corpus, data.probes, asked(everything) if filler in FULL else fewer)
     before = long_prefix(data.probes, p)
-    cells["prefix"] = build_eval_set(data.corpus, data.probes, half, p.task.probe.gap_in, p.seed + 300, before)
+    cells["prefix"] = build_eval_set(data.corpus, data.probes, fewer, p.task.probe.gap_in, p.seed + 300, before)
     return cells
 
 

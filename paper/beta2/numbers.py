@@ -1,5 +1,8 @@
 """The macros of the beta2 paper."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lib.base.files import finite
 from lib.params.study import has
 from lib.report.axis import Level
@@ -11,6 +14,7 @@ from lib.report.run import RunResults
 from lib.report.tables import with_error
 from lib.report.tex import number, power, short, tex
 from lib.tasks.stories.params import FILLERS
+from paper.beta2.filler_ids import published_filler
 from paper.beta2.published_ladder import PublishedRun, published_ladder
 
 NOTEBOOK = "notebooks/06_figures.py"
@@ -104,6 +108,32 @@ def _published_ladder() -> dict[str, str]:
     }
 
 
+def _published_filler() -> dict[str, str]:
+    """How many tokens of the published filler its stories hardly have; ranges are from one way to the other."""
+    told = published_filler()
+
+    def count(n: int) -> str:
+        return f"{n:,}".replace(",", r"\,")
+
+    def ways(of: dict[str, Any], which: str, show: Callable[[int], str] = count) -> str:
+        shown = (show(n) for n in sorted(of[way][which] for way in ("rates", "trend")))
+        return " to ".join(dict.fromkeys(shown))
+
+    def percent(n: int) -> str:
+        return f"{100 * n / told['tokens']:.0f}"
+
+    found = {"PublishedTokens": told["tokens"], "PublishedStories": told["stories"], "PublishedFew": told["few"]}
+    found |= {"PublishedInProbe": told["in_probe"]}
+    named = {name: count(n) for name, n in found.items()}
+    for which in ("never", "rarely"):
+        name = f"Published{which.capitalize()}"
+        named[name] = count(told["counted"][which])
+        named[f"{name}All"] = ways(told, which)
+        named[f"{name}Share"] = ways(told, which, percent)
+        named[f"{name}FromFew"] = ways(told["from_few"], which)
+    return named
+
+
 def _baseline(results: StudyResults) -> dict[str, str]:
     """The numbers of the baseline that the text quotes."""
 
@@ -138,6 +168,7 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "MemoryJudged": number(finite(memory.get("judged")), 2),
         "EffectiveSize": number(finite(memory.get("size")), 0),
         **_published_ladder(),
+        **_published_filler(),
         "DecayShare": number(100 * share[-1], 0) if share else "--",
         "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
         "AlignedIn": ours("U0in.mean_abs", digits=3),
