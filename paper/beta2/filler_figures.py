@@ -74,7 +74,8 @@ def over_snapshots(points: list[dict[str, Any]]) -> Figure:
             steps, values, errors = (
                 [point[name] for point in points] for name in ("step", f"{cell}_{filler}", f"{cell}_{filler}_se")
             )
-            label = f"{filler}, {100 * points[0][f'dose_{filler}']:.0f} % never read"
+            unread = round(100 * points[0][f"dose_{filler}"])
+            label = f"{filler}, {unread} % never read" if unread else filler
             line = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1.1, "label": label}
             ax.errorbar(steps, values, 2 * np.array(errors), **line)
         ax.set(title=title, xlabel="step", ylim=(-0.03, 1.03))
