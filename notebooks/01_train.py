@@ -42,6 +42,7 @@ from lib.train.places import data_store
 from lib.train.records import read_evaluations
 from lib.workflow.play import playground
 from paper.beta2 import figures
+from paper.beta2.filler_figures import over_snapshots
 from paper.beta2.fillers import fillers
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
@@ -108,8 +109,8 @@ print(f"{record['state']} after {record['step']} steps" + (f": {record['reason']
 # ## What happened
 #
 # Top left: the language-modelling loss in training and validation. Top right: **p_in** and **p_ood**, the
-# share of probes answered right at gaps seen in training and at longer ones. Look for p_ood rising with p_in
-# and then coming down again while p_in stays. Bottom: the answer's NLL, which moves before the accuracies do,
+# share of probes answered right at gaps seen in training and at longer ones. Look whether p_ood comes down again
+# while p_in stays. Bottom: the answer's NLL, which moves before the accuracies do,
 # and the gradient norm, which clipping cuts to `optim.clip`. A run that diverged is drawn as far as it is
 # finite, and says where it ended.
 
@@ -118,11 +119,14 @@ figure = figures.training_curves(params, record, read_evaluations(folder))
 style.save(figure, folder, "01_train_curves")
 
 # %% [markdown]
-# ## Noise or gap?
+# ## Tokens or gap?
 #
-# The published evaluation puts *random tokens* between key and question. The snapshots that hold the whole
-# model can be asked again with *story text* there instead: same weights, same gaps. Where the two curves part, the
-# fall of p_ood is about unfamiliar text, not about the distance.
+# The published evaluation fills with `random` tokens of the vocabulary, some of which no story has; a longer gap
+# holds more of them. The snapshots that hold the whole model are asked again, at the same gaps, after tokens that
+# stories have ten times or more (`seen`), tokens as frequent as in stories (`unigram`), a story in random order
+# (`shuffled`) and a `story`. Where `random` and `seen` part, a fall is about tokens that training hardly reads. On
+# the right the gap is short and a long prefix holds the filler: what falls there does not fall for the gap. Which
+# filler the curves further up have says `task.probe.filler`. Bars are two standard errors.
 
 # %%
-style.save(figures.fillers(fillers(folder)), folder, "01_train_fillers")
+style.save(over_snapshots(fillers(folder)), folder, "01_train_fillers")

@@ -78,6 +78,7 @@ def _build_run(folder, p, scale):
     fisher = {"points": [_fisher(step, rng) for step in whole]}
     _write(folder / "analysis" / "fisher.json", fisher)
     _write(folder / "analysis" / "interference_metrics.json", [_interference(step, rng) for step in whole])
+    _write(folder / "analysis" / "fillers.json", [_fillers(step, beta2) for step in whole])
     if beta2 in (0.95, 0.80):
         conditions = [_reheat(beta2, step, lr, rng) for step in (1000, 2000) for lr in (1e-3, 6e-4, 3e-4)]
         _write(folder / "analysis" / "reheat.json", conditions)
@@ -136,6 +137,16 @@ def _fisher(step, rng):
         }
 
     return {"step": step, "quotients": [quotients(d) for d in DEFINITIONS]}
+
+
+def _fillers(step, beta2):
+    found = {"step": step}
+    for n, filler in enumerate(("random", "seen", "unigram", "shuffled", "story")):
+        found[f"dose_{filler}"] = 0.2 if filler == "random" else 0.0
+        for cell, most in (("in", 1.0), ("ood", beta2), ("prefix", 0.9)):
+            found[f"{cell}_{filler}"] = most * (n + 1) / 5
+            found[f"{cell}_{filler}_se"] = 0.02
+    return found
 
 
 def _interference(step, rng):

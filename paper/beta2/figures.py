@@ -33,6 +33,7 @@ from lib.report.style import (
     ordered_palette,
 )
 from lib.tasks.stories.task import probe_weight
+from paper.beta2.filler_figures import by_filler
 from paper.beta2.published_ladder import published_ladder
 
 
@@ -165,6 +166,13 @@ FIGURES = [
         "Probe accuracy at longer gaps (p_ood) and at the gaps of training (p_in), and the language loss.",
     ),
     Drawing(
+        "fillers",
+        by_filler,
+        "Probes answered right by the last snapshot after five fillers: at a short gap, at a long one, and at a "
+        "short one behind a prefix as long as the long gaps. Bars are two standard errors. Last, the share of each "
+        "filler's tokens that training never reads.",
+    ),
+    Drawing(
         "backbone",
         backbone,
         "Displacement along and across the backbone, and the backbone fraction, over the band of the null.",
@@ -250,28 +258,6 @@ def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[st
             ax.axvline(record["diverged"]["step"], color=RED, lw=0.8, ls="--")
     if record["state"] == "diverged":
         figure.suptitle(f"diverged: {record['reason']}", color=RED, fontsize=8)
-    return figure
-
-
-def fillers(points: list[dict[str, Any]]) -> Figure:
-    """p_in and p_ood with random and with story filler."""
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.0), sharey=True)
-    for ax, name, title in zip(axes, ("in", "ood"), ("gaps of training", "longer gaps"), strict=True):
-        if not points:
-            nothing(ax, "no whole snapshot")
-            continue
-        for filler, colour in (("random", RED), ("story", BLUE)):
-            values = [point[f"{name}_{filler}"] for point in points]
-            ax.plot(
-                [point["step"] for point in points],
-                values,
-                color=colour,
-                marker="o",
-                ms=3,
-                label=f"{filler} filler",
-            )
-        ax.set(title=title, xlabel="step", ylim=(-0.03, 1.03))
-        ax.legend()
     return figure
 
 

@@ -1,5 +1,8 @@
 """The macros of the beta2 paper."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lib.base.files import finite
 from lib.report.axis import Level
 from lib.report.claims import Verdict
@@ -7,7 +10,10 @@ from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
+from lib.report.tables import with_error
 from lib.report.tex import number, power, short, tex
+from lib.tasks.stories.params import FILLERS
+from paper.beta2.filler_ids import published_filler
 from paper.beta2.published_ladder import PublishedRun, published_ladder
 
 NOTEBOOK = "notebooks/06_figures.py"
@@ -39,7 +45,13 @@ def _setting(results: StudyResults) -> dict[str, str]:
     stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
     padding = {"count": "counted as a target", "ignore": "ignored"}[p.task.pad_targets]
     mask = {"bare": "that of the bare codeword", "inserted": "the tokens really inserted"}[p.task.probe.answer_mask]
-    filler = {"random": "random tokens", "story": "story text"}[p.task.probe.filler]
+    filler = {
+        "random": "random tokens",
+        "seen": "random tokens that stories have",
+        "unigram": "random tokens as frequent as in stories",
+        "shuffled": "story text in random order",
+        "story": "story text",
+    }[p.task.probe.filler]
     reheat = results.study.branches.get("reheat")
     return {
         "Layers": str(m.layers),
@@ -96,11 +108,41 @@ def _published_ladder() -> dict[str, str]:
     }
 
 
+def _published_filler() -> dict[str, str]:
+    """How many tokens of the published filler its stories hardly have; ranges are from one way to the other."""
+    told = published_filler()
+
+    def count(n: int) -> str:
+        return f"{n:,}".replace(",", r"\,")
+
+    def ways(of: dict[str, Any], which: str, show: Callable[[int], str] = count) -> str:
+        shown = (show(n) for n in sorted(of[way][which] for way in ("rates", "trend")))
+        return " to ".join(dict.fromkeys(shown))
+
+    def percent(n: int) -> str:
+        return f"{100 * n / told['tokens']:.0f}"
+
+    found = {"PublishedTokens": told["tokens"], "PublishedStories": told["stories"], "PublishedFew": told["few"]}
+    found |= {"PublishedInProbe": told["in_probe"]}
+    named = {name: count(n) for name, n in found.items()}
+    for which in ("never", "rarely"):
+        name = f"Published{which.capitalize()}"
+        named[name] = count(told["counted"][which])
+        named[f"{name}All"] = ways(told, which)
+        named[f"{name}Share"] = ways(told, which, percent)
+        named[f"{name}FromFew"] = ways(told["from_few"], which)
+    return named
+
+
 def _baseline(results: StudyResults) -> dict[str, str]:
     """The numbers of the baseline that the text quotes."""
 
     def ours(name: str, part: str = "observed", digits: int = 1) -> str:
         return number(results.at(level, name, part).value, digits)
+
+    def listed(name: str) -> str:
+        """At every level that trains, with the error."""
+        return ", ".join(with_error(results, level, name, 2) for level in results.trained()) or "--"
 
     level: Level = results.axis.baseline
     run = results.run_at(level)
@@ -126,6 +168,7 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "MemoryJudged": number(finite(memory.get("judged")), 2),
         "EffectiveSize": number(finite(memory.get("size")), 0),
         **_published_ladder(),
+        **_published_filler(),
         "DecayShare": number(100 * share[-1], 0) if share else "--",
         "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
         "AlignedIn": ours("U0in.mean_abs", digits=3),
@@ -139,6 +182,12 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "PeakStepNull": ours("G2.a_peak_step", "null", 0),
         "PeakStepPublished": number(published.at("G2.a_peak_step", level), 0),
         "NoiseFloor": short(floor),
-        "FillerRandom": ours("F.random", digits=2),
-        "FillerStory": ours("F.story", digits=2),
+        **{f"Filler{filler.capitalize()}": with_error(results, level, f"F.{filler}", 2) for filler in FILLERS},
+        "FillerPrefix": with_error(results, level, "F.random.prefix", 2),
+        "FillerPrefixStory": with_error(results, level, "F.story.prefix", 2),
+        "FillerDose": number(scaled(results.at(level, "F.random.dose").value, 100), 0),
+        "FallRandom": listed("F.random.fall"),
+        "FallStory": listed("F.story.fall"),
+        "CostTokens": listed("F.tokens"),
+        "CostGap": listed("F.gap"),
     }

@@ -1,7 +1,8 @@
 """The quantities that only the beta2 study has, each a function, found by name in the table at the end.
 
 val.final  p_ood.best  p_ood.best_step  p_ood.last  p_ood.fall      evaluations
-F.<random|story|gain>                                               p_ood of the last whole snapshot by filler
+F.<filler>.<ood|in|prefix|fall|dose>                                the last whole snapshot by filler
+F.<gain|tokens|gap|margin>                                          what parts two of them
 reheat.<gain|area|moved|across>.<step>                              the condition with the largest gain
 """
 
@@ -64,15 +65,39 @@ def _binomial(run: RunResults, p: float | None) -> float:
 # --------------------------------------------------------------------------------------------------------- fillers
 
 
-def by_filler(run: RunResults, part: str, which: str) -> Estimate:
-    """p_ood of the last whole snapshot with one filler, or what story text adds to it (`gain`)."""
+PARTED = {  # what to multiply accuracies by, at the last whole snapshot
+    "gain": {"ood_story": 1, "ood_random": -1},
+    "tokens": {"ood_seen": 1, "ood_random": -1},
+    "gap": {"in_seen": 1, "ood_seen": -1},
+    "margin": {"ood_seen": 2, "ood_random": -1, "in_seen": -1},
+}
+
+
+def by_filler(run: RunResults, part: str, which: str, what: str = "ood") -> Estimate:
+    """With a filler: the accuracy in a cell, how far p_ood has fallen from its best, the dose of unread tokens.
+
+    p_ood with random filler misses what p_in with tokens often read has by two parts: what the tokens cost at the
+    long gap (`tokens`), and what the long gap costs with tokens often read (`gap`). `margin` is the first minus
+    the second, `gain` what story text adds to random filler.
+    """
     points = run.analysis.get("fillers") or []
     if not points:
         return Estimate(None, why="no whole snapshot")
-    random, story = (points[-1][f"ood_{filler}"] for filler in ("random", "story"))
-    if which == "gain":
-        return estimate(story - random, math.hypot(_binomial(run, random), _binomial(run, story)))
-    return _accuracy(run, {"random": random, "story": story}[which])
+    last = points[-1]
+    if which in PARTED:
+        return _combined([(last, name, factor) for name, factor in PARTED[which].items()])
+    if what == "dose":
+        return estimate(last[f"dose_{which}"])
+    if what == "fall":
+        best = max(points, key=lambda point: point[f"ood_{which}"])
+        return _combined([(best, f"ood_{which}", 1), (last, f"ood_{which}", -1)])
+    return _combined([(last, f"{what}_{which}", 1)])
+
+
+def _combined(terms: list[tuple[dict[str, Any], str, int]]) -> Estimate:
+    """A sum of accuracies, each times a factor, with the errors that they have each by themselves."""
+    value = sum(factor * point[name] for point, name, factor in terms)
+    return estimate(value, math.hypot(*(factor * point[f"{name}_se"] for point, name, factor in terms)))
 
 
 # ------------------------------------------------------------------------------------------------------- reheating

@@ -22,9 +22,12 @@ from lib.models.gpt import trunk_names
 from lib.params.run import load_params
 from lib.params.stages import Branches
 from lib.params.study import load_study
+from lib.tasks.stories.params import FILLERS
+from lib.tasks.stories.task import prepare
 from lib.train.loop import train
-from lib.train.places import MADE_BY_MAKE
-from paper.beta2.fillers import fillers
+from lib.train.places import MADE_BY_MAKE, data_store
+from lib.train.records import read_evaluations
+from paper.beta2.fillers import dose, filler_sets, fillers, long_prefix, read_in_training
 from paper.beta2.reheat import reheat
 
 pytestmark = pytest.mark.usefixtures("by_make")
@@ -203,10 +206,54 @@ def test_a_run_of_sgd_is_measured_against_noise_through_sgd(runs):
     assert "momentum" in gradients(folder, [80], 2)[-1]["alignment"].labels
 
 
-def test_fillers_ask_the_same_weights_twice(runs):
+def test_fillers_ask_the_same_weights_in_every_cell(runs):
     points = fillers(runs[0.95])
     assert [point["step"] for point in points] == [8, 20, 32, 40, 60, 80]
-    assert {"in_random", "ood_random", "in_story", "ood_story"} <= points[0].keys()
+    cells = {f"{cell}_{filler}" for cell in ("in", "ood", "prefix") for filler in FILLERS}
+    doses = {f"dose_{filler}" for filler in FILLERS}
+    assert points[-1].keys() == {"step"} | cells | {f"{cell}_se" for cell in cells} | doses
+    assert points[-1]["dose_random"] > 0.05
+    assert [points[-1][f"dose_{filler}"] for filler in ("seen", "unigram")] == [0, 0]
+    # 64 questions in story text, as the run itself was asked; 21 after a shuffled story
+    asked = {e["step"]: (e["probe_in_acc"], e["probe_ood_acc"]) for e in read_evaluations(runs[0.95])}
+    p = points[-1]["ood_story"]
+    assert (points[-1]["in_story"], p) == asked[80]
+    assert points[-1]["ood_story_se"] == pytest.approx((p * (1 - p) / 64) ** 0.5)
+    q = points[-1]["ood_shuffled"]
+    assert q * 21 == pytest.approx(round(q * 21))
+    assert points[-1]["ood_shuffled_se"] == pytest.approx((q * (1 - q) / 21) ** 0.5)
+
+
+def test_a_long_prefix_fills_the_context_and_leaves_the_gap_short(runs):
+    p = load_params(runs[0.95] / "params.yaml")
+    data = prepare(p, data_store(runs[0.95]))
+    low, high = long_prefix(data.probes, p)
+    sentences = (data.probes.key_lengths + data.probes.query_lengths).max()
+    assert low == p.task.probe.gap_ood[0]
+    assert high == min(p.task.probe.gap_ood[1], p.model.context + 1 - sentences - p.task.probe.gap_in[1])
+    sets = filler_sets(data, p, "random")
+    before = {name: s.filler.sum(axis=1) - s.gaps for name, s in sets.items()}
+    assert low <= before["prefix"].min() and before["prefix"].max() <= high
+    assert before["ood"].max() == p.task.probe.prefix_eval[1]
+    assert sets["prefix"].gaps.max() <= p.task.probe.gap_in[1] < sets["ood"].gaps.min()
+    tight = p.model_copy(update={"model": p.model.model_copy(update={"context": 57})})
+    assert long_prefix(data.probes, tight)[1] == 58 - sentences - p.task.probe.gap_in[1] < high
+
+
+def test_a_dose_counts_tokens_of_filler_that_training_never_reads(runs):
+    p = load_params(runs[0.95] / "params.yaml")
+    data = prepare(p, data_store(runs[0.95]))
+    sets = filler_sets(data, p, "random")
+    stories = set(data.corpus.train.tokens.tolist())
+    probes = data.probes
+    tables = ((probes.keys, probes.key_lengths), (probes.queries, probes.query_lengths))
+    rows = [row[:n].tolist() for table, lengths in tables for row, n in zip(table, lengths, strict=True)]
+    sentences = {token for row in rows for token in row}
+    unread = [token not in stories | sentences for s in sets.values() for token in s.tokens[s.filler].tolist()]
+    assert sentences - stories  # a codeword stands in no story, and training reads it all the same
+    known = read_in_training(data.corpus, data.probes)
+    assert dose(sets.values(), known) == pytest.approx(np.mean(unread))
+    assert set(np.flatnonzero(known).tolist()) == stories | sentences
 
 
 def test_a_digest_without_snapshots_is_enough(runs, tmp_path):

@@ -376,3 +376,10 @@ def test_axes_of_another_optimizer_are_left_out_and_named():
     (run,) = study.runs
     assert (run.params.optim.name, run.params.optim.weight_decay) == ("sgd", 0.5)
     assert (run.name, run.point) == ("pilot_wd0.5_lr0.1_lp2.0_s42", {})
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_the_corrected_profiles_ask_in_story_text_and_as_executed_by_one_override(profile):
+    assert load_study("beta2", profile).runs[0].params.task.probe.filler == "story"
+    executed = load_study("beta2", profile, "task.probe.filler=random").runs[0].params.task
+    assert (executed.probe.filler, executed.variant, executed.pad_targets) == ("random", "corrected", "ignore")

@@ -25,7 +25,7 @@ from tests.noise_adam import noise_adam
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
 
 GEOMETRY = {"backbone", "ladder", "spectrum", "beta2_summary", "alignment", "phases"}
-NAMES = GEOMETRY | {"probe", "fisher", "reheat", "interference"}
+NAMES = GEOMETRY | {"probe", "fillers", "fisher", "reheat", "interference"}
 HALF = Fraction(1, 2)
 
 
@@ -92,6 +92,7 @@ FILES = {  # and the figures that are drawn from them
     "pilot_metrics.json": {"probe"},
     "analysis": NAMES - {"probe"},
     "analysis/backbone.json": GEOMETRY,
+    "analysis/fillers.json": {"fillers"},
     "analysis/fisher.json": {"fisher"},
     "analysis/interference_metrics.json": {"alignment", "interference"},
     "analysis/reheat.json": {"reheat"},
@@ -212,6 +213,7 @@ def test_runs_are_grouped_by_all_but_the_seed(results, built):
     study, folder = built
     assert set(load_analysis(folder / study.runs[1].name)) == {
         "backbone",
+        "fillers",
         "fisher",
         "interference_metrics",
         "reheat",

@@ -1,6 +1,6 @@
 """Parameters of the task `stories`: what is read, what the probe asks, and how both are scored."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,8 @@ from lib.params.fields import (
 if TYPE_CHECKING:
     from lib.params.run import Params
 
+FillerKind = Literal["random", "seen", "unigram", "shuffled", "story"]
+FILLERS = get_args(FillerKind)
 Range = Annotated[list[Tokens], Field(min_length=2, max_length=2)]
 
 # What each variant sets, unless it is set by name.
@@ -76,7 +78,10 @@ class ProbeParams(Strict):
         description="as many tokens as the codeword has without its space (as executed), or those there"
     )
     duplicates: Literal["keep", "drop"] = Field(description="codewords that come twice, as 499 of 512 do not")
-    filler: Literal["random", "story"] = Field(description="what stands between key and question in evaluation")
+    filler: FillerKind = Field(
+        description="what stands between key and question in evaluation: any token (as executed), those that the "
+        "training stories have ten times, tokens as frequent as there, a story's in random order, a story"
+    )
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "ProbeParams":

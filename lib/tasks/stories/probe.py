@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from lib.base.errors import BadInput
 from lib.params.run import Params
 from lib.tasks.stories.corpus import Corpus
+from lib.tasks.stories.fillers import filler_source
 from lib.tasks.stories.params import ProbeParams
 from lib.tasks.stories.templates import TEMPLATES
 
@@ -23,7 +24,6 @@ ORDINARY_WORDS = tuple(
     "APPLE BERRY BETA BLUE DAWN DOVE EARTH EAST FROST GHOST IVORY JADE LEMON LIGHT MAPLE MOON NOON NORTH "
     "OLIVE OMEGA ROSE STONE THETA UNITY WATER WEST WHALE ZERO".split()
 )
-FILLER_TOKENS = (100, 5000)  # smallest and largest token of the random filler
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class EvalSet:
     tokens: np.ndarray  # (N, length + 1) int64
     answer: np.ndarray  # (N, length) bool
     language: np.ndarray  # (N, length) bool: every other scored position
+    filler: np.ndarray  # (N, length + 1) bool: neither the probe's sentences nor padding
     gaps: np.ndarray  # (N,)
     rows: np.ndarray  # (N,) row of the `Probes` tables
 
@@ -111,8 +112,13 @@ def _table(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     return table, lengths
 
 
+def longest_sentences(probes: Probes) -> int:
+    """Tokens of the longest key and query of one codeword and template."""
+    return int((probes.key_lengths + probes.query_lengths).max())
+
+
 def _check_room(probes: Probes, p: Params) -> None:
-    sentences = int((probes.key_lengths + probes.query_lengths).max())
+    sentences = longest_sentences(probes)
     for name in ("gap_in", "gap_ood"):
         gap = getattr(p.task.probe, name)[1]
         if p.task.probe.prefix_eval[1] + sentences + gap > p.model.context + 1:
@@ -122,18 +128,22 @@ def _check_room(probes: Probes, p: Params) -> None:
             )
 
 
-def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], seed: int) -> EvalSet:
+def build_eval_set(
+    corpus: Corpus, probes: Probes, p: Params, gap: list[int], seed: int, prefix: list[int] | None = None
+) -> EvalSet:
     """The fixed examples of one gap range: filler, key, filler of exactly the gap, query, padding.
 
     One generator in the published order of draws: codeword, template, gap, prefix, then the filler: 257
     (context + 1) random tokens, or as corrected the running text of the validation stories.
+
+    Args:
+        prefix: smallest and largest number of tokens before the key; without it `probe.prefix_eval`.
     """
     rng = random.Random(seed)
     width = p.model.context + 1
-    # Codewords that were added to a small vocabulary stand behind its learned tokens, and are not filler.
-    learned = corpus.tokenizer.get_vocab_size(with_added_tokens=False)
-    low, high = FILLER_TOKENS[0], min(FILLER_TOKENS[1], learned - 1)
+    draw = filler_source(corpus, p.task.probe.filler, width)
     tokens = np.full((p.task.probe.eval_examples, width), corpus.pad, dtype=np.int64)
+    filled = np.zeros(tokens.shape, dtype=bool)
     answer = np.zeros((p.task.probe.eval_examples, width - 1), dtype=bool)
     language = np.zeros_like(answer)
     gaps, rows = [], []
@@ -141,16 +151,13 @@ def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], se
         word = rng.randrange(len(probes.codewords))
         row = word * len(TEMPLATES) + rng.randint(0, len(TEMPLATES) - 1)
         distance = rng.randint(*gap)
-        prefix = rng.randint(*p.task.probe.prefix_eval)
-        if p.task.probe.filler == "random":
-            filler = np.array([rng.randint(low, high) for _ in range(width)])
-        else:
-            start = corpus.validation.offsets[rng.randrange(len(corpus.validation))]
-            filler = np.take(corpus.validation.tokens, np.arange(start, start + width), mode="wrap")
+        before = rng.randint(*(prefix or p.task.probe.prefix_eval))
+        filler = draw(rng)
         key = probes.keys[row, : probes.key_lengths[row]]
         query = probes.queries[row, : probes.query_lengths[row]]
-        text = np.concatenate([filler[:prefix], key, filler[prefix : prefix + distance], query])
+        text = np.concatenate([filler[:before], key, filler[before : before + distance], query])
         tokens[n, : len(text)] = text
+        filled[n, :before] = filled[n, before + len(key) : len(text) - len(query)] = True
         answer[n, len(text) - 1 - probes.answer_lengths[row] : len(text) - 1] = True
         language[n, : len(text) - 1 if p.task.pad_targets == "ignore" else None] = True
         gaps.append(distance)
@@ -158,7 +165,10 @@ def build_eval_set(corpus: Corpus, probes: Probes, p: Params, gap: list[int], se
     language &= ~answer
     # Positions behind the last scored one cannot matter in a causal model.
     end = 1 + int(np.flatnonzero((answer | language).any(axis=0)).max())
-    return EvalSet(tokens[:, : end + 1], answer[:, :end], language[:, :end], np.array(gaps), np.array(rows))
+    read = slice(end + 1)
+    return EvalSet(
+        tokens[:, read], answer[:, :end], language[:, :end], filled[:, read], np.array(gaps), np.array(rows)
+    )
 
 
 def eval_sets(corpus: Corpus, probes: Probes, p: Params) -> dict[str, EvalSet]:
