@@ -19,7 +19,8 @@ SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 COMMON = (
     *("Profile", "Study", "Steps", "TimeScale", "Trained", "Grid", "Seeds"),
     *("Commit", "RunCommits", "Hardware", "Versions", "TrainingMinutes", "Notebook"),
-    *("Missing", "Caution", "Diverged", "Claims", "Holds", "HoldsForNull", "Fails", "Open", "OwnClaims", "OwnHolds"),
+    *("Missing", "Caution", "Diverged", "Claims", "Holds", "HoldsForNull", "Fails", "Open"),
+    *("OwnClaims", "OwnHolds"),
 )
 # The analyses that a run should have: the name of the file in analysis/, and what a sentence calls it.
 Wanted = Callable[[RunResults], dict[str, str]]
