@@ -176,7 +176,7 @@ def params(results: StudyResults) -> str:
     third = -(-len(cells) // 3)
     columns = [[*cells[i : i + third], *[""] * third][:third] for i in range(0, 3 * third, third)]
     rows = [" & ".join(row) + r" \\" for row in zip(*columns, strict=True)]
-    return "\n".join([r"\begin{longtable}{@{}lll@{}}", *rows, r"\end{longtable}"]) + "\n"
+    return "\n".join([rf"\begin{{longtable}}{{{_paragraphs(0.31, 0.31, 0.31)}}}", *rows, r"\end{longtable}"]) + "\n"
 
 
 def _plain(value: object) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lib.base.errors import BadInput
+from lib.params.study import load_study
 from lib.report.numbers import COMMON, common_numbers, notebook_link, repository, spare_macros
 from lib.report.paper import arxiv_tarball, build_paper, compile_paper, find_fault, prepare
 from lib.report.paper_folder import PaperFolder
@@ -197,7 +198,9 @@ class TestLatex:
         assert "is missing: this study did not make it" in (built / "style.sty").read_text()
 
     @needs_latex
-    def test_the_paper_builds_with_nothing_there(self, study, tmp_path):
+    @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+    def test_the_paper_builds_with_nothing_there(self, profile, tmp_path):
+        study = load_study("beta2", profile)  # whose parameters fill a table
         assert build_paper(collect(study, tmp_path / "study"), tmp_path / "build", tmp_path / "beta2.pdf").exists()
         assert "is missing" in (tmp_path / "build" / "numbers.tex").read_text()
 
