@@ -44,13 +44,15 @@ DEFAULTS = {  # title and decimals
 
 def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
     """Every table of the paper by name."""
+    several = len(results.seeds) > 1  # then intervals take room on a line
+    few, more = (2, 2) if several else (3, 4)
     return {
         "training": quantities(results, TRAINING, 4),
-        "window": quantities(results, WINDOW, 4),
-        "full": quantities(results, FULL, 3),
-        "coordinate": quantities(results, COORDINATE, 3),
+        "window": quantities(results, WINDOW, more),
+        "full": quantities(results, FULL, few),
+        "coordinate": quantities(results, COORDINATE, few),
         "fits": quantities(results, FITS + CORRELATIONS, 3),
-        "defaults": quantities(results, tuple(DEFAULTS), 4, DEFAULTS),
+        "defaults": quantities(results, tuple(DEFAULTS), more, DEFAULTS),
         "ladder": ladder(results),
         "memory": memory(results),
         "published_ladder": of_published(),
