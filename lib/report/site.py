@@ -5,6 +5,7 @@ the pages look like is in the templates and the stylesheet beside this file.
 """
 
 import base64
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +16,14 @@ from markupsafe import Markup
 
 from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
+from lib.report.claims import Verdict
+from lib.report.explorer import explorer, page_json, script
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
+from lib.report.summary import verdicts_of
 
 WORDS = r"""
 The backbone $v_b$ is the first principal direction of the displacement of the weights from their start, and
@@ -114,9 +118,12 @@ def _index(results: StudyResults, links: dict[str, list[dict[str, Any]]]) -> dic
     shown = drawings(results)
     rest = [_figure(results, d) for d in shown if not d.headline]
     claims = _claims(results)
+    verdicts = verdicts_of(results) if claims else []
     return {
         "title": results.study.folder_name,
         "highlighting": "",
+        "answers": [_answer(verdict) for verdict in verdicts if verdict.claim.headline],
+        **_explored(results),
         "question": results.study.question,
         "provenance": _provenance(results),
         "headlines": [_figure(results, d) for d in shown if d.headline],
@@ -128,6 +135,35 @@ def _index(results: StudyResults, links: dict[str, list[dict[str, Any]]]) -> dic
         "words": Markup(markdown(WORDS)),
         "figures": [figure for figure in rest if figure["image"]],
         "study_notebooks": links[STUDY],
+    }
+
+
+def _answer(verdict: Verdict) -> dict[str, str]:
+    return {"said": verdict.headline, "verdict": verdict.verdict, "null": verdict.null, "why": verdict.why}
+
+
+def _explored(results: StudyResults) -> dict[str, Any]:
+    """What the explorer and the walk beneath it are filled with; no script where no run has a digest."""
+    found = explorer(results)
+    runs = found["runs"]
+    if not runs:
+        return {"explorer": found, "script": None}
+    base = runs[found["baseline"]]
+    steps, memory = base["schedule"]["steps"], base["memory"] or {}
+    return {
+        "explorer": found,
+        "script": script(),
+        "data": page_json(found),
+        "groups": {run["group"]: run["colour"] for run in runs},
+        "seeds": sorted({run["seed"] for run in runs}),
+        "scores": list(dict.fromkeys(score["name"] for run in runs for score in run["scores"])),
+        "walk": {
+            "warmup": base["schedule"]["warmup"] / steps,
+            "decay": base["decay"],
+            "most_decay": 2 * base["decay"] or 1.0,
+            "constant": math.log10(memory.get("timeConstant") or steps / 10),
+            "longest": math.log10(8 * steps),
+        },
     }
 
 
@@ -161,7 +197,7 @@ def _claims(results: StudyResults) -> list[dict[str, str]] | None:
     found = read_json(results.folder / "summary" / "claims.json")
     claims = found.get("claims") if isinstance(found, dict) else found
     entries = [c for c in claims if isinstance(c, dict)] if isinstance(claims, list) else []
-    return [{k: str(c.get(k) or "") for k in ("claim", "source", "verdict", "why")} for c in entries]
+    return [{k: str(c.get(k) or "") for k in ("id", "claim", "source", "verdict", "null", "why")} for c in entries]
 
 
 def _card(results: StudyResults, run: RunResults, notebooks: list[dict[str, Any]]) -> dict[str, Any]:

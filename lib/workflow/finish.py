@@ -85,7 +85,7 @@ def steps(
     report = {
         "figures": figures,
         "code": _code(REPORT / "site.py", *modules),
-        "templates": _texts(sorted([*REPORT.glob("*.html"), *REPORT.glob("*.css")])),
+        "templates": _texts(sorted(path for path in REPORT.glob("*.*") if path.suffix in (".html", ".css", ".js"))),
     }
 
     def make_paper() -> list[Path]:
