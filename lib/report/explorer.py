@@ -84,7 +84,7 @@ def _windows(scale: Fraction) -> Iterator[dict[str, Any]]:
 
 
 def _lag(scale: Fraction) -> int | None:
-    """The steps of an update by the default definition; None, from snapshot to snapshot, where they are no integer."""
+    """The steps of an update by the default definition; None, from snapshot to snapshot, where no integer."""
     default = PRESETS["U0in"]
     assert isinstance(default, Alignment) and default.lag
     try:
