@@ -153,11 +153,10 @@ def _strip(strip: Strip, top: float) -> Iterator[str]:
     for at, row in enumerate(strip.rows):
         y = upper + LINE * (at + 0.5)
         yield _text(LEFT - 8, y + 4, level_mark(row.level), anchor="end")
-        yield from (
-            _marked(row, y, place)
-            if row.found
-            else [_text(LEFT, y + 4, shorten(row.why, LONGEST, placeholder=" …"), colour=NULL)]
-        )
+        if row.found:
+            yield from _marked(row, y, place)
+        else:
+            yield _text(LEFT, y + 4, shorten(row.why, LONGEST, placeholder=" …"), colour=NULL)
     if known:
         yield _line(LEFT, lower, WIDTH - RIGHT, lower, NULL)
         for x in _ticks(low, high):

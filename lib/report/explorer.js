@@ -105,6 +105,9 @@ function draw() {
     return curve(run, kept.map((i) => s.steps[i]), kept.map((i) => s.values[i]));
   }));
   if (wanted) panel(byId("panel-score"), scores, []);
+  const paths = (side, look) => both.filter((b) => b[side])
+    .map((b) => ({ x: b[side].a, y: b[side].second, colour: b.run.colour, ...look }));
+  plane(byId("panel-plane"), [...paths("null", { kind: "nullpath" }), ...paths("seen", {})], false);
   drawStrip(shown, rung, window);
   table(both);
   byId("from-text").textContent = stepText(study.steps[ends()[0]]);
@@ -157,9 +160,9 @@ function table(both) {
 
 // ---------------------------------------------------------------------------------- the plane, and a walk of noise
 
-function plane(svg, paths) {
-  const x = extent(paths.map((p) => [...p.x])), y = extent(paths.map((p) => [...p.y]));
-  plot(svg, { lines: paths.map((p) => ({ ...p, dots: true })), x, y, named: "along v_b", up: "along PC2" });
+function plane(svg, paths, dots = true) {
+  const x = extent(paths.map((p) => p.x)), y = extent(paths.map((p) => p.y));
+  plot(svg, { lines: paths.map((p) => ({ ...p, dots })), x, y, named: "along v_b", up: "along PC2" });
 }
 
 function drawAnswer() {
@@ -167,8 +170,8 @@ function drawAnswer() {
   const path = (side) => measuredOf(run, side, found);
   const [seen, none] = [path("observed"), path(rung)];
   plane(byId("plane"), [
-    { x: none.a, y: none.second, kind: "nullpath", colour: "", ended: "null" },
-    { x: seen.a, y: seen.second, colour: run.colour, ended: "run" },
+    { x: none.a, y: none.second, kind: "nullpath", colour: "", named: "null" },
+    { x: seen.a, y: seen.second, colour: run.colour, named: "run" },
   ]);
   byId("plane-text").textContent =
     `The path of the baseline run (${run.title}) in the plane of its first two directions, and that of its ` +
@@ -199,7 +202,7 @@ function drawWalk() {
   byId("walk-share-text").textContent = share ? `${short(100 * share, 2)} % of a step's variance` : "none";
   byId("walk-constant-text").textContent = share ? `${short(timeConstant * unit())} steps` : "no memory, so none";
   byId("walk-said").textContent = `PC1 ${short(found.pc1)} % and k95 ${short(found.k95)}, with nothing learnt.`;
-  plane(byId("walk-plane"), [{ x: found.a, y: found.second, kind: "nullpath", colour: "", ended: "end" }]);
+  plane(byId("walk-plane"), [{ x: found.a, y: found.second, kind: "nullpath", colour: "" }]);
 }
 
 // ---------------------------------------------------------------------------------------------------- the pointer
@@ -248,7 +251,7 @@ function listen() {
     draw();
     drawWalk();
   });
-  for (const svg of explorer.querySelectorAll(".panel svg")) {
+  for (const svg of explorer.querySelectorAll("[data-hover]")) {
     svg.addEventListener("pointermove", (event) => hover(event, svg));
     svg.addEventListener("pointerleave", () => (byId("tip").hidden = true));
   }

@@ -55,10 +55,10 @@ function plot(svg, { lines, band = [], x, y, across = short, named = "", up = ""
     const look = { class: line.kind ?? "run", style: `--c:${line.colour}` };
     parts.push(element("polyline", { ...look, points: points.join(" ") }));
     for (const [cx, cy] of line.dots ? points : []) parts.push(element("circle", { ...look, cx, cy, r: 2.2 }));
-    if (line.ended && points.length) {
-      const [cx, cy] = points.at(-1), left = cx > width - 60;
-      const place = { x: cx + (left ? -6 : 6), y: cy - 6, "text-anchor": left ? "end" : "start" };
-      parts.push(element("text", { class: "named", ...place }, line.ended));
+    if (line.named && points.length) {
+      const [cx, cy] = points[Math.floor(0.6 * points.length)], below = line.kind === "nullpath";
+      const place = { x: cx + (below ? 8 : -8), y: cy + (below ? 14 : -6), "text-anchor": below ? "start" : "end" };
+      parts.push(element("text", { class: "named", ...place }, line.named));
     }
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -178,10 +178,19 @@ def _explored(results: StudyResults) -> dict[str, Any]:
             "warmup": base["schedule"]["warmup"] / steps,
             "decay": base["decay"],
             "most_decay": 2 * base["decay"] or 1.0,
+            "memory": _memory_text(memory, found["timeScale"]),
             "constant": math.log10(memory.get("timeConstant") or steps / 10),
             "longest": math.log10(8 * steps),
         },
     }
+
+
+def _memory_text(memory: dict[str, Any], time_scale: float) -> str:
+    if not memory.get("share") or not memory["timeConstant"]:
+        return ""
+    return (
+        f"{100 * memory['share']:.2g} % of a step's variance over {memory['timeConstant'] * time_scale:.3g} steps"
+    )
 
 
 def _provenance(results: StudyResults) -> list[str]:
