@@ -23,59 +23,63 @@ function unpack(text, n) {
 
 // ------------------------------------------------------------------------------------------------ eigenvectors
 
-// Values (falling) and unit vectors of a symmetric matrix: reflections to three diagonals, then shifted rotations.
-function eigen(symmetric) {
+// All values (falling) of a symmetric matrix, and the unit vectors of the first few: reflections leave three
+// diagonals, shifted rotations their values, and inverse iteration the vectors.
+function eigen(symmetric, count) {
   const n = symmetric.length;
-  const a = symmetric.map((row) => Float64Array.from(row));
-  const vectors = matrix(n, (i, j) => (i === j ? 1 : 0));
-  for (let k = 0; k < n - 2; k++) reflect(a, vectors, k);
+  const a = symmetric.map((row) => Float64Array.from(row)), reflections = [];
+  for (let k = 0; k < n - 2; k++) reflections.unshift(reflect(a, k));
   const d = Float64Array.from(a, (row, i) => row[i]);
   const e = Float64Array.from({ length: Math.max(0, n - 1) }, (_, i) => a[i + 1][i]);
+  const values = valuesOf(Float64Array.from(d), Float64Array.from(e)), vectors = [];
+  for (const value of values.slice(0, count)) vectors.push(vectorOf(d, e, value, vectors));
+  for (const v of vectors) for (const u of reflections) if (u) add(v, u, (-2 * dot(u, v)) / dot(u, u));
+  return { values: [...values], vectors };
+}
+
+function dot(x, y) {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+function add(x, y, times) {
+  for (let i = 0; i < x.length; i++) x[i] += times * y[i];
+}
+
+// a <- H a H with the reflection H = 1 - 2 u u^T / u^T u that leaves column k nothing below its second diagonal.
+function reflect(a, k) {
+  const n = a.length, u = new Float64Array(n), w = new Float64Array(n);
+  for (let i = k + 1; i < n; i++) u[i] = a[i][k];
+  const length = Math.sqrt(dot(u, u));
+  if (length === 0) return null;
+  u[k + 1] += u[k + 1] < 0 ? -length : length;
+  const uu = dot(u, u);
+  for (let i = k; i < n; i++) w[i] = (2 * dot(a[i], u)) / uu;
+  add(w, u, -dot(u, w) / uu);
+  for (let i = k; i < n; i++) {
+    const row = a[i], ui = u[i], wi = w[i];
+    for (let j = k; j < n; j++) row[j] -= ui * w[j] + wi * u[j];
+  }
+  return u;
+}
+
+// The values, falling, of the symmetric matrix with diagonal d and, beside it, e.
+function valuesOf(d, e) {
   const negligible = EPS * d.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  let end = n - 1;
+  let end = d.length - 1;
   while (end > 0) {
     for (let i = 0; i < end; i++) if (!(Math.abs(e[i]) > negligible)) e[i] = 0;
-    if (e[end - 1] === 0) {
-      end--;
-      continue;
-    }
-    let start = end - 1;
+    let start = end;
     while (start > 0 && e[start - 1] !== 0) start--;
-    rotate(d, e, vectors, start, end);
+    if (start === end) end--;
+    else rotate(d, e, start, end);
   }
-  const order = Array.from(d.keys()).sort((i, j) => d[j] - d[i]);
-  return { values: order.map((i) => d[i]), vectors: order.map((i) => vectors[i]) };
+  return d.sort().reverse();
 }
 
-// a <- H a H and v <- H v with the reflection H that leaves column k nothing below its second diagonal.
-function reflect(a, v, k) {
-  const n = a.length;
-  const u = new Float64Array(n);
-  let length = 0;
-  for (let i = k + 1; i < n; i++) {
-    u[i] = a[i][k];
-    length += u[i] * u[i];
-  }
-  if (length === 0) return;
-  u[k + 1] += (u[k + 1] < 0 ? -1 : 1) * Math.sqrt(length);
-  let uu = 0;
-  for (let i = k + 1; i < n; i++) uu += u[i] * u[i];
-  const w = new Float64Array(n);
-  let uw = 0;
-  for (let i = k; i < n; i++) {
-    for (let j = k + 1; j < n; j++) w[i] += a[i][j] * u[j];
-    w[i] *= 2 / uu;
-    uw += u[i] * w[i];
-  }
-  for (let i = k; i < n; i++) w[i] -= (uw / uu) * u[i];
-  for (let i = k; i < n; i++) for (let j = k; j < n; j++) a[i][j] -= u[i] * w[j] + w[i] * u[j];
-  const along = new Float64Array(n);
-  for (let i = k + 1; i < n; i++) for (let j = 0; j < n; j++) along[j] += u[i] * v[i][j];
-  for (let i = k + 1; i < n; i++) for (let j = 0; j < n; j++) v[i][j] -= (2 / uu) * u[i] * along[j];
-}
-
-// One sweep over the block start..end of three diagonals, shifted by the eigenvalue of its last corner.
-function rotate(d, e, v, start, end) {
+// One sweep over the block start..end, shifted by the eigenvalue of its last corner.
+function rotate(d, e, start, end) {
   const half = (d[end - 1] - d[end]) / 2, last = e[end - 1];
   const shift = d[end] - (last * last) / (half + (half < 0 ? -1 : 1) * Math.sqrt(half * half + last * last));
   let x = d[start] - shift, z = e[start];
@@ -91,13 +95,43 @@ function rotate(d, e, v, start, end) {
       z = s * e[k + 1];
       e[k + 1] *= c;
     }
-    const upper = v[k], lower = v[k + 1];
-    for (let j = 0; j < upper.length; j++) {
-      const one = upper[j], two = lower[j];
-      upper[j] = c * one + s * two;
-      lower[j] = c * two - s * one;
+  }
+}
+
+// The unit vector of a value, orthogonal to those that were found before.
+function vectorOf(d, e, value, before) {
+  let x = Float64Array.from(d, (_, i) => 1 + Math.sin((before.length + 1) * i + 1) / 2);
+  for (let round = 0; round < 4; round++) {
+    x = solved(d, e, value, x);
+    for (const v of before) add(x, v, -dot(x, v));
+    const length = Math.sqrt(dot(x, x));
+    x = x.map((entry) => entry / length);
+  }
+  return x;
+}
+
+// (T - value) x = b by elimination with row exchanges; a pivot that vanishes is made as small as rounding is.
+function solved(d, e, value, b) {
+  const n = d.length, x = Float64Array.from(b), p = d.map((entry) => entry - value);
+  const q = Float64Array.from(d, (_, i) => (i < n - 1 ? e[i] : 0)), r = new Float64Array(n);
+  const least = EPS * (d.reduce((most, entry) => Math.max(most, Math.abs(entry)), 0) || 1);
+  for (let i = 0; i < n - 1; i++) {
+    if (Math.abs(p[i]) < Math.abs(e[i])) {
+      const times = p[i] / e[i], below = p[i + 1];
+      [p[i], p[i + 1], q[i]] = [e[i], q[i] - times * below, below];
+      [r[i], q[i + 1]] = [q[i + 1], -times * q[i + 1]];
+      [x[i], x[i + 1]] = [x[i + 1], x[i] - times * x[i + 1]];
+    } else {
+      const times = e[i] / (p[i] || least);
+      p[i + 1] -= times * q[i];
+      x[i + 1] -= times * x[i];
     }
   }
+  for (let i = n - 1; i >= 0; i--) {
+    const rest = x[i] - (i < n - 1 ? q[i] * x[i + 1] : 0) - (i < n - 2 ? r[i] * x[i + 2] : 0);
+    x[i] = rest / (Math.abs(p[i]) > least ? p[i] : least);
+  }
+  return x;
 }
 
 // -------------------------------------------------------------------------------------------------- the backbone
@@ -114,7 +148,7 @@ function measure(gram, steps, window, lag) {
     gram[here[i]][here[j]] - gram[here[i]][zero] - gram[zero][here[j]] + gram[zero][zero]);
   const drift = here.map((_, i) => Math.sqrt(Math.max(inner[i][i], 0)));
   const size = drift.map((length) => (window.normalise ? Math.max(length, 1e-12) : 1));
-  const found = eigen(matrix(n, (i, j) => inner[i + 1][j + 1] / (size[i + 1] * size[j + 1])));
+  const found = eigen(matrix(n, (i, j) => inner[i + 1][j + 1] / (size[i + 1] * size[j + 1])), 2);
   const squares = found.values.map((x) => Math.max(x, 0));
   const energy = squares.slice(0, window.components ?? n).reduce((sum, x) => sum + x, 0);
   const shares = squares.slice(0, window.components ?? n).map((x) => x / energy);

@@ -67,7 +67,7 @@ def claim_card(results: StudyResults, verdict: Verdict) -> str:
 def _verdicts(verdict: Verdict) -> Iterator[str]:
     yield _text(0, 12, f"● {verdict.verdict}", colour=COLOURS[verdict.verdict], weight="bold")
     if verdict.null:
-        yield _text(110, 12, f"◇ of the null with memory: {verdict.null}", colour=COLOURS[verdict.null])
+        yield _text(110, 12, f"◇ of the null with memory: {verdict.null}", colour=NULL)
 
 
 # ----------------------------------------------------------------------------------------------- what is in a strip

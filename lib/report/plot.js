@@ -31,7 +31,7 @@ function plot(svg, { lines, band = [], x, y, across = short, named = "", up = ""
   const toX = (v) => box.left + ((v - x[0]) / (x[1] - x[0] || 1)) * (box.right - box.left);
   const toY = (v) => box.bottom - ((v - y[0]) / (y[1] - y[0] || 1)) * (box.bottom - box.top);
   const parts = [];
-  for (const v of ticks(...y, 4)) {
+  for (const v of ticks(...y, 5)) {
     parts.push(element("line", { class: "grid", x1: box.left, x2: box.right, y1: toY(v), y2: toY(v) }));
     parts.push(element("text", { x: box.left - 5, y: toY(v) + 4, "text-anchor": "end" }, short(v)));
   }

@@ -122,17 +122,31 @@ def test_the_comparison_can_fail(built, page):
         assert_same(got, wanted)
 
 
+@pytest.mark.parametrize("rank", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("n", [1, 2, 3, 20, 53])
-def test_eigenvectors_of_any_symmetric_matrix(page, n):
+def test_eigenvectors_of_any_symmetric_matrix(page, n, rank):
     rng = np.random.default_rng(n)
-    rows = rng.standard_normal((n, max(1, n // 2)))  # half of its directions have no length
+    rows = rng.standard_normal((n, max(1, round(rank * n))))  # the other directions have no length
     symmetric = rows @ rows.T
-    found = found_by(page, f"eigen(unpack({packed(symmetric)!r}, {n}))")
+    assert_eigen(found_by(page, f"eigen(unpack({packed(symmetric)!r}, {n}), 2)"), symmetric)
+
+
+def assert_eigen(found, symmetric):
+    n = len(symmetric)
     values, vectors = numbers(found["values"]), numbers(found["vectors"])
-    np.testing.assert_allclose(values, np.linalg.eigvalsh(symmetric)[::-1], atol=1e-13 * n * values[0])
-    np.testing.assert_allclose(vectors @ vectors.T, np.eye(n), atol=1e-13 * n)
-    np.testing.assert_allclose(vectors.T * values @ vectors, symmetric, atol=1e-13 * n * values[0])
-    assert found_by(page, "eigen(unpack('', 0)).values") == []
+    most = max(np.abs(values).max(), 1e-300)
+    assert len(values) == n and len(vectors) == min(n, 2)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(symmetric)[::-1], atol=1e-13 * n * most)
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(len(vectors)), atol=1e-13 * n)
+    np.testing.assert_allclose(symmetric @ vectors.T, vectors.T * values[:2], atol=1e-13 * n * most)
+
+
+def test_eigenvectors_of_matrices_that_fall_apart_or_repeat_a_value(page):
+    one = np.diag([1.0, 3.0, 3.0, 2.0])
+    apart = np.kron(np.eye(3), [[2.0, 1.0], [1.0, 2.0]])
+    for symmetric in (one, apart, np.zeros((5, 5)), np.ones((6, 6)), np.eye(7)):
+        assert_eigen(found_by(page, f"eigen(unpack({packed(symmetric)!r}, {len(symmetric)}), 2)"), symmetric)
+    assert found_by(page, "eigen([], 2)") == {"values": [], "vectors": []}
 
 
 @pytest.mark.parametrize("decay", ["clamped", "affine", "constant"])
