@@ -189,7 +189,7 @@ def _memory_text(memory: dict[str, Any], time_scale: float) -> str:
     if not memory.get("share") or not memory["timeConstant"]:
         return ""
     return (
-        f"{100 * memory['share']:.2g} % of a step's variance over {memory['timeConstant'] * time_scale:.3g} steps"
+        f"{100 * memory['share']:.3g} % of a step's variance over {memory['timeConstant'] * time_scale:.3g} steps"
     )
 
 

@@ -19,7 +19,6 @@ from lib.report.explorer import EVERY, explorer, packed, page_json, run_gram, sc
 from lib.report.reader import collect
 from lib.report.site import build_report
 from tests.browser import Browser
-from tests.synthetic_study import build_study
 
 WINDOWS = {
     **{name: preset for name, preset in PRESETS.items() if isinstance(preset, Backbone)},
@@ -28,22 +27,6 @@ WINDOWS = {
     "dragged, even": Backbone(Window(400, 2600, stride=200)),
     "few": Backbone(Window(1000, 1300)),
 }
-QUICK = 0.05  # seconds that a redraw may take before it is felt
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    study, folder = build_study(tmp_path_factory.mktemp("study"))
-    index = build_report(collect(study, folder))
-    return collect(study, folder), index
-
-
-@pytest.fixture(scope="module")
-def page(built, tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
-        browser.open(built[1].resolve().as_uri(), width=1400)
-        assert browser.complaints() == []
-        yield browser
 
 
 def found_by(page, expression):
@@ -90,8 +73,8 @@ def assert_same(browser, python):
 
 @pytest.mark.parametrize("at", [0, 1, 3])
 @pytest.mark.parametrize("side", ["observed", "schedule", "memory"])
-def test_every_window_of_a_run_and_of_its_nulls(built, page, at, side):
-    results = built[0]
+def test_every_window_of_a_run_and_of_its_nulls(reported, page, at, side):
+    results = reported[0]
     data = explorer(results)
     run = next(run for run in results.runs if run.name == data["runs"][at]["name"])
     digest, lr, wd = run_gram(run), schedule(run.params), run.params.optim.weight_decay
@@ -112,10 +95,10 @@ def test_every_window_of_a_run_and_of_its_nulls(built, page, at, side):
         assert_same(found_by(page, call), expected(digest, preset, results.length, data["lag"]))
 
 
-def test_the_comparison_can_fail(built, page):
+def test_the_comparison_can_fail(reported, page):
     """A window that is one snapshot shorter has other numbers."""
-    digest = run_gram(built[0].runs[0])
-    wanted = expected(digest, WINDOWS["dragged"], built[0].length, explorer(built[0])["lag"])
+    digest = run_gram(reported[0].runs[0])
+    wanted = expected(digest, WINDOWS["dragged"], reported[0].length, explorer(reported[0])["lag"])
     narrower = {"lo": 325, "hi": 1550, "stride": None, "normalise": True, "components": None}
     got = found_by(page, f"measure(runs[0].grams.observed, runs[0].steps, {json.dumps(narrower)}, study.lag)")
     with pytest.raises(AssertionError):
@@ -150,8 +133,8 @@ def test_eigenvectors_of_matrices_that_fall_apart_or_repeat_a_value(page):
 
 
 @pytest.mark.parametrize("decay", ["clamped", "affine", "constant"])
-def test_learning_rates(built, page, decay):
-    s = built[0].runs[0].params.schedule.model_copy(update={"decay": decay, "warmup": 300, "steps": 1000})
+def test_learning_rates(reported, page, decay):
+    s = reported[0].runs[0].params.schedule.model_copy(update={"decay": decay, "warmup": 300, "steps": 1000})
     found = found_by(page, f"learningRates({json.dumps({'peak': 1e-3, **s.model_dump()})})")
     wanted = [learning_rate(t, 1e-3, s) for t in range(1, 1001)]
     np.testing.assert_allclose(numbers(found), wanted, rtol=1e-13)
@@ -161,8 +144,8 @@ def test_learning_rates(built, page, decay):
     ("warmup", "decay", "share", "constant"),
     [(0, 0.0, 0.0, 100.0), (800, 0.5, 0.0, 100.0), (800, 0.5, 0.01, 150.0), (1900, 2.0, 0.3, 3.0)],
 )
-def test_the_walk_of_the_sliders(built, page, warmup, decay, share, constant):
-    results = built[0]
+def test_the_walk_of_the_sliders(reported, page, warmup, decay, share, constant):
+    results = reported[0]
     run = results.baseline
     s = run.params.schedule.model_copy(update={"warmup": warmup})
     lr = np.array([learning_rate(t, run.params.optim.lr, s) for t in range(1, s.steps + 1)])
@@ -183,131 +166,14 @@ def test_the_walk_of_the_sliders(built, page, warmup, decay, share, constant):
     np.testing.assert_allclose(numbers(found["gram"]), wanted.total, rtol=1e-9, atol=1e-9 * most)
 
 
-# --------------------------------------------------------------------------------------------------- the controls
-
-
-def shown(page, at, column):
-    return page.evaluate(f"byId('values').tBodies[0].rows[{at}].cells[{column}].textContent")
-
-
-def press(page, key, times=1):
-    for _ in range(times):
-        for kind in ("rawKeyDown", "keyUp"):
-            page.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
-
-
-KEYS = {"ArrowLeft": 37, "ArrowRight": 39, " ": 32}
-
-
-@pytest.fixture
-def fresh(built, page):
-    page.open(built[1].resolve().as_uri(), width=1400)
-    return page
-
-
-def test_the_table_has_the_numbers_of_the_analysis(built, fresh):
-    run = built[0].baseline
-    at = [r["name"] for r in explorer(built[0])["runs"]].index(run.name)
-    seen, null = run.value("observed", "G0.pc1"), run.value("null", "G0.pc1")
-    assert shown(fresh, at, 1) == f"{seen:.3g} ({null:.3g})"
-    fresh.evaluate("document.querySelector('input[value=memory]').click()")
-    assert shown(fresh, at, 1) == f"{seen:.3g} ({run.value('memory', 'G0.pc1'):.3g})"
-
-
-def test_a_window_is_dragged(fresh):
-    before = shown(fresh, 0, 1)
-    fresh.evaluate("byId('strip').scrollIntoView({block: 'center'})")
-    box = fresh.evaluate("(({left, top, width}) => [left, top, width])(byId('strip').getBoundingClientRect())")
-    at = {"y": box[1] + 60, "button": "left", "clickCount": 1}
-    for kind, share in (("mousePressed", 0.3), ("mouseMoved", 0.5), ("mouseMoved", 0.7), ("mouseReleased", 0.7)):
-        fresh.call("Input.dispatchMouseEvent", type=kind, x=box[0] + share * box[2], buttons=1, **at)
-    lo, hi = (int(fresh.evaluate(f"byId('{name}-text').textContent")) for name in ("from", "to"))
-    assert 900 < lo < 1300 and 2500 < hi < 3000
-    assert shown(fresh, 0, 1) != before and "its window moved" in fresh.evaluate("byId('window-text').textContent")
-    fresh.evaluate("byId('preset').value = 'G1'; byId('preset').dispatchEvent(new Event('input', {bubbles: true}))")
-    assert [fresh.evaluate(f"byId('{name}-text').textContent") for name in ("from", "to")] == ["600", "2000"]
-
-
-def test_everything_works_by_keyboard(fresh):
-    fresh.evaluate("byId('from').focus()")
-    press(fresh, "ArrowRight", 12)
-    moved = fresh.evaluate("byId('from-text').textContent")
-    assert int(moved) > 0
-    fresh.evaluate("document.querySelector('input[name=steps][value=own]').click()")
-    assert int(fresh.evaluate("byId('from-text').textContent")) == int(moved) / 2
-    rows = fresh.evaluate("byId('values').tBodies[0].rows.length")
-    fresh.evaluate("document.querySelector('input[name=group]').focus()")
-    press(fresh, " ")
-    assert fresh.evaluate("byId('values').tBodies[0].rows.length") == rows - 1
-    unnamed = "[...document.querySelectorAll('input, select')].filter(i => !i.labels.length).length"
-    assert fresh.evaluate(unnamed) == 0
-
-
-def test_what_is_under_the_pointer_is_told(fresh):
-    fresh.evaluate("byId('panel-a').scrollIntoView({block: 'center'})")
-    where = "(b => [b.left + b.width / 2, b.top + 40])(byId('panel-a').getBoundingClientRect())"
-    x, y = fresh.evaluate(where)
-    fresh.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    told = fresh.evaluate("byId('tip').textContent")
-    assert told.startswith("step ") and told.count("(null ") == 4
-
-
-def test_nothing_is_chosen(fresh):
-    fresh.evaluate("document.querySelectorAll('input[name=group]').forEach(i => i.click())")
-    assert fresh.evaluate("byId('values').tBodies[0].rows.length") == 0 and fresh.complaints() == []
-
-
-def test_sliders_make_a_backbone_of_noise(fresh):
-    def pc1(**values):
-        for name, value in values.items():
-            fresh.evaluate(f"byId('walk-{name}').value = {value}")
-        fresh.evaluate("byId('walk').dispatchEvent(new Event('input'))")
-        return float(fresh.evaluate("byId('walk-said').textContent").split()[1])
-
-    assert pc1(warmup=0, decay=0, share=-6) < pc1(share=-0.3, constant=2.5)
-
-
-def test_a_redraw_is_quick(fresh, capsys):
-    """Printed, and held only to ten times what is felt: the machine may be busy."""
-    seconds = []
-    for first in range(12):
-        fresh.evaluate(
-            f"byId('from').value = {first}; byId('preset').value = 'all'; byId('preset').dataset.moved = 'yes'"
-        )
-        seconds.append(
-            fresh.evaluate("(() => { const t = performance.now(); draw(); return performance.now() - t; })()")
-        )
-    with capsys.disabled():
-        print(
-            f"\na redraw of four runs and their nulls: {np.median(seconds):.1f} ms, {QUICK * 1e3:.0f} ms are felt"
-        )
-    assert np.median(seconds) < 10 * QUICK * 1e3
-
-
-@pytest.mark.parametrize("width", [420, 1400])
-def test_no_figure_is_cut_off(built, page, width):
-    page.open(built[1].resolve().as_uri(), width=width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    sticking = (
-        "[...document.querySelectorAll('svg.plot')].flatMap(s => [...s.querySelectorAll('text, polyline')].filter(t"
-    )
-    sticking += (
-        " => { const a = t.getBoundingClientRect(), b = s.getBoundingClientRect(); return a.width && (a.left <"
-    )
-    sticking += " b.left - 1 || a.right > b.right + 1 || a.top < b.top - 1 || a.bottom > b.bottom + 1); })"
-    sticking += ".map(t => s.id + ': ' + t.textContent))"
-    assert page.evaluate(sticking) == []
-    assert page.evaluate("document.querySelectorAll('svg.plot polyline').length") > 20
-
-
 # ------------------------------------------------------------------------------------------------------- the data
 
 
-def test_a_name_cannot_break_out_of_the_page(built, tmp_path):
+def test_a_name_cannot_break_out_of_the_page(reported, tmp_path):
     evil = (
         "</script><script>document.title = 'taken'</script></div><img src=x onerror=\"document.title = 'taken'\">"
     )
-    results = built[0]
+    results = reported[0]
     runs = tuple(replace(run, point={**run.point, evil: "&lt;'\""}) for run in results.runs)
     study = replace(results.study, question=evil)
     index = build_report(replace(results, runs=runs, study=study))
@@ -318,20 +184,20 @@ def test_a_name_cannot_break_out_of_the_page(built, tmp_path):
         assert evil in browser.evaluate("runs[0].title") and browser.evaluate("document.scripts.length") == 1
 
 
-def test_without_a_digest_there_is_no_explorer_and_no_script(built, tmp_path):
-    results = built[0]
+def test_without_a_digest_there_is_no_explorer_and_no_script(reported, tmp_path):
+    results = reported[0]
     text = build_report(collect(results.study, tmp_path)).read_text()
     assert "<script" not in text and "script-src" not in text and 'id="explorer"' not in text
 
 
-def test_the_page_says_what_the_script_hash_is(built):
-    text = built[1].read_text()
+def test_the_page_says_what_the_script_hash_is(reported):
+    text = reported[1].read_text()
     assert f"script-src 'sha256-{script().hash}'; img-src" in text
     assert text.count("<script") == 1
 
 
-def test_the_data_of_a_run_are_small(built):
-    data = explorer(built[0])
+def test_the_data_of_a_run_are_small(reported):
+    data = explorer(reported[0])
     assert len(data["runs"]) == 4  # the one that diverged has no trajectory
     assert max(len(page_json(run)) for run in data["runs"]) < 22_000
 
@@ -345,7 +211,7 @@ def test_scripts_are_short_and_name_no_library():
         )
 
 
-def test_a_length_that_divides_no_stride_leaves_its_windows_out(built):
-    results = replace(built[0], study=replace(built[0].study, time_scale=Fraction(3)))
+def test_a_length_that_divides_no_stride_leaves_its_windows_out(reported):
+    results = replace(reported[0], study=replace(reported[0].study, time_scale=Fraction(3)))
     found = explorer(results)
     assert [w["name"] for w in found["windows"]] == ["G1", "G2", "G2raw", EVERY] and found["lag"] is None
