@@ -15,13 +15,14 @@ import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lib.base.files import json_text
+from lib.geometry.gram import save_digest
 from lib.geometry.ladder import climb
 from lib.geometry.null import adam_null, compare, fitted_null
 from lib.geometry.presets import fit, measure
-from lib.measure.trajectory import plain
+from lib.measure.trajectory import MEMORY, plain
 from lib.optim.schedules import learning_rate
 from lib.params.cadence import snapshot_steps
-from lib.params.run import dump_params
+from lib.params.run import dump_params, run_hash
 from lib.params.study import load_study
 from tests.noise_adam import noise_adam
 
@@ -73,7 +74,7 @@ def _build_run(folder, p, scale):
         record |= {"state": "diverged", "step": DIVERGED_AT, "reason": "loss at step 70", "diverged": ended}
     _write(folder / "run.json", record)
     _write(folder / "pilot_metrics.json", _evaluations(p, DIVERGED_AT if diverged else p.schedule.steps))
-    _write(folder / "analysis" / "backbone.json", _backbone(p, scale, DIVERGED_AT if diverged else None))
+    _write(folder / "analysis" / "backbone.json", _backbone(folder, p, scale, DIVERGED_AT if diverged else None))
     whole = [] if diverged else [800, 1500, 2000]
     fisher = {"points": [_fisher(step, rng) for step in whole]}
     _write(folder / "analysis" / "fisher.json", fisher)
@@ -98,24 +99,27 @@ def _evaluations(p, last):
     return found
 
 
-def _backbone(p, scale, last):
+def _backbone(folder, p, scale, last):
     lr = np.array([learning_rate(t, p.optim.lr, p.schedule) for t in range(1, p.schedule.steps + 1)])
     steps = np.array([step for step in snapshot_steps(p) if last is None or step <= last])
     wd = p.optim.weight_decay
     found = noise_adam(steps, lr, wd, beta2=p.optim.beta2, size=300, seed=round(100 * p.optim.beta2))
+    save_digest(folder / "digest.npz", found, run_hash(p))
     null = fitted_null(found, lr, wd)
 
     def all_of_it(d):
         return measure(d, MEASURED, time_scale=scale)
 
     three = compare(all_of_it, found, null)
+    rungs, memory = climb(found, lr, wd, adam_null(found, lr, wd), all_of_it, all_of_it, counts=(3, 3))
     far = 1e4 if last else 1.0
     return {
         "steps": steps,
         "observed": three.observed,
         "null": three.null,
         "excess": three.excess,
-        "rungs": climb(found, lr, wd, adam_null(found, lr, wd), all_of_it, all_of_it, counts=(3, 3))[0],
+        "rungs": rungs,
+        "memory": {name: getattr(memory, name) for name in MEMORY},
         "spectrum": {
             name: {"observed": fit(found, name, scale)[0].shares, "null": fit(null, name, scale)[0].shares}
             for name in ("G0", "G1")

@@ -159,7 +159,7 @@ def tokens(path: Path) -> list[tuple[int, str, str]]:
 
 @pytest.mark.parametrize("study", study_names())
 def test_no_file_of_lib_names_a_study(study):
-    texts = [p for p in sorted(LIB.rglob("*")) if p.suffix in (".py", ".html", ".css", ".tex")]
+    texts = [p for p in sorted(LIB.rglob("*")) if p.suffix in (".py", ".html", ".css", ".js", ".tex")]
     assert [found for path in texts for found in names_of_study(path, study)] == []
 
 

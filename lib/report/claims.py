@@ -106,7 +106,7 @@ def judge(claims: Iterable[Claim], results: StudyResults) -> list[Verdict]:
 def _judge(claim: Claim, results: StudyResults) -> Verdict:
     found = _test(claim.test, claim.tolerance, results)
     tested = {f.quantity for f in found.figures}
-    beside = [_figure(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
+    beside = [figure_at(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
     told = [f"; {n.part if n.quantity in tested else _name(n, results)} {_spread(beside, n)}" for n in claim.also]
     why = found.why + "".join(text for text, n in zip(told, claim.also, strict=True) if _spread(beside, n))
     of_null = _of_null(claim.test, results)
@@ -157,7 +157,7 @@ def _test(test: Test, tolerance: Tolerance | None, results: StudyResults) -> Fin
 def _monotone(test: Monotone, tolerance: Tolerance, results: StudyResults) -> Finding:
     """From the first level to the last: far enough in all, and no clear step back on the way."""
     levels = results.trained()
-    figures = [_figure(results, test.quantity, test.part, b) for b in levels]
+    figures = [figure_at(results, test.quantity, test.part, b) for b in levels]
     if len(levels) < 3:
         told = f"only {len(levels)} of {len(results.levels)} values of {results.axis.name} finished"
         return Finding(OPEN, told, figures, False)
@@ -176,7 +176,7 @@ def _monotone(test: Monotone, tolerance: Tolerance, results: StudyResults) -> Fi
 
 
 def _within(test: Within, tolerance: Tolerance, results: StudyResults) -> Finding:
-    figures = [_figure(results, test.quantity, test.part, b) for b in test.at or results.trained()]
+    figures = [figure_at(results, test.quantity, test.part, b) for b in test.at or results.trained()]
     margins = []
     for f in figures:
         if f.value is not None:
@@ -193,7 +193,7 @@ def _within(test: Within, tolerance: Tolerance, results: StudyResults) -> Findin
 def _contrast(test: Contrast, tolerance: Tolerance, results: StudyResults) -> Finding:
     figures, margins, told = [], [], []
     for b in test.at or results.trained():
-        large, small = (_figure(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
+        large, small = (figure_at(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
         figures += [large, small]
         if large.value is not None and small.value is not None:
             error = math.hypot(large.error or 0, test.factor * (small.error or 0))
@@ -204,7 +204,7 @@ def _contrast(test: Contrast, tolerance: Tolerance, results: StudyResults) -> Fi
 
 def _compare(test: Compare, tolerance: Tolerance, results: StudyResults) -> Finding:
     levels = (test.larger_at, test.smaller_at)
-    figures = [_figure(results, test.quantity, test.part, b) for b in levels]
+    figures = [figure_at(results, test.quantity, test.part, b) for b in levels]
     if missing := _missing(figures, results):
         return Finding(OPEN, missing, figures, False)
     difference, needed = figures[0].value - figures[1].value, _needed(tolerance, *figures)
@@ -246,7 +246,7 @@ def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, 
     return Finding(HOLDS if all(margin > needed for margin, needed in margins) else OPEN, why, figures)
 
 
-def _figure(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
+def figure_at(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
     kind, found = results.lookup(quantity), results.at(level, quantity, part)
     known = found.error is not None and (kind.sampled or part != "observed")
     error = found.interval if found.count > 1 else 2 * found.error if known else None

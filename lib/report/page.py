@@ -1,7 +1,7 @@
 """The pages of the report: one template and one stylesheet for all, and an executed notebook as a page.
 
-A page needs nothing but itself: images inside it, formulas as MathML, no script. Its content security policy
-says so too, and a browser holds it to that.
+A page needs nothing but itself: images inside it, formulas as MathML, no script but the one that its content
+security policy names by hash, and a browser holds it to that.
 """
 
 import re

@@ -46,6 +46,12 @@ class PaperFolder:
         return self.build.with_name(f"{self.name}.pdf")
 
     @property
+    def built_for(self) -> str:
+        """The folder of results that the PDF speaks of, since all profiles share it; empty where there is none."""
+        path = self.build / "built_for"
+        return path.read_text(errors="replace") if path.is_file() else ""
+
+    @property
     def arxiv(self) -> Path:
         return self.build.with_name(f"{self.name}-arxiv.tar.gz")
 

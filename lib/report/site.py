@@ -5,6 +5,7 @@ the pages look like is in the templates and the stylesheet beside this file.
 """
 
 import base64
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +16,15 @@ from markupsafe import Markup
 
 from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
+from lib.report.claim_cards import claim_card
+from lib.report.claims import Verdict
+from lib.report.explorer import explorer, page_json, script
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
+from lib.report.summary import verdicts_of
 
 WORDS = r"""
 The backbone $v_b$ is the first principal direction of the displacement of the weights from their start, and
@@ -54,11 +59,21 @@ def build_report(results: StudyResults) -> Path:
         for name, files in notebooks.items()
     }
     index = report / "index.html"
-    write_atomically(index, render("index.html", **_index(results, links)))
+    write_atomically(index, render("index.html", **_index(results, links), paper=_paper(results, report)))
     for old in home.glob("*/*.html"):
         if old not in pages.values():
             old.unlink()
     return index
+
+
+def _paper(results: StudyResults, report: Path) -> str:
+    """Lay the paper of these results beside the page; its name there, empty where there is none."""
+    pdf, beside = results.paper.pdf, report / results.paper.pdf.name
+    if results.paper.built_for == results.folder.name and pdf.is_file():
+        write_atomically(beside, pdf.read_bytes())
+        return beside.name
+    beside.unlink(missing_ok=True)
+    return ""
 
 
 def notebook_files(folder: Path) -> list[Path]:
@@ -113,10 +128,13 @@ def _index(results: StudyResults, links: dict[str, list[dict[str, Any]]]) -> dic
     """What the template of the index is filled with."""
     shown = drawings(results)
     rest = [_figure(results, d) for d in shown if not d.headline]
-    claims = _claims(results)
+    verdicts = verdicts_of(results)
+    claims = _claims(results, {verdict.claim.id: verdict for verdict in verdicts})
     return {
         "title": results.study.folder_name,
         "highlighting": "",
+        "answers": [_answer(verdict) for verdict in verdicts if verdict.claim.headline and claims],
+        **_explored(results),
         "question": results.study.question,
         "provenance": _provenance(results),
         "headlines": [_figure(results, d) for d in shown if d.headline],
@@ -129,6 +147,50 @@ def _index(results: StudyResults, links: dict[str, list[dict[str, Any]]]) -> dic
         "figures": [figure for figure in rest if figure["image"]],
         "study_notebooks": links[STUDY],
     }
+
+
+def _answer(verdict: Verdict) -> dict[str, str]:
+    return {
+        "id": verdict.claim.id,
+        "said": verdict.headline,
+        "verdict": verdict.verdict,
+        "null": verdict.null,
+        "why": verdict.why,
+    }
+
+
+def _explored(results: StudyResults) -> dict[str, Any]:
+    """What the explorer and the walk beneath it are filled with; no script where no run has a digest."""
+    found = explorer(results)
+    runs = found["runs"]
+    if not runs:
+        return {"explorer": found, "script": None}
+    base = runs[found["baseline"]]
+    steps, memory = base["schedule"]["steps"], base["memory"] or {}
+    return {
+        "explorer": found,
+        "script": script(),
+        "data": page_json(found),
+        "groups": {run["group"]: run["colour"] for run in runs},
+        "seeds": sorted({run["seed"] for run in runs}),
+        "scores": list(dict.fromkeys(score["name"] for run in runs for score in run["scores"])),
+        "walk": {
+            "warmup": base["schedule"]["warmup"] / steps,
+            "decay": base["decay"],
+            "most_decay": 2 * base["decay"] or 1.0,
+            "memory": _memory_text(memory, found["timeScale"]),
+            "constant": math.log10(memory.get("timeConstant") or steps / 10),
+            "longest": math.log10(8 * steps),
+        },
+    }
+
+
+def _memory_text(memory: dict[str, Any], time_scale: float) -> str:
+    if not memory.get("share") or not memory["timeConstant"]:
+        return ""
+    return (
+        f"{100 * memory['share']:.3g} % of a step's variance over {memory['timeConstant'] * time_scale:.3g} steps"
+    )
 
 
 def _provenance(results: StudyResults) -> list[str]:
@@ -154,14 +216,20 @@ def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str]:
     return {"name": drawing.name, "caption": drawing.caption, "image": image}
 
 
-def _claims(results: StudyResults) -> list[dict[str, str]] | None:
-    """The entries of summary/claims.json, empty when they are not there; None for a study that makes no claims."""
+def _claims(results: StudyResults, verdicts: dict[str, Verdict]) -> list[dict[str, str]] | None:
+    """The entries of summary/claims.json with their cards, empty when they are not there; None without claims."""
     if not results.claims:
         return None
     found = read_json(results.folder / "summary" / "claims.json")
     claims = found.get("claims") if isinstance(found, dict) else found
     entries = [c for c in claims if isinstance(c, dict)] if isinstance(claims, list) else []
-    return [{k: str(c.get(k) or "") for k in ("claim", "source", "verdict", "why")} for c in entries]
+    told = [{k: str(c.get(k) or "") for k in ("id", "claim", "source", "verdict", "null", "why")} for c in entries]
+    return [c | {"card": _card_of(results, verdicts.get(c["id"]), c["verdict"])} for c in told]
+
+
+def _card_of(results: StudyResults, found: Verdict | None, verdict: str) -> Markup:
+    """The card of a claim, where what is on disk says what these results say."""
+    return Markup(claim_card(results, found) if found and found.verdict == verdict else "")
 
 
 def _card(results: StudyResults, run: RunResults, notebooks: list[dict[str, Any]]) -> dict[str, Any]:

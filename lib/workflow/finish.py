@@ -19,7 +19,7 @@ from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
 from lib.params.stages import Stage
 from lib.params.study import Study
-from lib.report.paper_folder import SHARED, PaperFolder, paper_folder
+from lib.report.paper_folder import SHARED, paper_folder
 from lib.workflow.done import lost_outputs, read_done
 from lib.workflow.plan import Pending, Target, notebook_hash
 from lib.workflow.runner import StageFailed, execute_notebook
@@ -80,12 +80,12 @@ def steps(
         "code": _code(REPORT / "paper.py", *modules),
         "text": _texts([*(path for path in own.files() if path.suffix in (".tex", ".bib")), *SHARED]),
         # The profiles of a study share one build folder: another one's paper there is not this one's.
-        "build folder": _built_for(own),
+        "build folder": own.built_for,
     }
     report = {
         "figures": figures,
         "code": _code(REPORT / "site.py", *modules),
-        "templates": _texts(sorted([*REPORT.glob("*.html"), *REPORT.glob("*.css")])),
+        "templates": _texts(sorted(path for path in REPORT.glob("*.*") if path.suffix in (".html", ".css", ".js"))),
     }
 
     def make_paper() -> list[Path]:
@@ -132,11 +132,6 @@ def _texts(paths: Iterable[Path]) -> str:
 
 def _code(*modules: Path) -> str:
     return content_hash(reached([(path, EVERYTHING) for path in modules]))
-
-
-def _built_for(own: PaperFolder) -> str:
-    path = own.build / "built_for"
-    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def finish(todo: list[Step]) -> list[str]:

@@ -1,7 +1,9 @@
 """The report: complete, offline, and honest about what is missing."""
 
+import base64
 import re
 import shutil
+from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -54,6 +56,13 @@ def copy(built, tmp_path):
     return study, shutil.copytree(folder, tmp_path / "copy")
 
 
+def scripts_of(text):
+    """What a policy says that allows every script of a page by its hash, and nothing else; one at most."""
+    found = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert text.count("<script") == len(found) <= 1
+    return [f"script-src 'sha256-{base64.b64encode(sha256(t.encode()).digest()).decode()}'" for t in found]
+
+
 def pages(folder):
     return sorted((folder / "report").rglob("*.html"))
 
@@ -65,7 +74,9 @@ def test_every_notebook_has_a_page_that_fetches_nothing(built):
         text = path.read_text()
         found = Links(text)
         assert all(address.startswith("data:") for address in found.fetched), path
-        assert not found.tags & {"script", "iframe", "link", "object"}, path
+        assert not found.tags & {"iframe", "link", "object"}, path
+        assert ("script" in found.tags) == (path.name == "index.html"), path
+        assert re.findall("script-src [^;]*", text) == scripts_of(text), path
         assert "url(" not in text and "@import" not in text and "viewport" in text and "default-src 'none'" in text
         for address in found.linked:
             if not address.startswith(("http", "#")):
