@@ -129,7 +129,7 @@ def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     text = (build / "second" / "numbers.tex").read_text()
     assert r"\newcommand{\resTrained}{0.50, 0.10}" in text
     assert r"It is so (0.70, 0.70, above 0.5 and below 0.9 by 0.01 needed)." in text
-    assert r"0.50 & $0.70$ & $70.0$ & $56.0$ & $56.0$ & $+14.0$" in (build / "second/tables/shares.tex").read_text()
+    assert r"0.50 & $0.70$ & $70.0$ & $56.0$ & $+14.0$ & $64.4$" in (build / "second/tables/shares.tex").read_text()
     folder = tree / "outputs" / "second-smoke"
     assert (folder / "summary" / "shares.csv").is_file()
     assert [path.name for path in (folder / "summary" / "figures").glob("*.pdf")] == ["path.pdf"]
