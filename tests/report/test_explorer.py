@@ -196,6 +196,18 @@ def test_the_page_says_what_the_script_hash_is(reported):
     assert text.count("<script") == 1
 
 
+def test_a_script_that_was_changed_does_not_run_and_nothing_is_shown_that_needs_it(reported, tmp_path):
+    changed = tmp_path / "index.html"
+    changed.write_text(reported[1].read_text().replace("const POINTS = 60", "const POINTS = 61"))
+    with Browser(tmp_path) as browser:
+        browser.open(changed.as_uri())
+        assert "Content Security Policy" in str(browser.complaints())
+        assert browser.evaluate("typeof measure") == "undefined"
+        shown = "[...document.querySelectorAll('.scripted, #study')].filter(e => e.offsetHeight).length"
+        assert browser.evaluate(shown) == 0
+        assert browser.evaluate("document.querySelectorAll('.card').length") == len(reported[0].present)
+
+
 def test_the_data_of_a_run_are_small(reported):
     data = explorer(reported[0])
     assert len(data["runs"]) == 4  # the one that diverged has no trajectory
