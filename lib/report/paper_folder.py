@@ -47,7 +47,7 @@ class PaperFolder:
 
     @property
     def built_for(self) -> str:
-        """The folder of results that the PDF speaks of, since all profiles share it; empty where there is none."""
+        """The results that the PDF speaks of, since profiles and copies share it; empty where there is none."""
         path = self.build / "built_for"
         return path.read_text(errors="replace") if path.is_file() else ""
 

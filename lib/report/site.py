@@ -69,7 +69,7 @@ def build_report(results: StudyResults) -> Path:
 def _paper(results: StudyResults, report: Path) -> str:
     """Lay the paper of these results beside the page; its name there, empty where there is none."""
     pdf, beside = results.paper.pdf, report / results.paper.pdf.name
-    if results.paper.built_for == results.folder.name and pdf.is_file():
+    if results.paper.built_for == str(results.folder.resolve()) and pdf.is_file():
         write_atomically(beside, pdf.read_bytes())
         return beside.name
     beside.unlink(missing_ok=True)

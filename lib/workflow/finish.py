@@ -93,7 +93,7 @@ def steps(
         from lib.report.reader import collect
 
         pdf = build_paper(collect(study, folder), own.build, own.pdf)
-        write_atomically(own.build / "built_for", folder.name)
+        write_atomically(own.build / "built_for", str(folder.resolve()))
         return [pdf]
 
     def make_report() -> list[Path]:
@@ -150,7 +150,7 @@ def finish(todo: list[Step]) -> list[str]:
             print(error if isinstance(error, StageFailed) else f"error: {error}", file=sys.stderr)
             failed.append(step.name)
             continue
-        inputs = step.inputs | ({"build folder": step.folder.name} if step.name == "paper" else {})
+        inputs = step.inputs | ({"build folder": str(step.folder.resolve())} if step.name == "paper" else {})
         made = {_relative(path, step.folder): fingerprint(path) for path in outputs}
         write_atomically(step.done, json_text({"inputs": inputs, "outputs": made, "finished": now_text()}))
         print(f"{step.folder.name}: {step.name} made in {clock(time.monotonic() - started)}", flush=True)

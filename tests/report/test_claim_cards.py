@@ -146,6 +146,7 @@ def test_the_paper_is_linked_where_it_is_one_of_these_results(results, tmp_path)
     ours.paper.build.mkdir(parents=True)
     ours.paper.pdf.write_bytes(b"%PDF-1.5 a paper")
     beside = results.folder / "report" / "any.pdf"
-    for built_for, linked in (("another-profile", False), (results.folder.name, True), ("another-profile", False)):
+    here = str(results.folder.resolve())
+    for built_for, linked in (("/another/place", False), (here, True), (results.folder.name, False)):
         (ours.paper.build / "built_for").write_text(built_for)
         assert ('href="any.pdf"' in build_report(ours).read_text()) == beside.is_file() == linked
