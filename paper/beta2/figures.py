@@ -1,5 +1,6 @@
 """The figures of the beta2 study: those of the paper in FIGURES, those of a single run's notebooks below."""
 
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,9 +10,10 @@ from matplotlib.figure import Figure
 
 from lib.optim.schedules import learning_rate
 from lib.params.run import Params
+from lib.report.figures import FIGURES as OF_ANY_STUDY
 from lib.report.figures import Drawing
-from lib.report.geometry_figures import against_levels, alignment, backbone, phases, spectrum
-from lib.report.gradient_figures import fisher, interference
+from lib.report.geometry_figures import against_levels
+from lib.report.gradient_figures import interference
 from lib.report.ladder_figure import ladder as common_ladder
 from lib.report.panels import Curve, draw, legend
 from lib.report.reader import StudyResults
@@ -152,6 +154,7 @@ def _conditions(
         ax.legend(fontsize=6.5)
 
 
+COMMON = {drawing.name: drawing for drawing in OF_ANY_STUDY}
 FIGURES = [
     Drawing(
         "beta2_summary",
@@ -172,11 +175,7 @@ FIGURES = [
         "short one behind a prefix as long as the long gaps. Bars are two standard errors. Last, the share of each "
         "filler's tokens that training never reads.",
     ),
-    Drawing(
-        "backbone",
-        backbone,
-        "Displacement along and across the backbone, and the backbone fraction, over the band of the null.",
-    ),
+    replace(COMMON["backbone"], headline=False),
     Drawing(
         "ladder",
         ladder,
@@ -184,18 +183,10 @@ FIGURES = [
         "momentum, the lengths of the steps, a slow noise with the steps' cosines, and the steps themselves in "
         "another order. Last, the two rungs that the published series allow, without a GPU.",
     ),
-    Drawing("spectrum", spectrum, "Shares of the leading directions, over the null."),
-    Drawing("alignment", alignment, "How far updates, and gradients, point along the backbone."),
-    Drawing(
-        "phases",
-        phases,
-        "Alignment of a rolling window with the early and the late backbone, and its rotation.",
-    ),
-    Drawing(
-        "fisher",
-        fisher,
-        "Curvature along directions over that along random ones, by definition of the Fisher.",
-    ),
+    COMMON["spectrum"],
+    COMMON["alignment"],
+    COMMON["phases"],
+    COMMON["fisher"],
     Drawing("interference", interference, "Signed cosine of the language and the probe gradient."),
     Drawing("reheat", reheat, "Reheating: p_ood, its gain, and the displacement along and across the backbone."),
 ]
