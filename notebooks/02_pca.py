@@ -32,6 +32,7 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
+draws: list = [5, 20]  # of every null, for its error; orders of the run's own steps
 
 # %%
 import os
@@ -49,7 +50,7 @@ from lib.workflow.status import ladder_table, quantities_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
-result = geometry(folder)
+result = geometry(folder, tuple(draws))
 print(
     f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} trunk weights"
     + (f"; dropped as non-finite: {result['dropped'].tolist()}" if len(result["dropped"]) else "")
@@ -98,7 +99,7 @@ if len(fit["decay_share"]):
 # it is exact, and what it assumes is that gradients have one size at every step (an Adam step has, an SGD step need
 # not). `lengths` takes orthogonal steps as long as the run's own between snapshots, decay taken off. `memory`
 # gives them the cosines of steps that share a part of their variance with a slow noise; its two numbers are fitted
-# to the cosines of every second step and judged on the others. `shuffled` is the run's own steps in 200 orders.
+# to the cosines of every second step and judged on the others. `shuffled` is the run's own steps in other orders.
 # Under each value is its error: what such noise does from draw to draw, in as many dimensions as the steps have.
 
 # %%

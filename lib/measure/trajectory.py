@@ -11,7 +11,7 @@ from lib.base.errors import BadInput
 from lib.base.files import json_text, read_json, write_atomically
 from lib.base.snapshots import Snapshots, open_snapshots
 from lib.geometry.gram import Digest, digest, load_digest, save_digest
-from lib.geometry.ladder import climb
+from lib.geometry.ladder import DRAWS, SHUFFLES, climb
 from lib.geometry.null import NOISE, compare, decay_share, fit_scale, fitted_null, isotropic_scale
 from lib.geometry.presets import PRESETS, fit, measure
 from lib.optim.schedules import learning_rate
@@ -93,8 +93,12 @@ def accuracies(folder: Path) -> dict[int, float]:
     return {step: value for step, value in found.items() if value is not None}
 
 
-def geometry(folder: Path) -> dict[str, Any]:
-    """Every preset on the run, on its null, and the difference; the nulls themselves; the reference's files."""
+def geometry(folder: Path, counts: tuple[int, int] = (DRAWS, SHUFFLES)) -> dict[str, Any]:
+    """Every preset on the run, on its null, and the difference; the ladder of nulls; the reference's files.
+
+    Args:
+        counts: draws of every null, and shuffles of the run's steps, for the ladder.
+    """
     p = load_params(folder / "params.yaml")
     scale, found = steps_scale(p), run_digest(folder)
     optimizer = member("optim", p.optim.name)
@@ -110,7 +114,7 @@ def geometry(folder: Path) -> dict[str, Any]:
     three = compare(quantities, found, null)
     correlations = measure(found, ["C0", "C2"], time_scale=scale, p_ood=p_ood)
     kind, numbers = optimizer.noise(p.optim)
-    rungs, memory = climb(found, lr, wd, NOISE[kind](found, lr, **numbers), quantities, told, p.seed)
+    rungs, memory = climb(found, lr, wd, NOISE[kind](found, lr, **numbers), quantities, told, p.seed, counts)
     result = {
         "steps": found.steps,
         "dropped": found.dropped,

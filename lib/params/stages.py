@@ -80,9 +80,14 @@ def resolved_stages(
     """The stages with their parameters: the study's in published steps, the profile's and SET's as given."""
     stages = file.stages if file.stages is not None else base.stages or {}
     home = file.study if file.stages is not None else base.study
-    # A profile of the base may speak of stages that a study with stages of its own has not.
-    of_base = file.stages is not None and prof not in (file.profiles or {}).values()
-    of_profile = {name: given for name, given in prof.stages.items() if name in stages or not of_base}
+    of_profile = prof.stages
+    if file.stages is not None and prof not in (file.profiles or {}).values():
+        # A profile of the base may speak of what the stages of a study of its own have not.
+        of_profile = {
+            name: {key: value for key, value in given.items() if key in stages[name].parameters}
+            for name, given in prof.stages.items()
+            if name in stages
+        }
     for where, given in ((f"{path}, profiles", of_profile), ("SET", beside)):
         for name in given:
             if name not in stages:

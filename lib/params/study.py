@@ -119,7 +119,7 @@ def load_study(
     chosen = apply(values, {n: v for n, v in {**own, **ours}.items() if n.endswith(".name")}, "SET")
     values = fitting(values, chosen, keep=set(own))
     axes, left_out = fitting_axes(axes, chosen)
-    if not alone and (seeds := paired_seeds(several, axes, {**values, **ours}["seed"])):
+    if not alone and (seeds := paired_seeds(several, axes, {**values, **ours}.get("seed"))):
         axes = {**axes, "seed": seeds}
         ours.pop("seed", None)
 

@@ -22,6 +22,7 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
+draws: list = [5, 20]  # of every null, for its error; orders of the run's own steps
 
 # %%
 import os
@@ -35,7 +36,7 @@ from lib.workflow.status import quantities_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained(study="modular")
-result = geometry(folder)
+result = geometry(folder, tuple(draws))
 print(f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} weights\n")
 print(quantities_table(result, ["G0.pc1", "G0.k95", "G0.drift", "U0.mean_abs", "P0.cosine", "G0.start_cosine"]))
 

@@ -41,6 +41,8 @@ def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
 def _setting(results: StudyResults) -> dict[str, str]:
     p = results.baseline.params
     m, s, b = p.model, p.schedule, p.batch
+    geometry = [stage for stage in results.study.stages if stage.name == "02_pca"]
+    draws, shuffles = geometry[0].parameters["draws"] if geometry else ("no", "no")
     trunk = m.layers * (4 * m.width**2 + 2 * m.width * m.ff)
     stories = {"storyworld": "generated stories", "tinystories": "TinyStories", "file": "stories from a file"}
     padding = {"count": "counted as a target", "ignore": "ignored"}[p.task.pad_targets]
@@ -81,6 +83,8 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "GapIn": "--".join(map(str, p.task.probe.gap_in)),
         "GapOod": "--".join(map(str, p.task.probe.gap_ood)),
         "Examples": str(p.task.probe.eval_examples),
+        "Draws": str(draws),
+        "Shuffles": str(shuffles),
         "ReheatSteps": str(reheat.steps) if reheat else "no",
         "ReheatLambda": f"{reheat.set['task.lambda_probe']:g}" if reheat else "--",
     }

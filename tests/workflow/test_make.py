@@ -184,7 +184,7 @@ def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built
     jupytext.write(notebook, path, fmt="py:percent")  # as JupyterLab saves it
     assert "Another Python" in path.read_text() and "jupytext_version" in path.read_text()
     assert "Everything is up to date." in make("why", study=study, outputs=outputs, root=tree).stdout
-    path.write_text(text.replace("geometry(folder)", "geometry(folder) | {}"))
+    path.write_text(text.replace("tuple(draws))", "tuple(draws)) | {}"))
     said = make("why", study=study, outputs=outputs, root=tree).stdout
     assert said.count("the text of notebooks/02_pca.py changed") == 2
     assert said.count("02_pca runs again") == 4
