@@ -4,6 +4,7 @@
 # Leading words of the form --name=value are sbatch's; the rest is the command. What the job prints is printed here, and
 # its exit code is the exit code. Interrupted, this cancels the job. A job that Slurm requeues (a node lost,
 # preemption, scontrol requeue) is waited for, and a minute before its time limit it saves and requeues itself.
+# A queue that has not answered for SLURM_PATIENCE seconds (600) is given up.
 set -u
 options=()
 while [[ ${1-} == -* ]]; do options+=("$1"); shift; done

@@ -136,4 +136,11 @@ PROTECTIONS = [
         "if True:",
         HERE + "test_a_file_system_without_locks_is_refused",
     ),
+    Protection(
+        "a queue that is silent is given up",
+        "cluster/sbatch-wait.sh",
+        'if [ $silent -ge "${SLURM_PATIENCE:-600}" ]; then',
+        "if false; then",
+        "tests/faults/test_silent_slurm.py::test_a_queue_that_says_nothing_is_given_up",
+    ),
 ]
