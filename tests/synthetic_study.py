@@ -55,7 +55,7 @@ def build_study(parent):
         _build_run(folder / run.name, run.params, 1 / Fraction(study.time_scale))
     claims = [
         {"id": "diverges", "claim": "beta2 = 0 diverges", "source": "abstract", "verdict": "holds", "why": "at 70"},
-        {"id": "pc1", "claim": "PC1 <falls>", "source": "README", "verdict": "fails", "why": "70 > 60"},
+        {"id": "pc1", "claim": "PC1 <falls>", "source": "README", "verdict": "excluded", "why": "70 > 60"},
         {"id": "gain", "claim": "0.95 gains more", "source": "README", "verdict": "cannot tell", "why": "one seed"},
     ]
     _write(folder / "summary" / "claims.json", {"claims": claims})

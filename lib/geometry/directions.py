@@ -83,3 +83,16 @@ def random_direction(model: nn.Module, seed: int) -> dict[str, Tensor]:
     """A Gaussian direction over the trunk, the same on every device."""
     generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(p.shape, generator=generator) for name, p in model.trunk().items()}
+
+
+def random_controls(model: nn.Module, count: int, seed: int) -> dict[str, Tensor]:
+    """Tensor -> (size, count), random unit vectors of that tensor alone, on the device of the trunk.
+
+    Weighed by the square roots of a direction's shares they make random directions with its norm in every tensor;
+    by those of the tensors' sizes, random directions of the whole trunk.
+    """
+    generator, columns = torch.Generator().manual_seed(seed), {}
+    for name, p in model.trunk().items():
+        drawn = torch.randn(p.numel(), count, generator=generator)
+        columns[name] = (drawn / drawn.norm(dim=0)).to(p.device, p.dtype)
+    return columns

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lib.geometry.directions import Direction
 from lib.geometry.jackknife import jackknife_error, leave_one_out
@@ -30,10 +30,14 @@ Relabel = Callable[[nn.Module, Sequences, torch.Generator], Sequences]
 
 
 def empirical_fisher(
-    model: nn.Module, batches: Iterable[Sequences], losses: Losses, directions: Mapping[str, Direction]
+    model: nn.Module,
+    batches: Iterable[Sequences],
+    losses: Losses,
+    directions: Mapping[str, Direction],
+    controls: Mapping[str, Tensor] | None = None,
 ) -> Samples:
     """Per-sequence gradients with the labels of the data."""
-    return sequence_samples(model, batches, losses, directions, EMPIRICAL)
+    return sequence_samples(model, batches, losses, directions, EMPIRICAL, controls)
 
 
 def sampled_fisher(
@@ -43,6 +47,7 @@ def sampled_fisher(
     relabel: Relabel,
     directions: Mapping[str, Direction],
     seed: int,
+    controls: Mapping[str, Tensor] | None = None,
 ) -> Samples:
     """Per-sequence gradients with labels drawn from the model.
 
@@ -54,7 +59,7 @@ def sampled_fisher(
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = (relabel(model, batch, generator) for batch in batches)
-    return sequence_samples(model, drawn, losses, directions, SAMPLED)
+    return sequence_samples(model, drawn, losses, directions, SAMPLED, controls)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,9 @@ class Quotients:
                  sum_i ||v_i||^2 tr F_i / D_i
     anisotropy   q / isotropic
     anisotropy_structured  q / structured: above 1 where v is more than in the right tensors
+    control      (3, K) 2.5 %, 50 % and 97.5 % points of q / isotropic over random directions with v's norm in each
+                 tensor, on the same samples; nan where none were drawn
+    rank         (K,) share of those directions whose q is below that of v
     """
 
     definition: str
@@ -87,6 +95,8 @@ class Quotients:
     anisotropy_se: np.ndarray
     anisotropy_structured: np.ndarray
     anisotropy_structured_se: np.ndarray
+    control: np.ndarray
+    rank: np.ndarray
 
 
 def quotients(samples: Samples) -> Quotients:
@@ -111,7 +121,27 @@ def quotients(samples: Samples) -> Quotients:
         anisotropy_se=errors["anisotropy"],
         anisotropy_structured=found["anisotropy_structured"],
         anisotropy_structured_se=errors["anisotropy_structured"],
+        control=_points(samples) / found["isotropic"],
+        rank=_rank(samples, found["q"]),
     )
+
+
+def _random_quotients(samples: Samples) -> np.ndarray:
+    """(R, K) q of random directions with the norm of each direction in each tensor."""
+    weights = np.sqrt(samples.shares)  # (N, K)
+    along = np.einsum("nir,ik->nrk", samples.control, weights)
+    return (along**2).mean(axis=0) if len(along) else along.sum(axis=0) * np.nan
+
+
+def _points(samples: Samples) -> np.ndarray:
+    drawn = _random_quotients(samples)
+    return np.percentile(drawn, [2.5, 50, 97.5], axis=0) if len(drawn) else np.full((3, drawn.shape[1]), np.nan)
+
+
+def _rank(samples: Samples, q: np.ndarray) -> np.ndarray:
+    drawn = _random_quotients(samples)
+    known = np.isfinite(q) & np.isfinite(drawn).all(axis=0) & (len(drawn) > 0)
+    return np.where(known, (drawn < q).mean(axis=0) if len(drawn) else np.nan, np.nan)
 
 
 def _measure(samples: Samples, weights: np.ndarray, used: int) -> dict[str, np.ndarray]:

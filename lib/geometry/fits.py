@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -86,5 +87,6 @@ def correlate(
 
 
 def _regime(steps: np.ndarray, lo: int | Fraction, hi: int | Fraction | None) -> np.ndarray:
-    inside = steps > lo
-    return inside if hi is None else inside & (steps <= hi)
+    # Steps are whole: a fraction compared with each of them takes a third of a ladder's time.
+    inside = steps > math.floor(lo)
+    return inside if hi is None else inside & (steps <= math.floor(hi))

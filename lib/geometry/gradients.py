@@ -204,6 +204,8 @@ class GradientAlignment:
     objectives   the rows: language, probe, and combined = language + lambda * probe
     mean         (3, K) mean over batches of the cosine of a batch gradient
     of_means     (3, K) cosine of the averaged gradient
+    expected     (3, K) cosine of the expected gradient, its norm from pairs of different batches and so free of
+                 batch noise; nan where the batches are too few to tell that norm from zero
     noise_floor  E |cos| of an isotropic random vector with a fixed one, sqrt(2 / (pi D))
 
     Each `_se` is a jackknife error over batches.
@@ -215,6 +217,8 @@ class GradientAlignment:
     mean_se: np.ndarray
     of_means: np.ndarray
     of_means_se: np.ndarray
+    expected: np.ndarray
+    expected_se: np.ndarray
     noise_floor: float
 
 
@@ -228,6 +232,16 @@ def alignment(g: GradientGram, lam: float) -> GradientAlignment:
         with np.errstate(invalid="ignore", divide="ignore"):
             return rows @ inner / np.sqrt(((rows @ total) * rows).sum(axis=1))[:, None]
 
+    def expected(used: np.ndarray, language: float, probe: float) -> np.ndarray:
+        """For each row of 0/1 marks over the batches."""
+        each = _rows(np.eye(m), language, probe)
+        between = each @ total @ each.T
+        np.fill_diagonal(between, 0.0)
+        count = used.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            square = ((used @ between) * used).sum(axis=1) / (count * (count - 1))
+            return used @ each @ inner / count[:, None] / np.sqrt(square)[:, None]
+
     mixtures = ((1, 0), (0, 1), (1, lam))
     each = [along(np.eye(m), *mixture) for mixture in mixtures]
     return GradientAlignment(
@@ -237,6 +251,8 @@ def alignment(g: GradientGram, lam: float) -> GradientAlignment:
         mean_se=np.stack([jackknife_error(without @ c) for c in each]),
         of_means=np.stack([along(_average(m), *mixture)[0] for mixture in mixtures]),
         of_means_se=np.stack([jackknife_error(along(without, *mixture)) for mixture in mixtures]),
+        expected=np.stack([expected(np.ones((1, m)), *mixture)[0] for mixture in mixtures]),
+        expected_se=np.stack([jackknife_error(expected(1 - np.eye(m), *mixture)) for mixture in mixtures]),
         noise_floor=float(np.sqrt(2 / (np.pi * sum(g.sizes.values())))),
     )
 
@@ -251,6 +267,7 @@ def squared_batch(g: GradientGram, lam: float) -> Samples:
         shares=g.shares,
         along=rows @ g.along.sum(axis=0),
         squares=((rows @ g.gram) * rows).sum(axis=-1).T,
+        control=np.empty((g.count, len(g.sizes), 0)),
     )
 
 

@@ -40,6 +40,7 @@ class Samples:
     shares      (N, K) share of ||v||^2 in each tensor
     along       (n, K) float64, <g_n, v> for unit v
     squares     (n, N) float64, squared norm of g_n in each tensor; nan where it was not computed
+    control     (n, N, R) float64, <g_n, u> for R random unit vectors u of each tensor; R is 0 where none was drawn
     """
 
     definition: str
@@ -48,6 +49,7 @@ class Samples:
     shares: np.ndarray
     along: np.ndarray
     squares: np.ndarray
+    control: np.ndarray
 
 
 def sequence_samples(
@@ -56,6 +58,7 @@ def sequence_samples(
     losses: Losses,
     directions: Mapping[str, Direction],
     definition: str,
+    controls: Mapping[str, Tensor] | None = None,
 ) -> Samples:
     """Samples from a copy of the weights for every sequence, in chunks that fit in memory.
 
@@ -63,6 +66,7 @@ def sequence_samples(
         model: `model.trunk()` gives name -> parameter in registered order.
         losses: must be traceable by `vmap` for a batch of one sequence.
         directions: label -> direction, scaled to unit length here.
+        controls: tensor -> (size, R) random unit vectors, `directions.random_controls`.
 
     Raises: ValueError for a direction that is not in the registered order.
     """
@@ -74,7 +78,7 @@ def sequence_samples(
         one = {key: x[None] for key, x in sequence.items()}
         return _with_trunk(model, trunk, losses, one).squeeze(0)
 
-    def measure(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    def measure(part: Sequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count = len(next(iter(part.values())))
         own = {name: p.expand(count, *p.shape).requires_grad_() for name, p in weights.items()}
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no rule for weights of each sequence's own
@@ -83,10 +87,13 @@ def sequence_samples(
         found = torch.autograd.grad(total, list(own.values()), materialize_grads=True)
         flat = [g.flatten(1) for g in found]
         along = sum(g @ column for g, column in zip(flat, space.columns.values(), strict=True))
-        return _float64(along), _float64(torch.stack([(g * g).sum(dim=1) for g in flat], dim=1))
+        squares = torch.stack([(g * g).sum(dim=1) for g in flat], dim=1)
+        random = [g @ controls[name] for name, g in zip(weights, flat, strict=True)] if controls else []
+        control = torch.stack(random, dim=1) if random else along.new_empty(count, len(flat), 0)
+        return _float64(along), _float64(squares), _float64(control)
 
     measured = [measure(part) for batch in batches for part in _cut(batch, chunk)]
-    return _samples(definition, space, [a for a, _ in measured], [s for _, s in measured])
+    return _samples(definition, space, *([m[i] for m in measured] for i in range(3)))
 
 
 def forward_samples(
@@ -110,7 +117,10 @@ def forward_samples(
                 _slopes(model, batch, losses, weights, space.tangents(k, weights)) for k in range(len(space.labels))
             ]
             along.append(_float64(torch.stack(slopes, dim=1)))
-    return _samples(definition, space, along, [np.full((len(a), len(space.sizes)), np.nan) for a in along])
+    counts = [(len(a), len(space.sizes)) for a in along]
+    return _samples(
+        definition, space, along, [np.full(c, np.nan) for c in counts], [np.empty((*c, 0)) for c in counts]
+    )
 
 
 def _slopes(
@@ -140,8 +150,11 @@ def _float64(x: Tensor) -> np.ndarray:
     return x.detach().double().cpu().numpy()
 
 
-def _samples(definition: str, space: Frame, along: list[np.ndarray], squares: list[np.ndarray]) -> Samples:
-    none = np.empty((0, len(space.labels))), np.empty((0, len(space.sizes)))
+def _samples(
+    definition: str, space: Frame, along: list[np.ndarray], squares: list[np.ndarray], control: list[np.ndarray]
+) -> Samples:
+    n = len(space.sizes)
+    none = np.empty((0, len(space.labels))), np.empty((0, n)), np.empty((0, n, 0))
     return Samples(
         definition=definition,
         labels=space.labels,
@@ -149,6 +162,7 @@ def _samples(definition: str, space: Frame, along: list[np.ndarray], squares: li
         shares=space.shares,
         along=np.concatenate([none[0], *along]),
         squares=np.concatenate([none[1], *squares]),
+        control=np.concatenate(control or [none[2]]),
     )
 
 

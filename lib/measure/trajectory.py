@@ -20,7 +20,7 @@ from lib.params.run import Params, load_params, run_hash
 from lib.train.places import results_place
 from lib.train.records import read_evaluations
 
-TOLD = ("G0", "G1", "G2", "R0", "U0", "P0")  # presets with an error on every rung
+TOLD = ("G0", "G1", "G2", "R0", "U0", "U2", "P0", "C0")  # presets with an error on every rung
 MEMORY = ("share", "time_constant", "fitted", "judged", "size")
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 
@@ -105,21 +105,21 @@ def geometry(folder: Path, counts: tuple[int, int] = (DRAWS, SHUFFLES)) -> dict[
     lr, wd, p_ood = schedule(p), optimizer.decay(1.0, p.optim), accuracies(folder)
 
     def quantities(d: Digest) -> dict[str, Any]:
-        return measure(d, [n for n in PRESETS if not n.startswith(("C", "F3", "P3"))], time_scale=scale)
+        # A null has no accuracy of its own: its residual is correlated with that of the run.
+        return measure(d, [n for n in PRESETS if n not in ("C3", "F3", "P3")], time_scale=scale, p_ood=p_ood)
 
     def told(d: Digest) -> dict[str, Any]:
-        return measure(d, TOLD, time_scale=scale, jackknife=False)
+        return measure(d, TOLD, time_scale=scale, p_ood=p_ood, jackknife=False)
 
     null = fitted_null(found, lr, wd)
     three = compare(quantities, found, null)
-    correlations = measure(found, ["C0", "C2"], time_scale=scale, p_ood=p_ood)
     kind, numbers = optimizer.noise(p.optim)
     rungs, memory = climb(found, lr, wd, NOISE[kind](found, lr, **numbers), quantities, told, p.seed, counts)
     result = {
         "steps": found.steps,
         "dropped": found.dropped,
         "tensors": dict(zip(found.tensors, found.sizes.tolist(), strict=True)),
-        "observed": three.observed | correlations,
+        "observed": three.observed,
         "null": three.null,
         "excess": three.excess,
         "rungs": rungs,

@@ -1,10 +1,12 @@
 """The axis of a study: the one parameter whose levels its tables, figures and claims compare."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
+from lib.base.errors import BadInput
 from lib.params.dotted import flatten
 from lib.params.fields import Strict
 from lib.params.names import two_decimals
@@ -23,6 +25,7 @@ class Axis(Strict):
     name: Text  # in sentences and tables
     symbol: Text  # in figures
     order: Literal["falling", "rising", "listed"] = "listed"  # listed: as the study's axes have it
+    spacing: Literal["even", "linear", "log", "log(1-x)"] = "even"  # how far apart, where a trend is fitted
     baseline: Level | None = None  # the level that a reader takes the others to differ from
 
     def level(self, p: Params) -> Level | None:
@@ -34,6 +37,22 @@ class Axis(Strict):
         if self.order == "listed" or not are_numbers(found):
             return found
         return sorted(found, reverse=self.order == "falling")
+
+    def positions(self, levels: Sequence[Level]) -> list[float]:
+        """Where levels lie for a trend, in their order.
+
+        Raises: BadInput for a level that has no such place.
+        """
+        if self.spacing == "even":
+            return [float(at) for at in range(len(levels))]
+        try:
+            return [PLACES[self.spacing](float(level)) for level in levels]
+        except ValueError:
+            what = ", ".join(level_text(level) for level in levels)
+            raise BadInput(f"{self.name}: a spacing of {self.spacing} has no place for some of {what}") from None
+
+
+PLACES = {"linear": float, "log": math.log, "log(1-x)": lambda x: math.log(1 - x)}
 
 
 def default_axis(study: Study) -> Axis:

@@ -11,17 +11,19 @@ from textwrap import shorten
 
 import numpy as np
 
-from lib.report.axis import level_mark
-from lib.report.claims import OPEN, Figure, Verdict, figure_at
-from lib.report.claims_file import All, Compare, Contrast, Diverges, Level, Monotone, Named, Test, Within
+from lib.report.axis import at_level, level_mark
+from lib.report.claims import Figure, Verdict, figure_at
+from lib.report.claims_file import All, Compare, Contrast, Diverges, Exceeds, Level, Monotone, Named, Test, Within
+from lib.report.published import comparable
 from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 
 WIDTH, LINE, LEFT, RIGHT = 420, 17, 64, 12  # of the picture, of a level; beside the strip
 HEAD, FOOT = 20, 24  # above and below the levels of a strip
 LONGEST = 58  # characters that fit beside the strip
-VALUE, NULL, ASKED = "#3584c4", "#8c8c8c", "#c4761b"  # told apart on white and on black
-COLOURS = {"holds": "#1f9d6f", "fails": "#cf5a1e", OPEN: NULL}
+VALUE, NULL, ASKED, PUBLISHED = "#3584c4", "#8c8c8c", "#c4761b", "#b03a5b"  # told apart on white and on black
+COLOURS = {HOLDS: "#1f9d6f", EXCLUDED: "#cf5a1e", ABSENT: "#8d6ac2", OPEN: NULL}
 OF_THE_NULL = {"observed": "memory", "excess": OF_NULL}  # what the null with memory has in place of a part
 
 
@@ -33,17 +35,18 @@ class Row:
     found: Figure | None
     runs: list[float]
     null: Figure | None
+    published: float | None = None
     why: str = ""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One quantity at its levels; `asked` are the limits that a test names, `tolerance` is how far beyond them."""
+    """One quantity at its levels; `asked` are the limits that a test names, `smallest` the least of interest."""
 
     title: str
     rows: list[Row]
     asked: list[float] = field(default_factory=list)
-    tolerance: float = 0.0
+    smallest: float = 0.0
 
 
 def claim_card(results: StudyResults, verdict: Verdict) -> str:
@@ -79,36 +82,42 @@ def _strips(results: StudyResults, verdict: Verdict, test: Test) -> Iterator[Str
             for part in test.tests:
                 yield from _strips(results, verdict, part)
         case Diverges():
-            rows = [Row(level, None, [], None, _states(results, level)) for level in results.levels]
+            rows = [Row(level, None, [], None, why=_states(results, level)) for level in results.levels]
             yield Strip("what became of the runs", rows)
+        case Exceeds():
+            rows = _rows(results, test, test.at or results.trained())
+            yield Strip(_title(test, results), rows, [test.than], _smallest(verdict, rows))
         case Within():
             rows = _rows(results, test, test.at or results.trained())
             limits = [limit for limit in (test.low, test.high) if limit is not None]
-            yield Strip(_title(test), rows, limits, _tolerance(verdict, rows))
+            yield Strip(_title(test, results), rows, limits)
         case Monotone():
             rows = _rows(results, test, results.trained())
-            title = f"{_title(test)}: {test.direction} from the first to the last"
-            yield Strip(title, rows, _values(rows[:1]), _tolerance(verdict, [*rows[:1], *rows[-1:]]))
+            title = f"{_title(test, results)}: {test.direction} from the first to the last"
+            yield Strip(title, rows, _values(rows[:1]), _smallest(verdict, [*rows[:1], *rows[-1:]]))
         case Compare():
             rows = _rows(results, test, [test.larger_at, test.smaller_at])
-            title = f"{_title(test)}: larger at {level_mark(test.larger_at)}"
-            yield Strip(title, rows, _values(rows[1:]), _tolerance(verdict, rows))
+            title = f"{_title(test, results)}: larger at {level_mark(test.larger_at)}"
+            yield Strip(title, rows, _values(rows[1:]), _smallest(verdict, rows))
         case Contrast():
             levels = test.at or results.trained()
-            yield Strip(_title(test.larger), _rows(results, test.larger, levels))
-            title = f"{_title(test.smaller)}: {test.factor:g} times that is less"
+            yield Strip(_title(test.larger, results), _rows(results, test.larger, levels))
+            title = f"{_title(test.smaller, results)}: {test.factor:g} times that is less"
             yield Strip(title, _rows(results, test.smaller, levels))
 
 
-def _title(named: Named) -> str:
-    return named.quantity if named.part == "observed" else f"{named.quantity}, {named.part}"
+def _title(named: Named, results: StudyResults) -> str:
+    """In words where the published numbers have some, with the name behind."""
+    entry = results.published.quantities.get(named.quantity)
+    words = f"{entry.name} ({named.quantity})" if entry else named.quantity
+    return words if named.part == "observed" else f"{words}, {named.part}"
 
 
-def _tolerance(verdict: Verdict, rows: Sequence[Row]) -> float:
-    given, values = verdict.claim.tolerance, _values(rows)
+def _smallest(verdict: Verdict, rows: Sequence[Row]) -> float:
+    given, values = verdict.claim.effect, _values(rows)
     if given is None or not values:
         return 0.0
-    return given.value * (float(np.mean(np.abs(values))) if given.relative else 1.0)
+    return given.smallest * (float(np.mean(np.abs(values))) if given.relative else 1.0)
 
 
 def _values(rows: Sequence[Row]) -> list[float]:
@@ -116,16 +125,18 @@ def _values(rows: Sequence[Row]) -> list[float]:
 
 
 def _rows(results: StudyResults, named: Named, levels: Sequence[Level]) -> list[Row]:
-    part = OF_THE_NULL.get(named.part)
+    part, published = OF_THE_NULL.get(named.part), comparable(results.published, results.study.profile)
     rows = []
     for level in levels:
         found = figure_at(results, named.quantity, named.part, level)
         runs = [run.quantity(named.quantity, named.part).value for run in results.runs if run.level == level]
         null = figure_at(results, named.quantity, part, level) if part else None
         if found.value is None:
-            rows.append(Row(level, None, [], None, results.at(level, named.quantity, named.part).why))
+            rows.append(Row(level, None, [], None, why=results.at(level, named.quantity, named.part).why))
         else:
-            rows.append(Row(level, found, [x for x in runs if x is not None], null if null and null.text else None))
+            known = [x for x in runs if x is not None]
+            told = published.get(named.quantity, {}) if named.part == "observed" else {}
+            rows.append(Row(level, found, known, null if null and null.text else None, at_level(told, level)))
     return rows
 
 
@@ -137,7 +148,7 @@ def _states(results: StudyResults, level: Level) -> str:
 
 
 def _strip(strip: Strip, top: float) -> Iterator[str]:
-    """Values with their intervals, rings for single runs, diamonds for nulls, and what is asked as lines."""
+    """Values with their intervals, rings for runs and published values, diamonds for nulls, lines for what is asked."""
     yield _text(0, top + 12, shorten(strip.title, LONGEST, placeholder=" …"), weight="bold")
     known = [x for row in strip.rows for x in _reach(row)] + _limits(strip)
     upper, lower = top + HEAD, top + HEAD + LINE * len(strip.rows)
@@ -147,7 +158,7 @@ def _strip(strip: Strip, top: float) -> Iterator[str]:
         return LEFT + (x - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     for limit in strip.asked:
-        ends = [place(limit - strip.tolerance), place(limit + strip.tolerance)]
+        ends = [place(limit - strip.smallest), place(limit + strip.smallest)]
         yield f'<rect x="{ends[0]:.1f}" y="{upper}" width="{ends[1] - ends[0]:.1f}" height="{lower - upper}" '
         yield f'fill="{ASKED}" fill-opacity="0.2"/>{_line(place(limit), upper, place(limit), lower, ASKED)}'
     for at, row in enumerate(strip.rows):
@@ -164,6 +175,8 @@ def _strip(strip: Strip, top: float) -> Iterator[str]:
 
 
 def _marked(row: Row, y: float, place: Callable[[float], float]) -> Iterator[str]:
+    if row.published is not None:
+        yield f'<circle cx="{place(row.published):.1f}" cy="{y - 2:.1f}" r="4.6" fill="none" stroke="{PUBLISHED}"/>'
     if row.null:
         yield _line(*_ends(row.null, place, y + 3), NULL)
         yield f'<path d="M{place(row.null.value):.1f} {y - 1:.1f}l4 4l-4 4l-4 -4z" fill="none" stroke="{NULL}"/>'
@@ -185,11 +198,12 @@ def _interval(figure: Figure) -> list[float]:
 
 def _reach(row: Row) -> list[float]:
     """Everything that a row draws, along the axis."""
-    return row.runs + [x for figure in (row.found, row.null) if figure for x in _interval(figure)]
+    told = [] if row.published is None else [row.published]
+    return row.runs + told + [x for figure in (row.found, row.null) if figure for x in _interval(figure)]
 
 
 def _limits(strip: Strip) -> list[float]:
-    return [limit + side * strip.tolerance for limit in strip.asked for side in (-1, 1)]
+    return [limit + side * strip.smallest for limit in strip.asked for side in (-1, 1)]
 
 
 def _padded(values: Sequence[float]) -> tuple[float, float]:

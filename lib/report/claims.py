@@ -1,29 +1,35 @@
-"""Claims as tests on results: holds, fails, or cannot tell, with the figures and one sentence why.
+"""Claims as tests on results: holds, excluded, absent or cannot tell, with the figures and one sentence why.
 
-An effect counts when it exceeds the claim's tolerance and its own error: half of its 95 % interval over seeds (t),
-of differences between levels seed by seed, since the runs of a seed are paired; with one seed twice the standard
-error that a run knows itself. Geometry of a single seed has none: a jackknife over the snapshots of one path says
-nothing of another seed. A null has one, from draw to draw, and so has what is left of a run beyond it.
+A test becomes effects that the claim says are above zero (effects.py), judged by their intervals (verdicts.py). A
+handful of claims is primary: they stand only as far as Holm's method lets them stand together.
 
 A claim about geometry has a second verdict: that of the same test on the run's own null with memory in place of the
 run. A claim that holds for both is no evidence of anything that this null lacks.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import stdev
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lib.geometry.intervals import t_975
 from lib.geometry.presets import PRESETS
 from lib.report.axis import Level, level_text
-from lib.report.claims_file import All, Claim, Compare, Contrast, Diverges, Monotone, Named, Test, Tolerance, Within
+from lib.report.claims_file import (
+    All,
+    Claim,
+    Compare,
+    Contrast,
+    Diverges,
+    Exceeds,
+    Monotone,
+    Named,
+    Size,
+    Test,
+    Within,
+)
+from lib.report.effects import Measured, effects_of, measured
 from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
-
-HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS, decide, half_interval, survives
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Finding:
     why: str
     figures: list[Figure] = field(default_factory=list)
     tested: bool = True  # False where data are missing
+    brief: str = ""  # the one number that says most
+    p: float | None = None  # the one-sided level at which the verdict is still reached
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class Verdict:
     why: str
     figures: list[Figure]
     tested: bool = True
+    brief: str = ""
+    p: float | None = None
     null: str = ""  # what the null with memory says of the same test; empty where it can say nothing
 
     @property
@@ -65,18 +75,19 @@ class Verdict:
         if not self.tested:
             claim = self.claim.claim.rstrip(".")
             return f"This could not be tested: {claim[0].lower()}{claim[1:]}"
-        said = {HOLDS: self.claim.prose.holds, FAILS: self.claim.prose.fails, OPEN: self.claim.prose.open}
+        prose = self.claim.prose
+        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: prose.absent, OPEN: prose.open}
         return said[self.verdict]
 
     @property
     def sentence(self) -> str:
-        """The same with the figures."""
-        beside = "; noise with memory passes the same test" if self.verdict == self.null == HOLDS else ""
-        return f"{self.headline} ({self.why}{beside})."
+        """The same with its one number."""
+        beside = ["noise with memory passes the same test"] if self.verdict == self.null == HOLDS else []
+        told = "; ".join([*([self.brief] if self.brief else []), *beside])
+        return f"{self.headline} ({told})." if told else f"{self.headline}."
 
     def record(self, axis: str) -> dict[str, Any]:
         """As summary/claims.json has it, each figure with its level under the name of the axis."""
-        tolerance = self.claim.tolerance
         return {
             "id": self.claim.id,
             "claim": self.claim.claim,
@@ -84,7 +95,9 @@ class Verdict:
             "verdict": self.verdict,
             "null": self.null,
             "why": self.why,
-            "tolerance": tolerance.model_dump() if tolerance else None,
+            "p": self.p,
+            "primary": self.claim.primary,
+            "effect": self.claim.effect.model_dump() if self.claim.effect else None,
             "figures": [self._figure(f, axis) for f in self.figures],
         }
 
@@ -100,29 +113,39 @@ class Verdict:
 
 
 def judge(claims: Iterable[Claim], results: StudyResults) -> list[Verdict]:
-    return [_judge(claim, results) for claim in claims]
+    """The verdict on every claim, in order; of the primary ones those that stand together."""
+    found = [_judge(claim, results) for claim in claims]
+    together = [v for v in found if v.claim.primary and v.p is not None]
+    stands = survives([v.p for v in together])
+    fallen = {v.claim.id: v for v, stays in zip(together, stands, strict=True) if not stays and v.verdict != OPEN}
+    return [_taken_back(v, len(together)) if v.claim.id in fallen else v for v in found]
+
+
+def _taken_back(v: Verdict, count: int) -> Verdict:
+    why = f"{v.why}; {v.verdict} by itself, at p = {_short(v.p)}, and not as one of {count} by Holm's method"
+    return replace(v, verdict=OPEN, why=why)
 
 
 def _judge(claim: Claim, results: StudyResults) -> Verdict:
-    found = _test(claim.test, claim.tolerance, results)
+    found = _test(claim.test, claim.effect, results)
     tested = {f.quantity for f in found.figures}
     beside = [figure_at(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
     told = [f"; {n.part if n.quantity in tested else _name(n, results)} {_spread(beside, n)}" for n in claim.also]
     why = found.why + "".join(text for text, n in zip(told, claim.also, strict=True) if _spread(beside, n))
-    of_null = _of_null(claim.test, results)
-    said = _test(of_null, claim.tolerance, results) if of_null else None
+    null_test = of_null(claim.test, results)
+    said = _test(null_test, claim.effect, results) if null_test else None
     null = said.verdict if said and said.tested else ""
-    return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested, null)
+    return Verdict(claim, found.verdict, why, [*found.figures, *beside], found.tested, found.brief, found.p, null)
 
 
-def _of_null(test: Test, results: StudyResults) -> Test | None:
+def of_null(test: Test, results: StudyResults) -> Test | None:
     """The same test on the null with memory; None where it has no such quantity, or is about that null itself."""
     match test:
         case Contrast():
             both = {name: _named_of_null(getattr(test, name), results) for name in ("larger", "smaller")}
             return test.model_copy(update=both) if all(both.values()) else None
         case All():
-            parts = [_of_null(part, results) for part in test.tests]
+            parts = [of_null(part, results) for part in test.tests]
             return test.model_copy(update={"tests": parts}) if all(parts) else None
         case Diverges():
             return None
@@ -135,81 +158,111 @@ def _named_of_null(named: Named, results: StudyResults) -> Named | None:
     return named.model_copy(update={"part": part}) if part and known else None
 
 
-def _test(test: Test, tolerance: Tolerance | None, results: StudyResults) -> Finding:
-    match test:
-        case Monotone():
-            return _monotone(test, tolerance, results)
-        case Within():
-            return _within(test, tolerance, results)
-        case Contrast():
-            return _contrast(test, tolerance, results)
-        case Compare():
-            return _compare(test, tolerance, results)
-        case Diverges():
-            return _diverges(test, results)
-        case All():
-            return _all([_test(t, tolerance, results) for t in test.tests])
-
-
 # ------------------------------------------------------------------------------------------------------- tests
 
 
-def _monotone(test: Monotone, tolerance: Tolerance, results: StudyResults) -> Finding:
-    """From the first level to the last: far enough in all, and no clear step back on the way."""
-    levels = results.trained()
-    figures = [figure_at(results, test.quantity, test.part, b) for b in levels]
-    if len(levels) < 3:
-        told = f"only {len(levels)} of {len(results.levels)} values of {results.axis.name} finished"
+def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
+    if isinstance(test, Diverges):
+        return _diverges(test, results)
+    figures, effects = _figures(test, results), effects_of(test, size, results)
+    if not effects:
+        finished = len(results.trained())
+        told = f"only {finished} of {len(results.levels)} values of {results.axis.name} finished"
         return Finding(OPEN, told, figures, False)
-    if missing := _missing(figures, results):
+    known = [found for effect in effects if (found := measured(effect, size, results))]
+    missing = _missing(figures, results)
+    if not known:
+        return Finding(OPEN, missing or "no run finished", figures, False)
+    # The seeds differ in number where runs are missing: the fewest degrees of freedom are those of all.
+    columns = ([m.mean for m in known], [m.error for m in known], min(m.freedom for m in known))
+    code, p = decide(*columns, [m.effect.smallest for m in known])
+    verdict, why = VERDICTS[int(code)], _why(test, size, results, known)
+    if missing and verdict != EXCLUDED:  # one clear exception refutes what is said of all
         return Finding(OPEN, missing, figures, False)
-    sign = 1 if test.direction == "rises" else -1
-    change = figures[-1].value - figures[0].value
-    needed = _needed(tolerance, figures[0], figures[-1])
-    steps = [(b.value - a.value) * sign + _needed(tolerance, a, b) for a, b in pairwise(figures)]
-    why = f"{_series(figures)}: a change of {change:+.{figures[0].digits}f}, {_short(needed)} needed"
-    if change * sign < -needed:
-        return Finding(FAILS, why, figures)
-    if min(steps) < 0:
-        return Finding(FAILS, f"{why}, with a step back on the way", figures)
-    return Finding(HOLDS if change * sign > needed else OPEN, why, figures)
+    if verdict == EXCLUDED:
+        why += _exception(known)
+    return Finding(verdict, why, figures, True, _brief(known, results), float(p) if verdict != OPEN else 1.0)
 
 
-def _within(test: Within, tolerance: Tolerance, results: StudyResults) -> Finding:
-    figures = [figure_at(results, test.quantity, test.part, b) for b in test.at or results.trained()]
-    margins = []
-    for f in figures:
-        if f.value is not None:
-            low = f.value - test.low if test.low is not None else math.inf
-            high = test.high - f.value if test.high is not None else math.inf
-            margins.append((min(low, high), _needed(tolerance, f)))
-    needed = _short(max((n for _, n in margins), default=0))
-    bounds = [f"above {_short(test.low)}"] if test.low is not None else []
-    bounds += [f"below {_short(test.high)}"] if test.high is not None else []
-    why = f"{_series(figures, test.at)}, {' and '.join(bounds)} by {needed} needed"
-    return _every(figures, margins, why, results)
+def _figures(test: Test, results: StudyResults) -> list[Figure]:
+    """What a test looks at, level by level."""
+    match test:
+        case All():
+            return [f for part in test.tests for f in _figures(part, results)]
+        case Contrast():
+            levels = test.at or results.trained()
+            return [figure_at(results, n.quantity, n.part, b) for b in levels for n in (test.larger, test.smaller)]
+        case Compare():
+            levels = [test.larger_at, test.smaller_at]
+        case Monotone():
+            levels = results.trained()
+        case _:
+            levels = test.at or results.trained()
+    return [figure_at(results, test.quantity, test.part, b) for b in levels]
 
 
-def _contrast(test: Contrast, tolerance: Tolerance, results: StudyResults) -> Finding:
-    figures, margins, told = [], [], []
-    for b in test.at or results.trained():
-        large, small = (figure_at(results, n.quantity, n.part, b) for n in (test.larger, test.smaller))
-        figures += [large, small]
-        if large.value is not None and small.value is not None:
-            error = math.hypot(large.error or 0, test.factor * (small.error or 0))
-            margins.append((large.value - test.factor * small.value, max(tolerance.value, error)))
-            told.append(f"{_short(large.value)} against {_short(small.value)}")
-    return _every(figures, margins, f"{', '.join(told)}, a factor above {test.factor:g} needed", results)
+def _brief(known: list[Measured], results: StudyResults) -> str:
+    """The effect that is closest to being none, in its own terms."""
+    m = min(known, key=lambda m: m.mean - _half(m))
+    terms = m.effect.terms
+    digits = results.lookup(terms[0].named.quantity).digits
+    if len(terms) == 1:
+        error = f" ± {decimal(_half(m), digits)}" if m.error else ""
+        value = (m.mean - m.effect.constant) / terms[0].factor
+        return f"{decimal(value, digits)}{error} at {level_text(m.effect.level)}"
+    if m.effect.level is not None:
+        large, small = (figure_at(results, t.named.quantity, t.named.part, t.level).text for t in terms)
+        return f"{large} against {small} at {level_text(m.effect.level)}"
+    return f"a {'change' if len(terms) > 2 else 'difference'} of {_change(m, digits)}"
 
 
-def _compare(test: Compare, tolerance: Tolerance, results: StudyResults) -> Finding:
-    levels = (test.larger_at, test.smaller_at)
-    figures = [figure_at(results, test.quantity, test.part, b) for b in levels]
-    if missing := _missing(figures, results):
-        return Finding(OPEN, missing, figures, False)
-    difference, needed = figures[0].value - figures[1].value, _needed(tolerance, *figures)
-    why = f"{_series(figures, levels)}: a difference of {_short(difference)}, {_short(needed)} needed"
-    return _every(figures, [(difference, needed)], why, results)
+def _change(m: Measured, digits: int) -> str:
+    error = f" ± {decimal(_half(m), digits)}" if m.error else ""
+    return decimal(m.mean * m.effect.sign, digits, sign=True) + error
+
+
+def _exception(known: list[Measured]) -> str:
+    """Which effect is excluded most clearly, and whether it is reversed."""
+    worst = min(known, key=lambda m: m.mean - m.effect.smallest + _half(m, len(known)))
+    reversed_ = worst.mean + _half(worst, len(known)) < 0 < worst.effect.smallest
+    at = "" if worst.effect.level is None else f" at {level_text(worst.effect.level)}"
+    return f"; {'reversed' if reversed_ else 'excluded'}{at}" if at or reversed_ else ""
+
+
+def _half(m: Measured, count: int = 1) -> float:
+    return half_interval(m.error, m.freedom, count)
+
+
+def _why(test: Test, size: Size, results: StudyResults, known: list[Measured]) -> str:
+    """The figures and what is asked of them, which is what was applied."""
+    match test:
+        case All():
+            parts = []
+            for part in test.tests:
+                of_it = [m for m in known if m.effect in effects_of(part, size, results)]
+                parts.append(_why(part, size, results, of_it) if of_it else "no data")
+            return "; ".join(parts)
+        case Monotone() | Compare():
+            at = None if isinstance(test, Monotone) else [test.larger_at, test.smaller_at]
+            [m], figures = known, _figures(test, results)
+            smallest = m.effect.sign * m.effect.smallest
+            asked = f"{decimal(smallest, 3, sign=True).rstrip('0').rstrip('.')} or beyond asked"
+            return f"{_series(figures, at)}: {_brief(known, results)}, {asked}"
+        case Contrast():
+            pairs = _figures(test, results)
+            told = [f"{a.text} against {b.text}" for a, b in zip(pairs[::2], pairs[1::2], strict=True) if a.text]
+            return f"{', '.join(told)}, a factor above {test.factor:g}{_beyond(known)} asked"
+        case Exceeds():
+            return f"{_series(_figures(test, results), test.at)}, above {_short(test.than)}{_beyond(known)} asked"
+        case Within():
+            bounds = [f"above {_short(test.low)}"] if test.low is not None else []
+            bounds += [f"below {_short(test.high)}"] if test.high is not None else []
+            return f"{_series(_figures(test, results), test.at)}, {' and '.join(bounds)} asked"
+
+
+def _beyond(known: list[Measured]) -> str:
+    smallest = known[0].effect.smallest
+    return f" by {_short(smallest)} or more" if smallest else ""
 
 
 def _diverges(test: Diverges, results: StudyResults) -> Finding:
@@ -220,30 +273,13 @@ def _diverges(test: Diverges, results: StudyResults) -> Finding:
     why = ", ".join(told) or "no run diverged"
     others = [s for b, s in states.items() if b != test.at]
     if any("diverged" in s for s in others) or "done" in states[test.at]:
-        return Finding(FAILS, why)
+        return Finding(EXCLUDED, why)
     if states[test.at] == {"diverged"} and all(s == {"done"} for s in others):
         return Finding(HOLDS, f"{why}; the others finished")
     return Finding(OPEN, f"{why}; not every run finished", tested=False)
 
 
-def _all(findings: list[Finding]) -> Finding:
-    verdicts = {f.verdict for f in findings}
-    verdict = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
-    why = "; ".join(f.why for f in findings)
-    return Finding(verdict, why, [g for f in findings for g in f.figures], all(f.tested for f in findings))
-
-
 # ------------------------------------------------------------------------------------------------------ helpers
-
-
-def _every(figures: list[Figure], margins: list[tuple[float, float]], why: str, results: StudyResults) -> Finding:
-    """One clear exception refutes what is said of all; anything missing or close leaves it open."""
-    missing = _missing(figures, results)
-    if any(margin < -needed for margin, needed in margins):
-        return Finding(FAILS, why, figures)
-    if missing or not margins:
-        return Finding(OPEN, missing or "no run finished", figures, False)
-    return Finding(HOLDS if all(margin > needed for margin, needed in margins) else OPEN, why, figures)
 
 
 def figure_at(results: StudyResults, quantity: str, part: str, level: Level) -> Figure:
@@ -251,22 +287,6 @@ def figure_at(results: StudyResults, quantity: str, part: str, level: Level) -> 
     known = found.error is not None and (kind.sampled or part != "observed")
     error = found.interval if found.count > 1 else 2 * found.error if known else None
     return Figure(quantity, part, level, found.value, error, kind.digits, found.by_seed)
-
-
-def _needed(tolerance: Tolerance, *figures: Figure) -> float:
-    """What one value, or the difference of two, must exceed."""
-    scale = sum(abs(f.value) for f in figures) / len(figures) if tolerance.relative else 1.0
-    paired = [a - b for a, b in _pairs(*figures)] if len(figures) == 2 else []
-    if len(paired) > 1:
-        error = t_975(len(paired) - 1) * stdev(paired) / math.sqrt(len(paired))
-    else:
-        error = math.hypot(*(f.error or 0.0 for f in figures))
-    return max(tolerance.value * scale, error)
-
-
-def _pairs(a: Figure, b: Figure) -> list[tuple[float, float]]:
-    """The values of two levels at the seeds that both have."""
-    return [(a.by_seed[seed], b.by_seed[seed]) for seed in a.by_seed if seed in b.by_seed]
 
 
 def _missing(figures: list[Figure], results: StudyResults) -> str:
@@ -278,14 +298,18 @@ def _missing(figures: list[Figure], results: StudyResults) -> str:
 
 
 def _series(figures: list[Figure], at: Iterable[Level] | None = None) -> str:
-    """The values in the order of the levels; where only some were asked for, with their level."""
-    known = [f for f in figures if f.value is not None]
-    return ", ".join(f"{f.text} at {level_text(f.level)}" if at else f.text for f in known)
+    """The values with their intervals, in the order of the levels; with the level where only some are asked for."""
+    told = []
+    for f in figures:
+        if f.value is not None:
+            error = "" if f.error is None else f" ± {decimal(f.error, f.digits)}"
+            told.append(f"{f.text}{error} at {level_text(f.level)}" if at else f"{f.text}{error}")
+    return ", ".join(told)
 
 
-def decimal(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text if float(text) else text.lstrip("-")
+def decimal(value: float, digits: int, *, sign: bool = False) -> str:
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    return text if float(text) else text.lstrip("-+")
 
 
 def _name(named: Named, results: StudyResults) -> str:

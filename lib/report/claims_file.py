@@ -37,6 +37,12 @@ class Monotone(Named):
     direction: Literal["falls", "rises"]  # from the first level to the last
 
 
+class Exceeds(Named):
+    kind: Literal["exceeds"]
+    than: float = 0.0  # its value where there is no effect
+    at: list[Level] | None = None
+
+
 class Within(Named):
     kind: Literal["within"]
     low: float | None = None
@@ -68,20 +74,24 @@ class All(Strict):
     tests: Annotated[list["Test"], Field(min_length=2)]
 
 
-Test = Annotated[Monotone | Within | Contrast | Compare | Diverges | All, Field(discriminator="kind")]
+Test = Annotated[Monotone | Exceeds | Within | Contrast | Compare | Diverges | All, Field(discriminator="kind")]
 
 
-class Tolerance(Strict):
-    value: Annotated[float, Field(ge=0)]
-    relative: bool = False  # to the mean of the values compared
+class Size(Strict):
+    """What was declared of an effect before its runs, from seeds other than those judged."""
+
+    smallest: Annotated[float, Field(ge=0)] = 0.0  # the smallest effect of interest; 0 where the claim is a range
+    spread: Annotated[float, Field(ge=0)]  # standard deviation from seed to seed
+    relative: bool = False  # both, to the mean of the values compared
     why: Text
 
 
 class Prose(Strict):
-    """The sentence that the paper uses, without its full stop."""
+    """The sentence that the paper uses, without its full stop, for each verdict."""
 
     holds: Text
-    fails: Text
+    excluded: Text
+    absent: Text = ""  # a range has no such verdict
     open: Text
 
 
@@ -90,16 +100,19 @@ class Claim(Strict):
     claim: Text
     source: Text
     test: Test
-    tolerance: Tolerance | None = None
+    effect: Size | None = None
     also: list[Named] = []
     headline: bool = False
+    primary: bool = False  # one of the handful that are judged together, by Holm's method
     ours: bool = False  # not said by the published work
     prose: Prose
 
     @model_validator(mode="after")
-    def _has_tolerance(self) -> "Claim":
-        if self.tolerance is None and self.test.kind != "diverges":
-            raise ValueError(f"claim {self.id}: a {self.test.kind} test needs a tolerance")
+    def _is_complete(self) -> "Claim":
+        if self.effect is None and self.test.kind != "diverges":
+            raise ValueError(f"claim {self.id}: a {self.test.kind} test needs an effect")
+        if self.effect and self.effect.smallest and not self.prose.absent:
+            raise ValueError(f"claim {self.id}: its prose says nothing of an effect that is absent")
         return self
 
 

@@ -9,17 +9,18 @@ from collections.abc import Callable
 
 from lib.base import provenance
 from lib.report.axis import level_text
-from lib.report.claims import FAILS, HOLDS, OPEN, Verdict
+from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.tex import escaped, macro_name, number, tex
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS
 
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 # What `common_numbers` has.
 COMMON = (
     *("Profile", "Study", "Steps", "TimeScale", "Trained", "Grid", "Seeds"),
     *("Commit", "RunCommits", "Hardware", "Versions", "TrainingMinutes", "Notebook"),
-    *("Missing", "Caution", "Diverged", "Claims", "Holds", "HoldsForNull", "Fails", "Open"),
+    *("Missing", "Caution", "Diverged", "Claims", "Holds", "HoldsForNull", "Excluded", "Absent", "Open"),
     *("OwnClaims", "OwnHolds"),
 )
 # The analyses that a run should have: the name of the file in analysis/, and what a sentence calls it.
@@ -153,12 +154,13 @@ def _diverged(results: StudyResults) -> str:
 def counts(verdicts: list[Verdict]) -> dict[str, str]:
     """How many claims of the published work there are, by verdict, and how many of our own."""
     published, own = ([v for v in verdicts if v.claim.ours == ours] for ours in (False, True))
-    count = {name: sum(v.verdict == name for v in published) for name in (HOLDS, FAILS, OPEN)}
+    count = {name: sum(v.verdict == name for v in published) for name in VERDICTS}
     return {
         "Claims": str(len(published)),
         "Holds": str(count[HOLDS]),
         "HoldsForNull": str(sum(v.verdict == v.null == HOLDS for v in published)),
-        "Fails": str(count[FAILS]),
+        "Excluded": str(count[EXCLUDED]),
+        "Absent": str(count[ABSENT]),
         "Open": str(count[OPEN]),
         "OwnClaims": str(len(own)),
         "OwnHolds": str(sum(v.verdict == HOLDS for v in own)),

@@ -8,7 +8,7 @@ are
 
     <preset>.<quantity>                       trajectory geometry, lib/geometry/presets.py: G1.pc1, U0.mean_abs
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
-    A.<direction>.<step>                      |cosine| of the averaged gradient and a direction
+    A.<direction>.<step>[.expected]           |cosine| of the gradient of all batches and a direction; without noise
     Q.<definition>.<direction>.<step>         anisotropy of the curvature
 
 and a study adds its own in the table QUANTITIES of paper/<study>/quantities.py. Steps are published steps, in names
@@ -78,8 +78,7 @@ def lookup(name: str, own: Table) -> tuple[Quantity, list[str]]:
         return own[name], []
     family, *rest = name.split(".")
     if family in presets.PRESETS and rest:
-        correlates = isinstance(presets.PRESETS[family], presets.Correlations)  # with scores, which no null has
-        return Quantity(geometry, null=not correlates, digits=_geometric_digits(name)), [name]
+        return Quantity(geometry, digits=_geometric_digits(name)), [name]
     table = {**MEASURED, **own}
     if family not in table:
         known = [*own, *MEASURED, *presets.PRESETS]
@@ -165,14 +164,17 @@ def interference(run: "RunResults", part: str, kind: str, step: str) -> Estimate
     return estimate(point["detail"].get(kind), point["detail"].get(f"{kind}_se"))
 
 
-def alignment(run: "RunResults", part: str, direction: str, step: str) -> Estimate:
+def alignment(run: "RunResults", part: str, direction: str, step: str, kind: str = "of_means") -> Estimate:
+    """|cosine| of the combined gradient and a direction: of the averaged one, or of the `expected` one."""
     point = point_at(run, run.analysis.get("interference_metrics"), step)
     found = (point or {}).get("alignment")
     if not found or direction not in found["labels"]:
         return Estimate(None, why="no gradients at that step")
     row, column = found["objectives"].index("combined"), found["labels"].index(direction)
-    value = finite(found["of_means"][row][column])
-    return estimate(None if value is None else abs(value), found["of_means_se"][row][column])
+    value = finite(found[kind][row][column])
+    if value is None:
+        return Estimate(None, why="too few batches to tell its norm from zero")
+    return estimate(abs(value), found[f"{kind}_se"][row][column])
 
 
 def noise_floor(run: "RunResults", step: str) -> float | None:
@@ -182,16 +184,35 @@ def noise_floor(run: "RunResults", step: str) -> float | None:
 
 
 def anisotropy(run: "RunResults", part: str, definition: str, direction: str, step: str) -> Estimate:
+    """Curvature along a direction over that of random ones.
+
+    A null's backbone is partly the direction of weight decay and otherwise random. With c its cosine with theta_0
+    it has c^2 times the anisotropy along -theta_0, and 1 - c^2 besides.
+    """
     point = point_at(run, (run.analysis.get("fisher") or {}).get("points"), step)
-    for q in (point or {}).get("quotients", []):
-        if q["definition"].startswith(definition) and direction in q["labels"]:
-            at = q["labels"].index(direction)
-            return estimate(q["anisotropy"][at], q["anisotropy_se"][at])
-    return Estimate(None, why="no curvature at that step")
+    found = next((q for q in (point or {}).get("quotients", []) if q["definition"].startswith(definition)), None)
+    if not found or direction not in found["labels"]:
+        return Estimate(None, why="no curvature at that step")
+
+    def along(label: str) -> Estimate:
+        at = found["labels"].index(label)
+        return estimate(found["anisotropy"][at], found["anisotropy_se"][at])
+
+    observed = along(direction)
+    if part == "observed":
+        return observed
+    c = finite(run.value("null", "G0.start_cosine"))
+    if direction != "v_b" or part not in ("null", "excess") or "-theta_0" not in found["labels"] or c is None:
+        return Estimate(None, why="no null is defined")
+    decay = along("-theta_0")
+    null = None if decay.value is None else c**2 * decay.value + 1 - c**2
+    if part == "null":
+        return estimate(null, None if decay.error is None else c**2 * decay.error)
+    return estimate(minus(observed.value, null), observed.error)
 
 
 MEASURED = {
     "I": Quantity(interference, null=False, sampled=True, digits=3),
     "A": Quantity(alignment, null=False, sampled=True, digits=3),
-    "Q": Quantity(anisotropy, null=False, sampled=True),
+    "Q": Quantity(anisotropy, sampled=True),
 }

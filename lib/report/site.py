@@ -25,6 +25,7 @@ from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
 from lib.report.summary import verdicts_of
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS
 
 WORDS = r"""
 The backbone $v_b$ is the first principal direction of the displacement of the weights from their start, and
@@ -36,7 +37,7 @@ The backbone fraction $a(t)^2 / \lVert\Delta_t\rVert^2$ says how much of it lies
 The **null** is what the same schedule gives without any learning: noise, weight decay and a random start, its
 one scale fitted to the run. **Excess** is observed minus null.
 """
-VERDICTS = {"holds": "holds", "fails": "fails", "cannot tell": "open"}  # and how each is coloured
+COLOURS = {HOLDS: "holds", EXCLUDED: "fails", ABSENT: "absent", OPEN: "open"}
 STUDY = "study"  # the folder of the pages of the study's own notebooks
 
 
@@ -140,7 +141,7 @@ def _index(results: StudyResults, links: dict[str, list[dict[str, Any]]]) -> dic
         "headlines": [_figure(results, d) for d in shown if d.headline],
         "claims": claims,
         "counts": {verdict: sum(c["verdict"] == verdict for c in claims or []) for verdict in VERDICTS},
-        "colours": VERDICTS,
+        "colours": COLOURS,
         "runs": [_card(results, run, links[run.name]) for run in results.present],
         "not_run": [run.name for run in results.runs if run not in results.present],
         "words": Markup(markdown(WORDS)),

@@ -20,6 +20,7 @@ ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "×": r"$\times$",
+    "±": r"$\pm$",
 }
 # The names that plain text uses for what mathematics writes otherwise.
 SYMBOLS = {

@@ -3,7 +3,7 @@
 val.final  p_ood.best  p_ood.best_step  p_ood.last  p_ood.fall      evaluations
 F.<filler>.<ood|in|prefix|fall|dose>                                the last whole snapshot by filler
 F.<gain|tokens|gap|margin>                                          what parts two of them
-reheat.<gain|area|moved|across>.<step>                              the condition with the largest gain
+reheat.<gain|area|moved|across>.<step>[.<lr>]                       that condition; the one with the largest gain
 """
 
 import math
@@ -105,8 +105,9 @@ def _combined(terms: list[tuple[dict[str, Any], str, int]]) -> Estimate:
 AXES = {"moved": "along", "across": "across"}
 
 
-def reheating(run: RunResults, part: str, kind: str, step: str) -> Estimate:
-    condition = reheated(run, step)
+def reheating(run: RunResults, part: str, kind: str, step: str, lr: str = "") -> Estimate:
+    """Of the condition with the largest gain, which is chosen by what it is to show; or of one learning rate."""
+    condition = reheated(run, step, float(lr) if lr else None)
     if not condition:
         return Estimate(None, why="not reheated from that snapshot")
     if kind in ("gain", "area"):
@@ -135,9 +136,9 @@ def reheats(run: RunResults, step: str) -> list[dict[str, Any]]:
     return [c for c in found if c["ckpt_step"] * run.time_scale == float(step)]
 
 
-def reheated(run: RunResults, step: str) -> dict[str, Any] | None:
-    """The condition with the largest gain, as published."""
-    known = [c for c in reheats(run, step) if finite(c.get("gain")) is not None]
+def reheated(run: RunResults, step: str, lr: float | None = None) -> dict[str, Any] | None:
+    """The condition with the largest gain, as published; or the one of a learning rate."""
+    known = [c for c in reheats(run, step) if finite(c.get("gain")) is not None and (lr is None or c["lr"] == lr)]
     return max(known, key=lambda c: c["gain"], default=None)
 
 

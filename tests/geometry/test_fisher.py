@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lib.geometry import sequences
-from lib.geometry.directions import frame, random_direction
+from lib.geometry.directions import frame, random_controls, random_direction
 from lib.geometry.fisher import EMPIRICAL, SAMPLED, empirical_fisher, quotients, sampled_fisher
 from lib.geometry.sequences import Samples, forward_samples
 from tests.geometry.toy_model import (
@@ -169,7 +169,7 @@ def test_mean_square_and_its_error_hold_for_a_mean_of_zero_and_for_another(mean)
     rng = np.random.default_rng(0)
     repeats = []
     for x in mean + rng.normal(size=(400, 20, 1)):
-        repeats.append(quotients(Samples("", ("v",), {"w": 1}, np.ones((1, 1)), x, x**2)))
+        repeats.append(quotients(Samples("", ("v",), {"w": 1}, np.ones((1, 1)), x, x**2, np.empty((len(x), 1, 0)))))
     values = np.array([r.mean_square[0] for r in repeats])
     np.testing.assert_allclose(values.mean(), mean**2, atol=4 * values.std() / 20)
     assert 0.8 < np.mean([r.mean_square_se[0] for r in repeats]) / values.std() < 1.35
@@ -304,3 +304,36 @@ def test_agrees_with_curvlinops(kind):
     with sdpa_kernel(SDPBackend.MATH):
         theirs = x @ (operator(model, torch.nn.CrossEntropyLoss(), params, labelled) @ torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, theirs, rtol=1e-8)
+
+
+# ------------------------------------------------------------------------------------------------- random controls
+
+
+def test_controls_are_those_of_explicit_random_directions(model, batches, gradients, directions):
+    controls = random_controls(model, 40, seed=3)
+    found = empirical_fisher(model, batches, losses, directions, controls)
+    drawn = quotients(found)
+    for k, v in enumerate(directions.values()):
+        length = unit(model, v)
+        edges = np.cumsum([p.numel() for p in model.trunk().values()])[:-1]
+        norms = [np.linalg.norm(piece) for piece in np.split(length, edges)]
+        each = np.concatenate([n * controls[name].double().numpy() for n, name in zip(norms, TRUNK, strict=True)])
+        np.testing.assert_allclose(np.linalg.norm(each, axis=0), 1, rtol=1e-6)
+        q = ((gradients @ each) ** 2).mean(axis=0)
+        points = np.percentile(q, [2.5, 50, 97.5]) / drawn.isotropic[k]
+        np.testing.assert_allclose(drawn.control[:, k], points, rtol=1e-6)
+        assert drawn.rank[k] == np.mean(q < drawn.q[k])
+
+
+def test_random_directions_have_the_structured_mean(model, batches, directions):
+    """Over many draws the control's mean is what `structured` says exactly."""
+    samples = empirical_fisher(model, batches, losses, directions, random_controls(model, 20_000, seed=0))
+    along = np.einsum("nir,ik->nrk", samples.control, np.sqrt(samples.shares))
+    drawn = (along**2).mean(axis=0)
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - quotients(samples).structured) < 4 * error).all()
+
+
+def test_without_controls_there_is_no_rank(model, batches, directions):
+    found = quotients(empirical_fisher(model, batches, losses, directions))
+    assert np.isnan(found.rank).all() and np.isnan(found.control).all()

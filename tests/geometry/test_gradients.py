@@ -232,6 +232,26 @@ def test_alignment_agrees_with_explicit_gradients(gram, naive, directions):
             np.testing.assert_allclose(found.of_means_se[row, column], loop_jackknife(of_means, 5), rtol=1e-6)
 
 
+def test_the_expected_gradient_aligns_as_its_pairs_say(gram, naive, directions):
+    found = alignment(gram, LAM)
+    g = naive[0] + LAM * naive[1]
+    m = len(g)
+    square = np.mean([g[i] @ g[j] for i in range(m) for j in range(m) if i != j])
+    units = [flat(v).double().numpy() / np.linalg.norm(flat(v).double().numpy()) for v in directions.values()]
+    np.testing.assert_allclose(found.expected[2], [g.mean(0) @ v / np.sqrt(square) for v in units], rtol=1e-9)
+
+
+def test_the_expected_gradient_is_free_of_batch_noise():
+    """A fixed gradient at 60 degrees to a direction, under noise ten times as long."""
+    rng = np.random.default_rng(0)
+    mean = np.zeros(400)
+    mean[:2] = 0.5, np.sqrt(0.75)
+    batches = mean + 10 / np.sqrt(400) * rng.normal(size=(2000, 400))
+    found = alignment(gram_of(batches[:1000], np.zeros((1000, 400)), np.eye(400)[:1]), 0.0)
+    assert abs(found.of_means[0, 0] - 0.5) > 0.01  # drawn to zero
+    assert abs(found.expected[0, 0] - 0.5) < 3 * found.expected_se[0, 0] < 0.1
+
+
 def test_noise_floor_is_what_random_vectors_reach():
     rng = np.random.default_rng(0)
     g = gram_of(rng.normal(size=(500, 300)), rng.normal(size=(500, 300)), [rng.normal(size=300)])

@@ -19,8 +19,8 @@ claims:
     claim: The share of the first direction is the same at every weight decay.
     source: nobody
     test: {kind: within, quantity: own.share, low: 0.5, high: 0.9}
-    tolerance: {value: 0.01, why: a made-up number}
-    prose: {holds: It is so, fails: It is not so, open: Nobody knows}
+    effect: {spread: 0.01, why: a made-up number}
+    prose: {holds: It is so, excluded: It is not so, open: Nobody knows}
 """
 QUANTITIES = """\
 from lib.report.quantities import Quantity, estimate
@@ -128,7 +128,7 @@ def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     assert (build / "beta2.pdf").read_text() == "another study's"
     text = (build / "second" / "numbers.tex").read_text()
     assert r"\newcommand{\resTrained}{0.50, 0.10}" in text
-    assert r"It is so (0.70, 0.70, above 0.5 and below 0.9 by 0.01 needed)." in text
+    assert r"It is so (0.70 at 0.50)." in text
     assert r"0.50 & $0.70$ & $70.0$ & $56.0$ & $+14.0$ & $64.4$" in (build / "second/tables/shares.tex").read_text()
     folder = tree / "outputs" / "second-smoke"
     assert (folder / "summary" / "shares.csv").is_file()
