@@ -31,8 +31,9 @@ def scaled(
         inner = field.annotation
         if model is Params and name in ROOMS and isinstance(value, dict):
             inner = parameters_of(name, value.get("name"))
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict):
-            result[name] = scaled(value, inner, time, tokens, where)
+        models = [m for m in (inner, *get_args(inner)) if isinstance(m, type) and issubclass(m, BaseModel)]
+        if models and isinstance(value, dict):
+            result[name] = scaled(value, models[0], time, tokens, where)
         marks = unit_marks(field.metadata, inner)
         if "steps" in marks:
             result[name] = each(value, lambda v, name=name: exactly(v, time, name, where))

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,17 @@ class Branches:
     warmup: int
     eval_every: int
     set: dict[str, Any]
+    further: dict[str, Any] | None = None  # what seeds after the first have of `snapshots` and `vary`
+
+    def of_further_seeds(self) -> "Branches":
+        """As much of it as the study wants of them; where SET changed the rest so that nothing is left, all."""
+        wanted = self.further or {"snapshots": [], "vary": {}}
+        snapshots = [step for step in self.snapshots if step in wanted["snapshots"]]
+        kept = {
+            name: [v for v in values if v in wanted["vary"].get(name, [])] for name, values in self.vary.items()
+        }
+        vary = {name: kept[name] or values for name, values in self.vary.items()}
+        return replace(self, snapshots=snapshots or self.snapshots, vary=vary)
 
     def points(self) -> list[dict[str, Any]]:
         return grid(self.vary)
@@ -147,6 +158,8 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
     found = {}
     for name, branch in file.branches.items():
         where = f"{path}, branches.{name}"
+        if branch.further:
+            _check_further(branch, where)
         values = scaled(branch.model_dump(), BranchFile, time, Fraction(1), where) | beside.get(name, {})
         checked = validate(BranchFile, values, where)
         if checked.warmup >= checked.steps:
@@ -154,6 +167,16 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
         check_values(checked.set | checked.vary, where)
         found[name] = Branches(**checked.model_dump())
     return found
+
+
+def _check_further(branch: BranchFile, where: str) -> None:
+    """Raises: BadInput for a snapshot or a value that the first seed's branches have not."""
+    for what, given, known in (
+        ("snapshots", branch.further.snapshots, branch.snapshots),
+        *((plain_name(name), values, branch.vary.get(name, [])) for name, values in branch.further.vary.items()),
+    ):
+        if odd := [value for value in given if value not in known]:
+            raise BadInput(f"{where}: further.{what} = {shown(odd[0])}, of the first seed there are {shown(known)}")
 
 
 def check_values(values: dict[str, Any], where: str) -> None:

@@ -7,7 +7,7 @@ kernel starts.
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,12 @@ class Study:
     def stages_of(self, run: Run) -> list[Stage]:
         """The stages that apply to a run, in order."""
         return [s for s in self.stages if not s.of_study and self.applies(s, run.params)]
+
+    def branches_of(self, stage: Stage, p: Params) -> Branches:
+        """What a stage trains from a run: all of it for the first seed, for others as much as the study wants."""
+        found = self.branches[stage.branches]
+        found = found if p.seed == self.runs[0].params.seed else found.of_further_seeds()
+        return replace(found, further=None)
 
     def applies(self, stage: Stage, p: Params) -> bool:
         if stage.seeds == "first" and p.seed != self.runs[0].params.seed:

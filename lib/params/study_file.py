@@ -35,6 +35,13 @@ class StageFile(Strict):
     parameters: dict[str, Any] = Field({}, description="of the notebook; those named steps are published steps")
 
 
+class FurtherFile(Strict):
+    """What seeds after the first have of the branches, where that is less."""
+
+    snapshots: Annotated[list[Steps], Field(min_length=1)]
+    vary: Chosen
+
+
 class BranchFile(Strict):
     """Short runs that start from snapshots of a run, with a fresh optimizer: one for every value of `vary`."""
 
@@ -46,6 +53,7 @@ class BranchFile(Strict):
     warmup: Steps
     eval_every: Steps
     set: dict[str, Any] = Field({}, description="parameters that differ from the parent's")
+    further: FurtherFile | None = Field(None, description="what seeds after the first have of it; all, without")
 
 
 class ProfileFile(Strict):

@@ -148,7 +148,7 @@ def _states(results: StudyResults, level: Level) -> str:
 
 
 def _strip(strip: Strip, top: float) -> Iterator[str]:
-    """Values with their intervals, rings for runs and published values, diamonds for nulls, lines for what is asked."""
+    """Values with intervals, rings for runs and published values, diamonds for nulls, lines for what is asked."""
     yield _text(0, top + 12, shorten(strip.title, LONGEST, placeholder=" …"), weight="bold")
     known = [x for row in strip.rows for x in _reach(row)] + _limits(strip)
     upper, lower = top + HEAD, top + HEAD + LINE * len(strip.rows)

@@ -77,7 +77,7 @@ def targets(study: Study, folder: Path) -> list[Target]:
         for stage in study.stages_of(run):
             code = stage_code(stage.notebook, member_paths(run.params))
             inputs = of_run | {
-                "parameters": parameters_of(study, stage),
+                "parameters": parameters_of(study, stage, run),
                 "code": content_hash(code),
                 "notebook": notebook_hash(stage.notebook),
                 "needs": {name: passed_on[name] for name in stage.needs if name in passed_on},
@@ -105,9 +105,9 @@ def run_inputs(run: Run) -> dict[str, Any]:
     return {"params": identity(run.params), "time_scale": run.params.time_scale, "data": data}
 
 
-def parameters_of(study: Study, stage: Stage) -> dict[str, Any]:
+def parameters_of(study: Study, stage: Stage, run: Run) -> dict[str, Any]:
     """The parameters of a stage's notebook; of one that trains branches also what they are."""
-    protocol = {"protocol": asdict(study.branches[stage.branches])} if stage.branches else {}
+    protocol = {"protocol": asdict(study.branches_of(stage, run.params))} if stage.branches else {}
     return protocol | stage.parameters
 
 

@@ -1,21 +1,70 @@
-"""How many seeds a study has, and which of its stages are of the first alone."""
+"""How many seeds a study has, and what of it seeds after the first have."""
 
 import pytest
 
+from lib.base.files import ROOT
 from lib.params.study import load_study
 from tests.params.test_study import refusal
 
 
-def test_seeds_are_paired_and_later_stages_are_of_the_first():
+def test_seeds_are_paired_and_have_every_stage():
     study = load_study("beta2", "laptop")
     beta2 = study.axes["optim.beta2"]
     points = [(run.params.optim.beta2, run.params.seed) for run in study.runs]
     assert points == [(b, seed) for b in beta2 for seed in (42, 43, 44)]
     stages = {run.params.seed: [s.name for s in study.stages_of(run)] for run in study.runs}
-    assert stages[43] == stages[44] == ["01_train", "02_pca"]
-    assert "03_fisher" in stages[42] and "05_interference" in stages[42]
+    assert stages[42] == stages[43] == stages[44]
     first, second = (study.runs[n].params for n in (0, 1))
     assert first.model_copy(update={"seed": 43}) == second
+
+
+def test_a_stage_may_be_of_the_first_seed_alone(tmp_path):
+    file = tmp_path / "own.yaml"
+    stages = "{01_train: {}, 02_pca: {needs: [01_train], seeds: first}}"
+    file.write_text(f"study: own\nbase: beta2\naxes: {{optim.beta2: [0.95]}}\nstages: {stages}\n")
+    study = load_study(str(file), "smoke", "seeds=2")
+    assert [[s.name for s in study.stages_of(run)] for run in study.runs] == [["01_train", "02_pca"], ["01_train"]]
+
+
+def test_further_seeds_have_fewer_branches():
+    study = load_study("beta2", "laptop")
+    counts = {}
+    for run in study.runs:
+        for stage in study.stages_of(run):
+            if stage.branches:
+                found = study.branches_of(stage, run.params)
+                trained = len(found.snapshots) * len(found.points())
+                counts[run.params.seed] = counts.get(run.params.seed, 0) + trained
+                assert found.snapshots[-1] == run.params.schedule.steps
+    assert counts == {42: 12, 43: 2, 44: 2}
+
+
+def test_rates_that_somebody_sets_are_those_of_every_seed():
+    study = load_study("beta2", "smoke", "seeds=2 branches.reheat.vary={optim.lr:[2e-3,1e-4]}")
+    stage = study.stage("04_reheat")
+    points = [study.branches_of(stage, run.params).points() for run in study.runs[:2]]
+    assert points[0] == points[1] == [{"optim.lr": 2e-3}, {"optim.lr": 1e-4}]
+
+
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        (
+            "{snapshots: [3000], vary: {optim.lr: [6e-4]}}",
+            "snapshots = 3000, of the first seed there are [2000, 4000]",
+        ),
+        ("{snapshots: [4000], vary: {optim.lr: [5e-4]}}", "further.optim.lr = 0.0005, of the first seed there are"),
+        ("{snapshots: [4000], vary: {seed: [1]}}", "further.seed = 1, of the first seed there are []"),
+        ("{snapshots: [], vary: {}}", "further.snapshots"),
+    ],
+)
+def test_further_branches_are_some_of_the_first(tmp_path, further, said):
+    text = (ROOT / "params" / "beta2.yaml").read_text()
+    before = "{snapshots: [4000], vary: {optim.lr: [6e-4]}}"
+    assert before in text
+    file = tmp_path / "own.yaml"
+    file.write_text(text.replace(before, further))
+    assert said in refusal(str(file), "smoke")
 
 
 def test_seeds_count_from_the_one_that_is_given():

@@ -128,7 +128,7 @@ def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     assert (build / "beta2.pdf").read_text() == "another study's"
     text = (build / "second" / "numbers.tex").read_text()
     assert r"\newcommand{\resTrained}{0.50, 0.10}" in text
-    assert r"It is so (0.70 at 0.50)." in text
+    assert r"It is so (0.70 $\pm$ 0.02 at 0.50)." in text
     assert r"0.50 & $0.70$ & $70.0$ & $56.0$ & $+14.0$ & $64.4$" in (build / "second/tables/shares.tex").read_text()
     folder = tree / "outputs" / "second-smoke"
     assert (folder / "summary" / "shares.csv").is_file()
