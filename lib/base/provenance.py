@@ -25,6 +25,14 @@ def commit() -> tuple[str, bool]:
         return "unknown", True
 
 
+def commit_date() -> str:
+    """The day of the checkout's commit, 2026-11-21; empty outside one."""
+    try:
+        return git("show", "--no-patch", "--format=%cs", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def git(*arguments: str) -> str:
     """What git says of this checkout, whatever repository the environment names (that of a hook, say)."""
     command = ["git", "-C", str(ROOT), *arguments]

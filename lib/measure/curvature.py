@@ -47,5 +47,5 @@ def curvature(folder: Path, steps: list[int], batches: list[int], seed: int = 0)
         points.append({"step": step, "quotients": measured, "spectrum": spectrum})
     write_grams(folder, found, many, kept)
     size = len(found.batches[0].tokens)
-    result = {"batches": found.digest, "counts": batches, "size": size, "points": points}
+    result = {"batches": found.digest, "counts": batches, "size": size, "controls": CONTROLS, "points": points}
     return write_analysis(folder, "fisher", result)

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lib.base.files import write_atomically
+from lib.report.card_pages import pages
+from lib.report.claim_cards import claim_card
 from lib.report.geometry_figures import alignment, backbone, phases, spectrum
 from lib.report.gradient_figures import fisher, interference
 from lib.report.ladder_figure import ladder
 from lib.report.reader import StudyResults
 from lib.report.style import write
+from lib.report.summary import verdicts_of
 from lib.train.places import results_place
+
+CARDS = "cards.pdf"  # a page a claim, in their order
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,11 @@ def drawings(results: StudyResults) -> list[Drawing]:
 
 
 def make_figures(results: StudyResults) -> list[Path]:
-    """Write every figure of a study to <folder>/summary/figures/ as PDF and PNG; returns the PDFs."""
+    """Write every figure of a study to <folder>/summary/figures/ as PDF and PNG, and the cards of its claims as one
+    PDF; returns the PDFs of the figures."""
     place = results_place(results.folder) / "summary" / "figures"
     for drawing in drawings(results):
         write(drawing.draw(results), place, drawing.name, results.source, pdf=True)
+    if verdicts := verdicts_of(results):
+        write_atomically(place / CARDS, pages(claim_card(results, verdict) for verdict in verdicts))
     return [place / f"{drawing.name}.pdf" for drawing in drawings(results)]

@@ -19,7 +19,7 @@ SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 # What `common_numbers` has.
 COMMON = (
     *("Profile", "Study", "Steps", "TimeScale", "Trained", "Grid", "Seeds"),
-    *("Commit", "RunCommits", "Hardware", "Versions", "TrainingMinutes", "Notebook"),
+    *("Date", "Commit", "RunCommits", "Hardware", "Versions", "TrainingMinutes", "Notebook"),
     *("Missing", "Caution", "Diverged", "Claims", "Holds", "HoldsForNull", "Excluded", "Absent", "Open"),
     *("OwnClaims", "OwnHolds"),
 )
@@ -85,6 +85,7 @@ def _provenance(results: StudyResults, notebook: str, wanted: Wanted) -> dict[st
     seconds = sum(r.get("seconds") or 0 for r in records)
     short_head = head[:7] + ("+" if dirty else "")
     return {
+        "Date": provenance.commit_date(),
         "Commit": rf"\texttt{{{tex(short_head)}}}",
         "RunCommits": ", ".join(rf"\texttt{{{tex(c)}}}" for c in commits) or "--",
         "Hardware": tex("; ".join(machines)) or "--",
@@ -109,10 +110,9 @@ def _versions(versions: dict[str, str]) -> str:
 
 
 def notebook_link(path: str, commit: str) -> str:
-    """A link to a notebook at a commit, where the checkout knows a public address; else to the file."""
-    address = repository()
-    target = f"{address}/blob/{commit}/{path}" if address else f"../../{path}"
-    return rf"\href{{{target}}}{{\texttt{{{tex(path)}}}}}"
+    """A notebook's name, linked to it at a commit where the checkout knows a public address."""
+    address, name = repository(), rf"\texttt{{{tex(path)}}}"
+    return rf"\href{{{address}/blob/{commit}/{path}}}{{{name}}}" if address else name
 
 
 def repository() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.report.figures import drawings
+from lib.report.figures import CARDS, drawings
 from lib.report.numbers import spare_macros
 from lib.report.paper_folder import SHARED
 from lib.report.reader import StudyResults
@@ -56,10 +56,10 @@ def prepare(results: StudyResults, build: Path) -> None:
     write_atomically(build / "captions.tex", captions(figures))
     for name, table in tables.items():
         write_atomically(build / "tables" / f"{name}.tex", table)
-    for name in names:
-        figure = results.folder / "summary" / "figures" / f"{name}.pdf"
+    for name in [*(f"{name}.pdf" for name in names), CARDS]:
+        figure = results.folder / "summary" / "figures" / name
         if figure.is_file():
-            write_atomically(build / "figures" / f"{name}.pdf", figure.read_bytes())
+            write_atomically(build / "figures" / name, figure.read_bytes())
     for source in (*SHARED, paper.folder / "paper.tex", paper.folder / "references.bib"):
         if source.is_file():
             write_atomically(build / source.name, source.read_bytes())

@@ -24,7 +24,6 @@ def common_tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, s
     """The tables of words and provenance, by name."""
     return {
         "claims": claims(results, verdicts),
-        "operating": operating(results),
         "faults": faults(results.published, results.axis.name),
         "runs": runs(results),
         "params": params(results),
@@ -118,14 +117,26 @@ def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
     rows = [
         [_verdict(v), rf"{tex(v.claim.claim)} \emph{{{capital(v.claim.source)}.}}", tex(v.why)] for v in verdicts
     ]
+    trained = ", ".join(level_text(level) for level in results.trained()) or "no value"
     caption = (
         "The claims, judged by the data of this profile. Each is a test in "
         f"\\texttt{{{escaped(f'paper/{results.paper.name}/claims.yaml')}}} with a smallest effect of interest; "
-        f"figures are in the order {tex(results.axis.name)} $=$ \\resTrained, with 95\\,\\% intervals over seeds. "
+        f"figures are in the order {tex(results.axis.name)} $=$ {trained}, with 95\\,\\% intervals over seeds. "
         "Below a verdict stands that of the same test on the null with memory, where it has the quantity."
     )
     columns = _paragraphs(0.11, 0.39, 0.43)
     return long_table(columns, "verdict & claim and source & figures", rows, caption, "tab:claims")
+
+
+def findings(verdicts: list[Verdict]) -> str:
+    """The claims of the abstract, each a sentence beside its card."""
+    told = [(n, v) for n, v in enumerate(verdicts, start=1) if v.claim.headline]
+    return "\n".join(rf"\studyfinding{{{n}}}{{{tex(v.sentence)}}}" for n, v in told)
+
+
+def cards(verdicts: list[Verdict]) -> str:
+    """Every claim with its card."""
+    return "\n".join(rf"\studycard{{{n}}}{{{tex(v.claim.claim)}}}" for n, v in enumerate(verdicts, start=1))
 
 
 def operating(results: StudyResults) -> str:

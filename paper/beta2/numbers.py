@@ -1,6 +1,7 @@
 """The macros of the beta2 paper."""
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 from lib.base.files import finite
@@ -10,9 +11,7 @@ from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
-from lib.report.tables import with_error
 from lib.report.tex import number, power, short, tex
-from lib.tasks.stories.params import FILLERS
 from paper.beta2.filler_ids import published_filler
 from paper.beta2.published_ladder import PublishedRun, published_ladder
 
@@ -22,7 +21,8 @@ NOTEBOOK = "notebooks/06_figures.py"
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
     """Every macro with its value; what is missing is a dash, or a sentence that says so."""
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: wanted(results, run))
-    return macro_pairs({**common, **_setting(results), **_baseline(results)}, verdicts)
+    primary = {"Primary": str(sum(v.claim.primary for v in verdicts))}
+    return macro_pairs({**common, **primary, **_setting(results), **_baseline(results)}, verdicts)
 
 
 def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
@@ -96,19 +96,15 @@ def scaled(value: float | None, by: float) -> float | None:
 
 
 def _published_ladder() -> dict[str, str]:
-    """The excess of the published PC1 on two rungs, by length of the run."""
-    short, long = (
-        [r for r in published_ladder() if r.name.startswith("10K") == is_long] for is_long in (False, True)
-    )
+    """The excess of the published PC1 on two rungs, mean of the two long runs."""
+    long = [run for run in published_ladder() if run.name.startswith("10K")]
 
-    def listed(runs: list[PublishedRun], rung: str) -> str:
-        return ", ".join(number(run.pc1 - getattr(run, rung), 1) for run in runs)
+    def mean(runs: list[PublishedRun], rung: str) -> str:
+        return number(fmean(run.pc1 - getattr(run, rung) for run in runs), 1)
 
     return {
-        "PublishedExcess": listed(short, "schedule"),
-        "PublishedLengths": listed(short, "lengths"),
-        "PublishedLongExcess": listed(long, "schedule"),
-        "PublishedLongLengths": listed(long, "lengths"),
+        "PublishedLongWas": mean(long, "schedule"),
+        "PublishedLongLeft": mean(long, "lengths"),
     }
 
 
@@ -144,10 +140,6 @@ def _baseline(results: StudyResults) -> dict[str, str]:
     def ours(name: str, part: str = "observed", digits: int = 1) -> str:
         return number(results.at(level, name, part).value, digits)
 
-    def listed(name: str) -> str:
-        """At every level that trains, with the error."""
-        return ", ".join(with_error(results, level, name, 2) for level in results.trained()) or "--"
-
     level: Level = results.axis.baseline
     run = results.run_at(level)
     fit = ((run.analysis.get("backbone") if run else None) or {}).get("null_fit", {})
@@ -180,18 +172,14 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "AlignedOut": ours("U0.early_mean", digits=3),
         "AlignedOutNull": ours("U0.early_mean", "null", 3),
         "AlignedOutMemory": ours("U0.early_mean", "memory", 3),
+        "Controls": str(((run.analysis.get("fisher") if run else None) or {}).get("controls", "no")),
+        "Tracked": ours("C0.r.0-2000", digits=2),
+        "TrackedNull": ours("C0.r.0-2000", "memory", 2),
         "PhaseCosine": ours("P0.cosine", digits=3),
         "PhaseCosineNull": ours("P0.cosine", "null", 3),
         "PeakStep": ours("G2.a_peak_step", digits=0),
         "PeakStepNull": ours("G2.a_peak_step", "null", 0),
         "PeakStepPublished": number(published.at("G2.a_peak_step", level), 0),
         "NoiseFloor": short(floor),
-        **{f"Filler{filler.capitalize()}": with_error(results, level, f"F.{filler}", 2) for filler in FILLERS},
-        "FillerPrefix": with_error(results, level, "F.random.prefix", 2),
-        "FillerPrefixStory": with_error(results, level, "F.story.prefix", 2),
         "FillerDose": number(scaled(results.at(level, "F.random.dose").value, 100), 0),
-        "FallRandom": listed("F.random.fall"),
-        "FallStory": listed("F.story.fall"),
-        "CostTokens": listed("F.tokens"),
-        "CostGap": listed("F.gap"),
     }

@@ -7,20 +7,25 @@ from lib.geometry.ladder import RUNGS
 from lib.measure.trajectory import MEMORY
 from lib.report.axis import level_text
 from lib.report.claims import Verdict
+from lib.report.preset_table import presets
 from lib.report.reader import StudyResults
 from lib.report.run import numbers
 from lib.report.summary import csv_of_runs
 from lib.report.tables import (
     MARKS,
     absent,
+    cards,
     common_tables,
+    findings,
     head,
     level_heads,
+    operating,
     published_cells,
     quantities,
     with_error,
 )
 from lib.report.tex import number, table, tex
+from lib.tasks.stories.params import FILLERS
 from paper.beta2.published_ladder import published_ladder
 from paper.beta2.quantities import reheats
 
@@ -29,6 +34,7 @@ WINDOW = ("G1.pc1", "G1.k95", "G1.drift", "U1.mean_abs")
 FULL = ("G2.pc1", "G2.pc2", "G2raw.pc1", "G2.k95", "G2.k99", "G2.drift", "U2.mean_abs", "U2.early_mean_abs")
 COORDINATE = ("G2.a_peak", "G2.a_peak_step", "G2.fraction_max", "G2.fraction_max_step", "G2.fraction_last")
 FITS = tuple(f"F2.gamma_{what}.{regime}" for what in "ar" for regime in ("0-2000", "2000-4000", "0-4000"))
+PRESETS = ("G0", "G1", "G2", "G2raw", "R0", "R1", "U0", "U0in", "U1", "U2", "P0", "F2", "C0", "C2")
 CORRELATIONS = tuple(f"C2.r.{regime}" for regime in ("0-2000", "2000-4000", "0-4000"))
 DEFAULTS = {  # title and decimals
     "G0.pc1": ("PC1 (%)", 1),
@@ -59,8 +65,35 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "gradients": gradients(results),
         "fisher": fisher(results),
         "reheat": reheat(results),
+        "fillers": fillers(results),
+        "findings": findings(verdicts),
+        "cards": cards(verdicts),
+        "operating": operating(results),
+        "presets": presets(PRESETS),
         **common_tables(results, verdicts),
     }
+
+
+# ----------------------------------------------------------------------------------------------------- fillers
+
+
+FILLED = {  # of the study's own quantities
+    **{f"F.{filler}": f"{filler}, long gap" for filler in FILLERS},
+    "F.random.prefix": "random, long prefix and short gap",
+    "F.story.prefix": "story, long prefix and short gap",
+    "F.random.fall": "fall of p_ood, random",
+    "F.story.fall": "fall of p_ood, story",
+    "F.tokens": "cost of tokens hardly read",
+    "F.gap": "cost of the longer gap",
+}
+
+
+def fillers(results: StudyResults) -> str:
+    rows = [
+        [tex(title), *(with_error(results, level, name, 2) for level in results.levels)]
+        for name, title in FILLED.items()
+    ]
+    return table("l" + "r" * len(results.levels), level_heads(results, ""), rows)
 
 
 # ------------------------------------------------------------------------------------------------------ ladder
@@ -134,6 +167,7 @@ def gradients(results: StudyResults) -> str:
         "I.of_means": "of averaged gradients",
         "I.across": "between different batches",
         "A.v_b": "gradient and v_b, |cos|",
+        "A.v_b expected": "the same, free of batch noise",
         "A.update": "gradient and latest update, |cos|",
         "A.-theta_0": "gradient and -theta_0, |cos|",
     }
@@ -146,7 +180,8 @@ def gradients(results: StudyResults) -> str:
             rows.append([step, "published" + MARKS[entry.status], *cells])
         for kind, title in kinds.items():
             first = not rows or rows[-1] is None
-            cells = [with_error(results, b, f"{kind}.{step}") for b in results.levels]
+            name = f"{kind.split()[0]}.{step}" + (".expected" if " " in kind else "")
+            cells = [with_error(results, b, name) for b in results.levels]
             rows.append([step if first else "", tex(title), *cells])
     return table("ll" + "r" * len(results.levels), level_heads(results, "step", ""), rows)
 
@@ -159,10 +194,12 @@ def fisher(results: StudyResults) -> str:
     rows: list[list[str] | None] = []
     for definition in ("empirical", "sampled", "squared"):
         rows += [None] if rows else []
-        for n, direction in enumerate(("v_b", "PC2", "update", "-theta_0", "random")):
+        for n, direction in enumerate(("v_b", "PC2", "update", "-theta_0")):
             label = {"squared": "squared batch"}.get(definition, definition) if n == 0 else ""
             cells = [_anisotropy(results, b, f"Q.{definition}.{direction}", steps) for b in results.levels]
             rows.append([label, tex(direction), *cells])
+        if definition != "squared":
+            rows.append(["", "control", *(_control(results, b, definition) for b in results.levels)])
     return table("ll" + "r" * len(results.levels), level_heads(results, "Fisher", "direction"), rows)
 
 
@@ -171,6 +208,18 @@ def _anisotropy(results: StudyResults, level: float, name: str, steps: list[str]
     if not any(v is not None for v in values):
         return absent(results, level)
     return r"\,$\to$\,".join("--" if v is None else f"${v:.2g}$" if v < 100 else f"${v:.0f}$" for v in values)
+
+
+def _control(results: StudyResults, level: float, definition: str) -> str:
+    """What random directions with the norms of v_b have at the last step, of the first run that knows."""
+    for run in results.runs if level not in results.diverged() else ():
+        if run.level == level:
+            for point in run.entries("fisher", "points")[-1:]:
+                for q in point.get("quotients", []):
+                    if q["definition"].startswith(definition) and "control" in q and "v_b" in q["labels"]:
+                        low, _, high = (row[q["labels"].index("v_b")] for row in q["control"])
+                        return f"{number(low, 1)} to {number(high, 1)}"
+    return absent(results, level)
 
 
 # ---------------------------------------------------------------------------------------------------- reheating
