@@ -205,3 +205,31 @@ class TestTables:
         assert not results.lookup("val.final").null
         made = tables(results, [])["training"]
         assert "null" not in made
+
+
+def test_the_null_of_curvature_is_partly_that_of_decay(tmp_path):
+    """With a cosine of 0.6 the null's backbone has 0.36 of the anisotropy along -theta_0, and 0.64 besides."""
+    study = smoke_study()
+    folder = write_study(tmp_path, study)
+    for run in study.runs:
+        for name, change in (("fisher", _with_decay), ("backbone", _with_cosine)):
+            path = folder / run.name / "analysis" / f"{name}.json"
+            if path.exists():
+                found = json.loads(path.read_text())
+                change(found)
+                path.write_text(json.dumps(found))
+    run = collect(study, folder).run_at(0.95)
+    assert run.quantity("Q.empirical.v_b.last", "null").value == pytest.approx(0.36 * 9 + 0.64)
+    assert run.quantity("Q.empirical.v_b.last", "excess").value == pytest.approx(5 - 0.36 * 9 - 0.64)
+    assert run.quantity("Q.empirical.-theta_0.last", "excess").why == "no null is defined"
+
+
+def _with_decay(fisher):
+    for point in fisher["points"]:
+        for q in point["quotients"]:
+            q["labels"] = ["v_b", "-theta_0", "update"]
+
+
+def _with_cosine(backbone):
+    if backbone["null"]["G0.pc1"] is not None:
+        backbone["null"]["G0.start_cosine"] = -0.6
