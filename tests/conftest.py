@@ -5,7 +5,9 @@ GPT2_TOKENIZER (a tokenizer.json, also packed) and TINYSTORIES (a .jsonl, also p
 """
 
 import contextlib
+import fcntl
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -35,6 +37,26 @@ def _file_from(variable):
     if not path:
         pytest.skip(f"{variable} names no file")
     return path
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """A function that gives a folder filled once for all processes of this session; to be copied, not changed."""
+    base = tmp_path_factory.getbasetemp()
+    home = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def filled(name, fill):
+        folder, whole = home / name, home / f"{name}.whole"
+        with open(home / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture

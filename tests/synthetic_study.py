@@ -47,9 +47,13 @@ $$\begin{aligned} a(t) &= \langle \Delta_t, v_b\rangle \\ r(t) &= \Delta_t - a(t
 """
 
 
+def synthetic_study():
+    return load_study("beta2", "laptop", "seeds=1")
+
+
 def build_study(parent):
-    """(study, folder): the study `beta2` with the profile `laptop`, as its stages would leave it on disk."""
-    study = load_study("beta2", "laptop", "seeds=1")
+    """The study `beta2` with the profile `laptop`, as its stages would leave it on disk."""
+    study = synthetic_study()
     folder = parent / study.folder_name
     for run in study.runs:
         _build_run(folder / run.name, run.params, 1 / Fraction(study.time_scale))
@@ -59,7 +63,6 @@ def build_study(parent):
         {"id": "gain", "claim": "0.95 gains more", "source": "README", "verdict": "cannot tell", "why": "one seed"},
     ]
     _write(folder / "summary" / "claims.json", {"claims": claims})
-    return study, folder
 
 
 def _build_run(folder, p, scale):

@@ -27,21 +27,22 @@ def faulty(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(once):
     """The folder of a trained run of the tiny study, below an outputs folder; to be copied, not changed."""
-    home = tmp_path_factory.mktemp("finished")
-    return trained_run(write_study(home / "tiny.yaml"), home / "outputs")
+    home = once("finished", lambda home: trained_run(write_study(home / "tiny.yaml"), home / "outputs"))
+    return next(home.glob("outputs/*/pilot_*"))
 
 
 @pytest.fixture(scope="session")
-def measured(finished, tmp_path_factory):
+def measured(finished, once):
     """The same run with its geometry measured; to be copied, not changed."""
-    run = tmp_path_factory.mktemp("measured") / "outputs" / finished.parent.name / finished.name
-    shutil.copytree(finished.parent.parent, run.parent.parent, dirs_exist_ok=True)
-    shutil.copy(finished.parents[2] / "tiny.yaml", run.parents[2])
-    said = execute("02_pca", run)
-    assert said.returncode == 0, said.stderr
-    return run
+
+    def fill(home):
+        shutil.copytree(finished.parents[2], home, dirs_exist_ok=True)
+        said = execute("02_pca", home / finished.relative_to(finished.parents[2]))
+        assert said.returncode == 0, said.stderr
+
+    return once("measured", fill) / finished.relative_to(finished.parents[2])
 
 
 @pytest.fixture(scope="session")

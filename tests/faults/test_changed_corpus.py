@@ -72,10 +72,13 @@ def test_a_text_edited_between_two_runs_of_a_grid_is_refused(tmp_path, own):
     assert not (second / "snapshots").exists()
 
 
+READ_LATER = "stages: {01_train: {}, 05_interference: {needs: [01_train]}}\n"
+
+
 @pytest.fixture
 def under_way(tmp_path, finished):
-    """(process, run, corpus folder) of a make in the middle of its training."""
-    study = write_study(tmp_path / "tiny.yaml")
+    """(process, run, corpus folder) of a make in the middle of its training, with two stages that read it after."""
+    study = write_study(tmp_path / "tiny.yaml", more=READ_LATER)
     outputs = tmp_path / "outputs"
     corpus = build_corpus(load_study(str(study), "smoke").runs[0].params, outputs / "corpora").folder
     process = start_make("grid", "-j1", study=study, outputs=outputs)

@@ -56,12 +56,8 @@ def kill(command, log, kind, pattern, at):
     return True
 
 
-def test_kill_in_every_kind_of_write_of_a_stage(tmp_path, finished, faulty):
-    undisturbed, study = tmp_path / "undisturbed", tmp_path / "study"
-    for place in (undisturbed, study):
-        shutil.copytree(finished.parent, place)
-    assert execute(STAGE, undisturbed / finished.name).returncode == 0
-    run, killed = study / finished.name, []
+def test_kill_in_every_kind_of_write_of_a_stage(tmp_path, finished, measured, faulty):
+    run, killed = shutil.copytree(finished.parent, tmp_path / "study") / finished.name, []
     for number, (kind, (pattern, at)) in enumerate(OF_A_STAGE.items()):
         log = tmp_path / f"log{number}"
         if kill(partial(execute, STAGE, run, faulty), log, kind, pattern, at):
@@ -73,8 +69,8 @@ def test_kill_in_every_kind_of_write_of_a_stage(tmp_path, finished, faulty):
     assert len(killed) >= 5, killed
     said = execute(STAGE, run)
     assert said.returncode == 0, said.stderr
-    assert measurements(run) == measurements(undisturbed / finished.name)
-    assert names(run) == names(undisturbed / finished.name)
+    assert measurements(run) == measurements(measured)
+    assert names(run) == names(measured)
 
 
 @pytest.mark.parametrize("what", ["paper", "report"])

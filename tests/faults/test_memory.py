@@ -14,6 +14,7 @@ import pytest
 from lib.base.memory import ran_out
 from tests.faults.tools import (
     RUN,
+    TRAINING_ALONE,
     clean_environment,
     execute,
     library,
@@ -37,7 +38,7 @@ def kernels_of(mark):
 
 
 def test_a_killed_kernel_is_reported_and_the_other_run_goes_on(tmp_path):
-    study = write_study(tmp_path / "tiny.yaml", {"[0.95]": "[0.95, 0.9]"})
+    study = write_study(tmp_path / "tiny.yaml", {"[0.95]": "[0.95, 0.9]"}, TRAINING_ALONE)
     outputs = tmp_path / "outputs"
     process = start_make("grid", "-j1", study=study, outputs=outputs, FAULT_MARK=str(tmp_path))
     wait_for(lambda: list(outputs.glob(f"*/{RUN}/snapshots/000008*")), process)

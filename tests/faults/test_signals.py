@@ -9,9 +9,17 @@ import time
 
 import pytest
 
-from lib.params.study import load_study
-from lib.train.loop import train
-from tests.faults.tools import RUN, execute, make, processes_with, results, start_make, wait_for, write_study
+from tests.faults.tools import (
+    RUN,
+    execute,
+    make,
+    processes_with,
+    results,
+    start_make,
+    trained_run,
+    wait_for,
+    write_study,
+)
 
 STEPS = 200
 LONGER = {"schedule.steps: 40": f"schedule.steps: {STEPS}", "lambda_step: 40": f"lambda_step: {STEPS}"}
@@ -21,17 +29,20 @@ PROMPT = 10.0  # seconds
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """(study file, outputs with the corpus, results) of a training that nothing interrupted."""
+    """(study file, outputs with the run, results) of a training that nothing interrupted."""
     home = tmp_path_factory.mktemp("uninterrupted")
     study = write_study(home / "tiny.yaml", LONGER)
-    train(load_study(str(study), "smoke").runs[0].params, home / "study" / RUN, home / "outputs" / "corpora")
-    return study, home / "outputs", results(home / "study" / RUN)
+    return study, home / "outputs", results(trained_run(study, home / "outputs"))
 
 
-def interrupted_make(tmp_path, uninterrupted, send, moment):
-    """(process, seconds to its end, run) of a make that was sent a signal at a moment of its run."""
+def interrupted_make(tmp_path, uninterrupted, send, moment, given="corpora"):
+    """(process, seconds to its end, run) of a make that was sent a signal at a moment of its run.
+
+    Args:
+        given: what of the outputs is there before: the corpus, or with "" the trained run too.
+    """
     study, outputs, _ = uninterrupted
-    shutil.copytree(outputs, tmp_path / "outputs")
+    shutil.copytree(outputs / given, tmp_path / "outputs" / given)
     process = start_make("grid", "-j2", study=study, outputs=tmp_path / "outputs", FAULT_MARK=str(tmp_path))
     run = tmp_path / "outputs" / "tiny-smoke" / RUN
     wait_for(lambda: moment(run), process)
@@ -82,7 +93,7 @@ def test_a_measuring_stage_is_interrupted_too(tmp_path, uninterrupted, signals):
 
     study, _outputs, expected = uninterrupted
     process, seconds, run = interrupted_make(
-        tmp_path, uninterrupted, send, lambda run: (run / "notebooks" / ".02_pca.part.ipynb").exists()
+        tmp_path, uninterrupted, send, lambda run: (run / "notebooks" / ".02_pca.part.ipynb").exists(), given=""
     )
     assert process.returncode != 0
     assert seconds < PROMPT

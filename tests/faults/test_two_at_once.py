@@ -9,6 +9,7 @@ from tests.faults.test_signals import LONGER
 from tests.faults.tools import (
     PILOT,
     RUN,
+    TRAINING_ALONE,
     execute,
     library,
     load_study,
@@ -24,7 +25,8 @@ from tests.faults.tools import (
 def test_two_studies_build_one_corpus(tmp_path):
     """Both begin with no corpus; each ends as it does alone."""
     studies = {
-        name: write_study(tmp_path / f"{name}.yaml", {"study: tiny": f"study: {name}"}) for name in ("one", "two")
+        name: write_study(tmp_path / f"{name}.yaml", {"study: tiny": f"study: {name}"}, TRAINING_ALONE)
+        for name in ("one", "two")
     }
     outputs = tmp_path / "outputs"
     processes = [start_make("grid", "-j1", study=study, outputs=outputs) for study in studies.values()]
@@ -39,7 +41,7 @@ def test_two_studies_build_one_corpus(tmp_path):
 
 
 def test_pilot_on_the_run_of_a_make_is_refused_and_harms_nothing(tmp_path):
-    study, outputs = write_study(tmp_path / "tiny.yaml", LONGER), tmp_path / "outputs"
+    study, outputs = write_study(tmp_path / "tiny.yaml", LONGER, TRAINING_ALONE), tmp_path / "outputs"
     params = load_study(str(study), "smoke").runs[0].params
     build_corpus(params, outputs / "corpora")
     make = start_make("grid", "-j1", study=study, outputs=outputs)

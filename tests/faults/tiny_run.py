@@ -7,6 +7,7 @@ from lib.params.study import load_study
 from lib.train.loop import train
 from lib.train.places import MADE_BY_MAKE
 
+DRAWS = (5, 20)  # of every null, and shuffles: nothing here judges them
 STEPS = (
     "schedule.steps=12 schedule.warmup=2 task.lambda_step=12 eval.every=2 machine.checkpoint_seconds=0.001 "
     "snapshots.whole='[4,8]' snapshots.dense_from=2 snapshots.dense_to=8 snapshots.dense_every=2 "
@@ -33,5 +34,5 @@ def finished_runs(home):
         train(tiny_params(f"seed={seed}"), folder, home / "corpora")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(MADE_BY_MAKE, "test")
-            geometry(folder)
+            geometry(folder, DRAWS)
     return *runs, next((home / "corpora").glob("*/"))

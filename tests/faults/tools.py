@@ -23,6 +23,7 @@ study: tiny
 axes: {optim.beta2: [0.95]}
 set: {schedule.steps: 40, schedule.warmup: 15, task.lambda_step: 40, snapshots.whole: [8, 20, 32, 40]}
 """
+TRAINING_ALONE = "stages: {01_train: {}}\n"  # for what happens to a training: nothing is measured after it
 RUN = "pilot_wd0.5_lr0.001_lp2.0_b20.95_s42"
 
 
@@ -93,8 +94,8 @@ def _run(command: list[str], root: Path, environment: dict[str, str]) -> subproc
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
 
 
-def write_study(path: Path, changes: dict[str, str] | None = None) -> Path:
-    text = TINY
+def write_study(path: Path, changes: dict[str, str] | None = None, more: str = "") -> Path:
+    text = TINY + more
     for old, new in (changes or {}).items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)

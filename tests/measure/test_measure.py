@@ -30,6 +30,8 @@ from lib.train.records import read_evaluations
 from paper.beta2.fillers import dose, filler_sets, fillers, long_prefix, read_in_training
 from paper.beta2.reheat import reheat
 
+DRAWS = (5, 20)  # of every null, and shuffles: their number is judged in tests/geometry
+
 pytestmark = pytest.mark.usefixtures("by_make")
 
 
@@ -71,7 +73,7 @@ def test_digest_agrees_with_a_dense_svd_of_a_real_run(runs, name):
 
 
 def test_identities_on_a_real_run(runs):
-    result = geometry(runs[0.95])
+    result = geometry(runs[0.95], DRAWS)
     seen = result["observed"]
     for name in ("G1", "G2"):
         np.testing.assert_allclose(seen[f"{name}.fraction_mean"], seen[f"{name}.pc1"] / 100, rtol=1e-9)
@@ -90,7 +92,7 @@ def test_identities_on_a_real_run(runs):
 
 
 def test_stages_take_what_a_diverged_run_left(runs):
-    assert np.isnan(geometry(runs[0.0])["observed"]["G1.pc1"])
+    assert np.isnan(geometry(runs[0.0], DRAWS)["observed"]["G1.pc1"])
     assert curvature(runs[0.0], [20, 40], [1, 1, 2])["points"] == []
     assert all(point["step"] <= 8 for point in gradients(runs[0.0], [32], 2))
 
@@ -149,7 +151,7 @@ def test_gradients_of_something_else_are_not_taken(runs, monkeypatch, change):
 
 
 def test_updates_are_written_with_their_norms(runs):
-    geometry(runs[0.95])
+    geometry(runs[0.95], DRAWS)
     steps, theta = thetas(runs[0.95])
     written = json.loads((runs[0.95] / "analysis" / "update_alignment.json").read_text())
     assert [(row["window_start"], row["window_end"]) for row in written][:2] == [(16, 20), (24, 28)]
@@ -197,7 +199,7 @@ def test_a_run_of_sgd_is_measured_against_noise_through_sgd(runs):
     run = load_study("beta2", "smoke", text, axes={}).runs[0]
     folder = runs[0.95].parent / "sgd"
     train(run.params, folder)
-    found = geometry(folder)
+    found = geometry(folder, DRAWS)
     null = momentum_null(run_digest(folder), schedule(run.params), 0.01, momentum=0.9)
     expected = measure(null, ["G2"], time_scale=Fraction(1, 50))["G2.pc1"]
     through = found["rungs"]["momentum"].values["G2.pc1"]
@@ -257,7 +259,7 @@ def test_a_dose_counts_tokens_of_filler_that_training_never_reads(runs):
 
 
 def test_a_digest_without_snapshots_is_enough(runs, tmp_path):
-    expected = geometry(runs[0.95])["observed"]["G2.pc1"]
+    expected = geometry(runs[0.95], DRAWS)["observed"]["G2.pc1"]
     for name in ("params.yaml", "digest.npz", "pilot_metrics.json"):
         (tmp_path / name).write_bytes((runs[0.95] / name).read_bytes())
-    assert geometry(tmp_path)["observed"]["G2.pc1"] == expected
+    assert geometry(tmp_path, DRAWS)["observed"]["G2.pc1"] == expected

@@ -1,12 +1,14 @@
 """The report writes as in a stage that make executes: over what is there, not beside it."""
 
+import shutil
+
 import pytest
 
 from lib.report.reader import collect
 from lib.report.site import build_report
 from lib.train.places import MADE_BY_MAKE
 from tests.browser import Browser
-from tests.synthetic_study import build_study
+from tests.synthetic_study import build_study, synthetic_study
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -17,10 +19,17 @@ def _in_a_stage_of_make():
 
 
 @pytest.fixture(scope="module")
-def reported(tmp_path_factory, _in_a_stage_of_make):
+def synthetic(once, tmp_path_factory):
+    """(study, folder): the synthetic study, in a folder of this module's own."""
+    study, home = synthetic_study(), tmp_path_factory.mktemp("study")
+    shutil.copytree(once("synthetic", build_study), home, dirs_exist_ok=True)
+    return study, home / study.folder_name
+
+
+@pytest.fixture(scope="module")
+def reported(synthetic, _in_a_stage_of_make):
     """The synthetic study's results, and its report."""
-    study, folder = build_study(tmp_path_factory.mktemp("study"))
-    results = collect(study, folder)
+    results = collect(*synthetic)
     return results, build_report(results)
 
 

@@ -18,7 +18,6 @@ from lib.report.site import build_report
 from lib.report.style import write
 from paper.beta2.figures import beta2_summary
 from tests.browser import Browser
-from tests.synthetic_study import build_study
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$]+?)\$", re.DOTALL)
 
@@ -41,8 +40,8 @@ class Links(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    study, folder = build_study(tmp_path_factory.mktemp("study"))
+def built(synthetic):
+    study, folder = synthetic
     results = collect(study, folder)
     write(beta2_summary(results), folder / "summary" / "figures", "beta2_summary")
     build_report(results)

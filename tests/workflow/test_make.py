@@ -201,7 +201,7 @@ def test_changed_parameters_set_the_old_run_aside(built, tmp_path):
     shutil.copytree(outputs, copy)
     kept = results(copy / "tiny-smoke" / RUN)
     study = tmp_path / "tiny.yaml"  # of that one run
-    study.write_text(STUDY.replace("[0.95, 0.0]", "[0.95]"))
+    study.write_text(STUDY.replace("[0.95, 0.0]", "[0.95]") + "stages: {01_train: {}}\n")
     said = make("grid", "SET=optim.eps=1e-7 schedule.steps=20 snapshots.whole=[8,20]", study=study, outputs=copy)
     assert "optim.eps, schedule.steps, snapshots.whole changed; the earlier run is kept in" in said.stdout
     assert results(copy / "tiny-smoke" / "superseded" / f"{RUN}.1") == kept
