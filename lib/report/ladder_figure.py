@@ -16,7 +16,7 @@ from lib.report.style import NULL, PAGE, missing
 QUANTITIES = {  # of the presets that have an error on every rung
     "PC1 (points)": "G0.pc1",
     "$k_{95}$": "G0.k95",
-    "rotation, mean |cos|": "R0.mean",
+    r"rotation, mean $|\cos|$": "R0.mean",
     "early updates, held out": "U0.early_mean",
     "early and late backbone": "P0.cosine",
 }
@@ -33,7 +33,7 @@ def ladder(results: StudyResults) -> Figure:
         ax.set_xticks(range(len(RUNGS)), RUNGS, rotation=35, ha="right")
         ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:
-        ax.set_ylabel("observed − null")
+        ax.set_ylabel("observed $-$ null")
     legend(figure, results)
     return figure
 
