@@ -14,6 +14,7 @@ from lib.report.gradient_figures import fisher, interference
 from lib.report.ladder_figure import ladder
 from lib.report.reader import StudyResults
 from lib.report.style import write
+from lib.report.tex import with_symbols
 from lib.train.places import results_place
 
 
@@ -25,6 +26,11 @@ class Drawing:
     draw: Callable[[StudyResults], Figure]
     caption: str
     headline: bool = False  # at the top of the report
+
+    @property
+    def told(self) -> str:
+        """The caption in Markdown, its symbols as mathematics."""
+        return with_symbols(self.caption, str)
 
 
 FIGURES = [

@@ -109,25 +109,18 @@ def interference(points: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def window_numbers(digests: dict[str, Digest], window: Window) -> str:
-    """PC1, k95 and drift of a window of one's own."""
-    lines = []
-    for name, source in digests.items():
-        found = pca(source, window)
-        k95 = found.components_for(0.95)
-        lines.append(f"{name:9} PC1 {found.pc1:5.1f} %   k95 {k95:.0f}   drift {found.drift:.2f}")
-    return "\n".join(lines)
-
-
 def window_fraction(digests: dict[str, Digest], window: Window) -> Figure:
     """The backbone fraction over a window of one's own."""
     figure, ax = plt.subplots(figsize=(COLUMN, 2.0))
     for (name, source), colour in zip(digests.items(), (BLUE, GREY), strict=True):
         found = pca(source, window)
-        if len(found.steps):
+        if len(found.steps) > 1:
             parts = decompose(source, found.backbone, window)
             ax.plot(parts.steps, parts.fraction, color=colour, label=name)
     ax.set(title="backbone fraction", xlabel=OWN_STEP)
-    ax.legend()
+    if ax.lines:
+        ax.legend()
+    else:
+        nothing(ax, "too few snapshots")
     plt.close(figure)
     return figure
