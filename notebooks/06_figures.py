@@ -28,7 +28,7 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
-from lib.report.run_tables import table
+from lib.report.run_tables import plain_table
 from lib.report.study_table import study_table
 from lib.report.summary import claims_table, verdicts_of, write_summary
 from lib.workflow.status import runs_rows
@@ -36,7 +36,7 @@ from lib.workflow.status import runs_rows
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
 (head, *rows), notes = runs_rows(results.study, results.folder)
-Markdown("\n\n".join([table(head, rows), *notes]))
+Markdown("\n\n".join([plain_table(head, rows), *notes]))
 
 # %% [markdown]
 # ## The table
@@ -50,8 +50,13 @@ Markdown("\n\n".join([table(head, rows), *notes]))
 # its weights.
 
 # %%
-scores = ["val.final", "p_ood.best", "p_ood.best_step", "p_ood.last"]
-study_table(results, [*scores, "G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"])
+scores = {
+    "val.final": "final validation loss",
+    "p_ood.best": "",
+    "p_ood.best_step": "step of the best",
+    "p_ood.last": "",
+}
+study_table(results, scores | dict.fromkeys(["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"], ""))
 
 # %% [markdown]
 # ## The claims

@@ -25,7 +25,7 @@ from lib.report.panels import (
 from lib.report.published import comparable
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults, numbers
-from lib.report.style import BLUE, GREY, NULL, PAGE, missing, note, null_band, published_points
+from lib.report.style import BLUE, GREY, NULL, PAGE, label, missing, note, null_band, published_points
 
 
 def backbone(results: StudyResults, preset: str = "G0") -> Figure:
@@ -206,7 +206,7 @@ def _gradients_along(ax: Axes, results: StudyResults) -> None:
             if found:
                 x, y, error = np.array(found).T
                 style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
-                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=name, **style)
+                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=label(name), **style)
     if not floors:
         missing(ax)
         return

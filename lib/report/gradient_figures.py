@@ -38,7 +38,7 @@ def fisher(results: StudyResults) -> Figure:
         for colour, marker, name, members in coloured(results):
             for run in (run for run in members if run in measured):
                 x, y, error, _ = _anisotropy(run, definition, "v_b")
-                _errorbar(below, x, y, error, colour, marker, name)
+                _errorbar(below, x, y, error, colour, marker, label(name))
         for ax, members in ((above, [chosen]), (below, measured)):
             ax.set_yscale("log")
             _baseline(ax, members, definition)

@@ -80,7 +80,7 @@ def draw(
         found = gathered([observed(run) for run in members if not run.diverged])
         if found:
             x, means = np.array(list(found)), np.array([np.mean(values) for values in found.values()])
-            ax.plot(x, means, color=colour, marker=marker, ms=2.2, lw=1.0, label=name)
+            ax.plot(x, means, color=colour, marker=marker, ms=2.2, lw=1.0, label=label(name))
             least, most = (np.array([f(values) for values in found.values()]) for f in (min, max))
             if len(members) > 1:
                 ax.fill_between(x, least, most, color=colour, alpha=0.18, lw=0)
@@ -112,7 +112,7 @@ def coloured(results: StudyResults) -> Iterator[tuple[str, str, str, list[RunRes
     named = results.groups()
     colours = ordered_palette(len(named))
     for colour, marker, (name, members) in zip(colours, MARKERS * len(named), named.items(), strict=False):
-        yield colour, marker, label(name), members
+        yield colour, marker, name, members
 
 
 def ascending(results: StudyResults) -> list[Level]:
@@ -140,7 +140,7 @@ def diverged_handles(results: StudyResults) -> dict[str, Artist]:
     for colour, _, name, members in coloured(results):
         text = diverged_text(members)
         if text:
-            found[f"{name}: {text}"] = Line2D([], [], color=colour, lw=0.9, ls="--")
+            found[f"{label(name)}: {text}"] = Line2D([], [], color=colour, lw=0.9, ls="--")
     return found
 
 

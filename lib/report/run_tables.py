@@ -12,6 +12,7 @@ from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling
 from lib.params.run import Params
 from lib.report.quantities import lookup
 from lib.report.style import NAMES
+from lib.report.tex import with_symbols
 from lib.train.records import read_record
 
 WORDS = {  # family and quantity: in words, and the unit
@@ -33,6 +34,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) ->
     """A Markdown table; the first columns are `words`, the others numbers, set to the right."""
     lines = [head, ["---" if n < words else "---:" for n in range(len(head))], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def plain_table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """The same of plain text, whose symbols become mathematics."""
+    return table([with_symbols(x, str) for x in head], [[with_symbols(x, str) for x in row] for row in rows], words)
 
 
 def in_words(name: str) -> str:
@@ -67,12 +73,16 @@ def _window(window: Window) -> str:
 
 
 def value(x: float | None, digits: int, error: float | None = None) -> str:
-    """A number with its error; nothing for one that is not finite."""
+    """A number with its error, that at one digit at least; nothing for one that is not finite."""
     known, error = finite(x), finite(error)
     if known is None:
         return ""
     text = f"{known:.{digits}f}" if abs(known) < 1e5 else f"{known:.2e}"
-    return f"{text} ± {error:.{digits}f}" if error is not None else text
+    text = text.replace("-", "−") if float(text) else text.lstrip("-")
+    if not error:
+        return text
+    own = f"{error:.{digits}f}"
+    return f"{text}\u00a0±\u00a0{own if float(own) else f'{error:.1g}'}"
 
 
 def state(folder: Path, p: Params) -> Markdown:

@@ -9,6 +9,7 @@ from lib.report.axis import Level, level_text
 from lib.report.quantities import Estimate
 from lib.report.reader import StudyResults
 from lib.report.run_tables import behind, in_words, table, value
+from lib.report.tex import with_symbols
 
 
 def study_table(results: StudyResults, names: Sequence[str] | Mapping[str, str]) -> Markdown:
@@ -21,21 +22,16 @@ def study_table(results: StudyResults, names: Sequence[str] | Mapping[str, str])
     rows = []
     for name in names:
         quantity, known = results.lookup(name), results.published.quantities.get(name)
-        geometric = name.split(".")[0] in PRESETS
         words = (names[name] if isinstance(names, Mapping) else "") or (known.name if known else name)
-        told, meant = (in_words(name), behind(name)) if geometric else (words, "")
-        parts = ("observed", "null", "excess") if quantity.null else ("observed",)
+        told = (in_words(name), behind(name)) if name.split(".")[0] in PRESETS else (with_symbols(words, str), "")
+        parts = {}
         if known and known.status != "void":
-            cells = [value(known.at(level), known.digits) for level in results.levels]
-            rows.append([told, meant, "published", *cells])
-        for part in parts:
-            found = [results.at(level, name, part) for level in results.levels]
-            cells = [
-                _cell(results, level, e, quantity.digits) for level, e in zip(results.levels, found, strict=True)
-            ]
-            fresh = not rows or (rows[-1][0] != told and not (known and part == parts[0]))
-            rows.append([told if fresh else "", meant if fresh else "", part, *cells])
-    heads = [f"{results.axis.symbol} = {level_text(level)}" for level in results.levels]
+            parts["published"] = [value(known.at(level), known.digits) for level in results.levels]
+        for part in ("observed", "null", "excess") if quantity.null else ("observed",):
+            digits = known.digits if known else quantity.digits
+            parts[part] = [_cell(results, level, results.at(level, name, part), digits) for level in results.levels]
+        rows += [[*(told if n == 0 else ("", "")), part, *cells] for n, (part, cells) in enumerate(parts.items())]
+    heads = [with_symbols(f"{results.axis.symbol} = {level_text(level)}", str) for level in results.levels]
     return Markdown(table(["quantity", "definition, in published steps", "", *heads], rows, words=3))
 
 

@@ -25,6 +25,7 @@ BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6
 NULL = "#B5B5B5"  # every null, and nothing else
 COLUMN, PAGE = 3.1, 6.27  # inches: half of the width of the paper's text, and all of it
 OWN_STEP = "step of this run"  # the axis of a single run's figures; those of a study have published steps
+SCREEN = 130  # pixels that a page shows an inch of a figure on
 MARKERS = "osD^vPX<>p"
 
 # Directions in weight space, by what analyses call them.
@@ -87,7 +88,7 @@ def write(figure: Figure, place: Path, name: str, source: str = "", pdf: bool = 
         drawn[kind] = buffer.getvalue()
         write_atomically(place / f"{name}.{kind}", drawn[kind])
     plt.close(figure)  # the notebook shows what the cell returns, once
-    return Image(data=drawn["png"], retina=True)
+    return Image(data=drawn["png"], width=round(SCREEN * figure.get_figwidth()))
 
 
 def label(text: str) -> str:

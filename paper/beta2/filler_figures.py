@@ -44,7 +44,9 @@ def _cell(ax: Axes, results: StudyResults, cell: str) -> None:
         found = np.array([_over_seeds(steady, f"F.{filler}.{cell}") for filler in FILLERS])
         if np.isfinite(found[:, 0]).any():
             x = np.arange(len(FILLERS)) + 0.5 * (n - (len(groups) - 1) / 2) / len(groups)
-            ax.errorbar(x, found[:, 0], 2 * found[:, 1], color=colour, marker=marker, ms=3, lw=0.8, label=name)
+            ax.errorbar(
+                x, found[:, 0], 2 * found[:, 1], color=colour, marker=marker, ms=3, lw=0.8, label=label(name)
+            )
             drawn = True
     if drawn:
         ax.axhline(1 / results.present[0].params.task.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance")

@@ -16,7 +16,7 @@ def experiment(p: Params) -> Markdown:
     stories = f"{CORPORA[task.corpus.source]}, {task.corpus.train_stories:,} to train on at most"
     asked = (
         f"in {100 * probe.p:g} % of the examples, one of {probe.codewords} codewords; {_gap(probe.gap_in)} tokens "
-        f"before the question, in evaluation {_gap(probe.gap_ood)} as well, filled with {probe.filler}"
+        f"before the question, in evaluation {_gap(probe.gap_ood)} as well, filler: {probe.filler}"
     )
     weight = f"$\\lambda$ = {task.lambda_probe:g}"
     if task.lambda_probe2 is not None:

@@ -30,12 +30,28 @@ def result(seen):
 
 
 def test_a_quantity_is_told_in_words_with_its_preset_unit_and_errors():
-    (row,) = run_tables.quantities(result(70.0), ["G1.pc1"]).data.splitlines()[2:]
+    (row,) = run_tables.quantities(result(70.0), ["G1.pc1"]).data.replace("\u00a0", " ").splitlines()[2:]
     assert row == (
         "| share of the first direction, PC1 (%) | `G1` step 600 to 2000 | 70.0 ± 1.2 | 60.0 ± 0.3 | 10.0 ± 0.3 |"
     )
-    (row,) = run_tables.ladder(result(70.0), ["G1.pc1"]).data.splitlines()[2:]
+    (row,) = run_tables.ladder(result(70.0), ["G1.pc1"]).data.replace("\u00a0", " ").splitlines()[2:]
     assert row.endswith("| 70.0 | 60.0 ± 0.3 | 60.0 ± 0.3 |")
+
+
+@pytest.mark.parametrize(
+    ("x", "digits", "error", "told"),
+    [
+        (7.0, 0, 0.34, "7 ± 0.3"),  # an error that would be rounded away
+        (7.0, 0, 0.0, "7"),
+        (-0.001, 2, None, "0.00"),
+        (-0.5, 2, 0.251, "−0.50 ± 0.25"),
+        (1.154e8, 2, None, "1.15e+08"),
+        (NAN, 2, 1.0, ""),
+        (None, 2, None, ""),
+    ],
+)
+def test_a_number_and_its_error(x, digits, error, told):
+    assert run_tables.value(x, digits, error).replace("\u00a0", " ") == told
 
 
 @pytest.mark.parametrize("seen", [70.0, NAN])
@@ -79,6 +95,6 @@ def test_a_reheat_that_diverged_is_named():
     scores = {"start_p_ood": 0.1, "peak_p_ood": 0.3, "peak_step": 40, "gain": 0.2, "area": -0.01}
     moved = {"along": -0.5, "null_along": None, "across": 3.0, "null_across": 2.0}
     said = reheats_table([{"ckpt_step": 40, "lr": 1e-3, "state": "diverged", **scores, **moved}]).data
-    told = ["40 (diverged)", "0.001", "0.100", "0.300", "40", "0.200", "-0.010", "-0.50", "", "3.00", "2.00"]
+    told = ["40 (diverged)", "0.001", "0.100", "0.300", "40", "0.200", "−0.010", "−0.50", "", "3.00", "2.00"]
     assert said.splitlines()[-1] == "| " + " | ".join(told) + " |"
     assert "No reheat" in reheats_table([]).data
