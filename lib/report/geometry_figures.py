@@ -21,6 +21,7 @@ from lib.report.panels import (
     envelope,
     legend,
     level_ticks,
+    over_runs,
 )
 from lib.report.published import comparable
 from lib.report.reader import StudyResults
@@ -192,8 +193,8 @@ def _gradients_along(ax: Axes, results: StudyResults) -> None:
     """Cosine of the averaged gradient with v_b at the whole snapshots, and twice what a random vector has."""
     floors = []
     for colour, marker, name, members in coloured(results):
+        found = []
         for run in (run for run in members if not run.diverged):
-            found = []
             for point in run.entries("interference_metrics"):
                 aligned = point.get("alignment") or {}
                 labels, objectives = aligned.get("labels") or [], aligned.get("objectives") or []
@@ -203,10 +204,10 @@ def _gradients_along(ax: Axes, results: StudyResults) -> None:
                 cosine, error = (numbers(aligned[key][row])[at] for key in ("of_means", "of_means_se"))
                 found.append((point["step"] * run.time_scale, cosine, error))
                 floors.append(aligned["noise_floor"])
-            if found:
-                x, y, error = np.array(found).T
-                style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
-                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=label(name), **style)
+        if found:
+            x, y, error = over_runs(found)
+            style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
+            ax.errorbar(x, y, yerr=error, label=label(name), **style)
     if not floors:
         missing(ax)
         return

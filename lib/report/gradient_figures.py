@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.report.axis import are_numbers, level_mark
-from lib.report.panels import ascending, coloured, diverged_handles, legend, level_ticks
+from lib.report.panels import ascending, coloured, diverged_handles, legend, level_ticks, over_runs
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults, numbers
 from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, label, missing, null_band, ordered_palette
@@ -20,7 +20,7 @@ from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, label, miss
 def fisher(results: StudyResults) -> Figure:
     """Anisotropy (q over that of a random direction) by definition of the Fisher.
 
-    Above: every direction, in the measured run nearest to the baseline. Below: v_b, in every run.
+    Above: every direction, in the measured run nearest to the baseline. Below: v_b, at every level.
     """
     measured = [run for run in results.present if run.entries("fisher", "points") and not run.diverged]
     columns = _definitions(measured) or [""]
@@ -36,9 +36,9 @@ def fisher(results: StudyResults) -> Figure:
             x, y, error, _ = _anisotropy(chosen, definition, direction)
             _errorbar(above, x, y, error, colour, marker, NAMES.get(direction, direction))
         for colour, marker, name, members in coloured(results):
-            for run in (run for run in members if run in measured):
-                x, y, error, _ = _anisotropy(run, definition, "v_b")
-                _errorbar(below, x, y, error, colour, marker, label(name))
+            every = [_anisotropy(run, definition, "v_b")[:3] for run in members if run in measured]
+            points = over_runs([row for columns in every for row in zip(*columns, strict=True)])
+            _errorbar(below, *points, colour, marker, label(name))
         for ax, members in ((above, [chosen]), (below, measured)):
             ax.set_yscale("log")
             _baseline(ax, members, definition)
@@ -48,7 +48,7 @@ def fisher(results: StudyResults) -> Figure:
     told: set[str] = set()
     for row, text, ended in zip(
         axes,
-        (f"every direction, {where}", "along $v_b$, every run"),
+        (f"every direction, {where}", "along $v_b$, every level"),
         ({}, {name.replace(": ", ":\n"): line for name, line in diverged_handles(results).items()}),
         strict=True,
     ):
@@ -150,11 +150,10 @@ def interference(results: StudyResults) -> Figure:
                 for run, point in points
                 if point["step"] == step
             ]
-            found = [row for row in found if np.isfinite(row[1])]
-            if found:
-                x, y, error = np.array(found).T
+            x, y, error = over_runs(found)
+            if len(x):
                 style = {"color": colour, "marker": marker, "ms": 3.5, "ls": "none", "capsize": 2}
-                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=f"step {step * results.time_scale:g}", **style)
+                ax.errorbar(x, y, yerr=error, label=f"step {step * results.time_scale:g}", **style)
                 shown = True
         if not shown:
             missing(ax)

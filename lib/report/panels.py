@@ -58,6 +58,24 @@ def envelope(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return np.array(list(at)), *(np.array([f(values) for values in at.values()]) for f in (min, max))
 
 
+def over_runs(found: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(x, value, its error) of several runs: x, means, and their standard errors over the runs.
+
+    A value that is alone at its x keeps its own error; 0 where it has none.
+    """
+    at: dict[float, list[tuple[float, float]]] = {}
+    for x, y, error in found:
+        if np.isfinite(y):
+            at.setdefault(x, []).append((y, error))
+    rows = []
+    for x, pairs in sorted(at.items()):
+        values, errors = np.array(pairs, dtype=float).T
+        several = len(values) > 1
+        rows.append((x, values.mean(), values.std(ddof=1) / np.sqrt(len(values)) if several else errors[0]))
+    x, y, error = np.array(rows, dtype=float).reshape(-1, 3).T
+    return x, y, np.nan_to_num(error)
+
+
 def draw(
     ax: Axes,
     results: StudyResults,

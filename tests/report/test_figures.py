@@ -16,7 +16,7 @@ from lib.geometry.backbone import decompose
 from lib.geometry.presets import PRESETS, fit, preset_steps
 from lib.report import figures as common
 from lib.report.figures import drawings, make_figures
-from lib.report.panels import ascending, coloured, curve, envelope
+from lib.report.panels import ascending, coloured, curve, envelope, over_runs
 from lib.report.paper_folder import PAPERS
 from lib.report.published import Published, comparable, load_published
 from lib.report.reader import collect
@@ -265,6 +265,14 @@ def test_steps_of_a_backbone_are_those_of_its_decomposition(results):
 def test_the_band_of_a_null_spans_runs_that_share_no_steps():
     x, low, high = envelope([(np.array([1, 2]), np.array([5.0, np.nan])), (np.array([1, 3]), np.array([4.0, 7.0]))])
     assert (x.tolist(), low.tolist(), high.tolist()) == ([1, 3], [4, 7], [5, 7])
+
+
+def test_several_seeds_are_their_mean_with_the_error_of_it_and_one_keeps_its_own():
+    x, y, error = over_runs(
+        [(1.0, 2.0, 9.0), (1.0, 4.0, 9.0), (2.0, 5.0, 0.5), (3.0, np.nan, 1.0), (4.0, 1.0, np.nan)]
+    )
+    assert (x.tolist(), y.tolist()) == ([1, 2, 4], [3, 5, 1]) and np.allclose(error, [1, 0.5, 0])
+    assert all(len(column) == 0 for column in over_runs([]))
 
 
 @pytest.mark.parametrize("variable", PALETTES)
