@@ -38,7 +38,8 @@ FIGURES = [
         "backbone",
         backbone,
         "Displacement along and across the backbone, and the backbone fraction: above, over the band of the null; "
-        "below, minus each run's own null. What learning adds to the path is what leaves zero below.",
+        "below, minus each run's own null. A line is the mean over seeds, in the band that they span. What "
+        "learning adds to the path is what leaves zero below.",
         headline=True,
     ),
     Drawing(
@@ -72,7 +73,8 @@ FIGURES = [
         fisher,
         "Curvature along directions over that along random ones, by definition of the Fisher. The band reaches "
         "from random directions to random ones with the backbone's share in every tensor: inside it, a direction "
-        "is not stiff.",
+        "is not stiff. Bars are standard errors, over seeds where there are several and over batches where there "
+        "is one.",
     ),
     Drawing(
         "interference",

@@ -201,7 +201,8 @@ FIGURES = [
         interference,
         "Cosine of the language and the probe gradient at two steps and the last: of single batches, of averages "
         "over batches, and between different batches, which noise cannot pull towards zero. Above zero a step "
-        "along one helps the other. The band is what random gradients have.",
+        "along one helps the other. Bars are standard errors, over seeds or over batches; the band is what random "
+        "gradients have.",
     ),
     Drawing(
         "reheat",

@@ -21,7 +21,7 @@ from lib.report.paper_folder import PAPERS
 from lib.report.published import Published, comparable, load_published
 from lib.report.reader import collect
 from lib.report.run import load_analysis
-from lib.report.style import PALETTES, ordered_palette, write
+from lib.report.style import PALETTES, label, ordered_palette, write
 from paper.beta2.figures import FIGURES, reheats
 from tests.noise_adam import noise_adam
 from tests.synthetic_study import DIVERGED_AT, MEASURED, build_study
@@ -202,6 +202,13 @@ def test_every_letter_is_one_that_the_font_has(every, name):
     for text in every[name].findobj(Text):
         plain = "".join(text.get_text().split("$")[::2])
         assert plain.isascii() and not set(plain) & set('|<>_{}\\"'), text.get_text()
+
+
+@pytest.mark.parametrize("text", ["β₂ = 0.9", "a_b | <c> {d} \\e $ % # ^ ~ &", "p_ood, 20–50", "漢 ‖Δ‖", "$", "\\"])
+def test_any_name_can_stand_in_a_figure(text):
+    figure = plt.figure()
+    figure.suptitle(label(text))
+    figure.canvas.draw()
 
 
 def test_what_is_left_is_observed_minus_the_null_of_the_same_run(results, every):
