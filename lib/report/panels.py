@@ -120,8 +120,11 @@ def draw_beyond(
     observed: Callable[[RunResults], Curve],
     null: Callable[[RunResults], Curve],
 ) -> None:
-    """The same minus every run's own null: what is left where curves lie on one another, or on the null."""
-    draw(ax, results, lambda run: beyond(observed(run), null(run)))
+    """The same minus every run's own null: what is left where curves lie on one another, or on the null.
+
+    The null of a diverged run is fitted to its explosion; nothing is drawn of it.
+    """
+    draw(ax, results, lambda run: NOTHING if run.diverged else beyond(observed(run), null(run)))
     ax.axhline(0, color=NULL, lw=2, zorder=0.5)
 
 

@@ -164,7 +164,7 @@ FIGURES = [
         beta2_summary,
         "PC1, k95, drift and update alignment against β₂: as published, by the default definitions, and what is "
         "left when the null of the schedule is taken off. Dots are runs, lines their means; the grey band reaches "
-        "from the null of the schedule to the null with memory. Dots inside the band need no learning. Last row: "
+        "from the null of the schedule to the null with memory. A dot inside the band needs no learning. Last row: "
         "whether a quantity follows β₂ once its null is gone. A level with a cross diverged and has no value.",
         headline=True,
     ),
