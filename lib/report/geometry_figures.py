@@ -82,7 +82,7 @@ def spectrum(results: StudyResults, preset: str = "G0", leading: int = 12) -> Fi
     draw_beyond(axes[2], results, lambda run: running(run, "observed"), lambda run: running(run, "null"))
     axes[1].axhline(95, color=GREY, lw=0.6, ls=":")
     axes[1].annotate("95 %", (leading, 95), xytext=(0, -8), ha="right", textcoords="offset points", color=GREY)
-    axes[0].set(title="share of direction $k$ (%)", ylim=(0.05, 100))
+    axes[0].set_title("share of direction $k$ (%)")
     axes[1].set_title("first $k$ together (%)")
     axes[2].set_title("the same $-$ null (points)")
     for ax in axes:

@@ -7,6 +7,7 @@ TrueType fonts and carry no dates: the same inputs give the same bytes.
 """
 
 import io
+import logging
 from pathlib import Path
 
 import matplotlib as mpl
@@ -60,6 +61,7 @@ STYLE = {
 }
 mpl.rcdefaults()  # whatever a matplotlibrc of the user's says
 mpl.rcParams.update(STYLE)
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # Computer Modern's files have dates that it remarks on
 
 
 def save(figure: Figure, folder: Path, name: str) -> Image:

@@ -81,11 +81,12 @@ def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_same_inputs_give_the_same_bytes(written, tmp_path):
+def test_same_inputs_give_the_same_bytes_and_no_remarks(written, tmp_path, caplog):
     folder, results = written[1], collect(*written)
     write(drawn("reheat", results), tmp_path / "figures", "reheat", results.source, pdf=True)
     for name in ("reheat.pdf", "reheat.png"):
         assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
+    assert not caplog.records  # a notebook would show them
 
 
 FILES = {  # and the figures that are drawn from them
