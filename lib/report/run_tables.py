@@ -217,7 +217,7 @@ def interference(points: list[dict[str, Any]]) -> Markdown:
 
 
 def text_of(section: Any) -> str:
-    """A group of parameters as a sentence: 'adamw: lr 0.001, beta1 0.9, beta2 0.95'."""
+    """A group of parameters as a sentence: 'adamw: lr 0.001, beta1 0.9'."""
     values = section.model_dump()
     name = values.pop("name", "")
     told = ", ".join(f"{key} {x:g}" if isinstance(x, float) else f"{key} {x}" for key, x in values.items())
