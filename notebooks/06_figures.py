@@ -56,7 +56,8 @@ scores = {
     "p_ood.best_step": "step of the best",
     "p_ood.last": "",
 }
-study_table(results, scores | dict.fromkeys(["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"], ""))
+own = {name: words for name, words in scores.items() if name in results.own}  # a study of yours may not have them
+study_table(results, own | dict.fromkeys(["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"], ""))
 
 # %% [markdown]
 # ## The claims
