@@ -16,8 +16,9 @@
 # removed) is the **backbone** $v_b$. Everything follows from the inner products of the drifts: the *digest*
 # holds them in float64, per tensor, with the true $\theta_0$ as a row.
 #
-# $$a(t)=\langle \Delta_t, v_b\rangle,\qquad r(t)=\Delta_t-a(t)\,v_b,\qquad
-#   \text{backbone fraction}=a^2/\lVert\Delta_t\rVert^2 .$$
+# $$a(t)=\langle \Delta_t, v_b\rangle,\qquad r(t)=\Delta_t-a(t)\,v_b,$$
+#
+# and $a^2/\lVert\Delta_t\rVert^2$ is the **backbone fraction**.
 #
 # A random walk has a backbone too: its late drifts contain its early ones. So every number stands beside the
 # **null**: isotropic noise scaled by the learning rate, weight decay, a random start, no data,
@@ -38,19 +39,22 @@ draws: list = [5, 20]  # of every null, for its error; orders of the run's own s
 import os
 from pathlib import Path
 
+from IPython.display import display
+
 from lib.base.files import ROOT
 from lib.geometry.backbone import Window
 from lib.geometry.null import fitted_null
 from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.params.members import member
 from lib.params.run import load_params
-from lib.report import run_figures, style
+from lib.report import run_figures, run_tables, style
 from lib.workflow.play import trained
-from lib.workflow.status import ladder_table, quantities_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
+params = load_params(folder / "params.yaml")
 result = geometry(folder, tuple(draws))
+display(run_tables.state(folder, params))
 print(
     f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} trunk weights"
     + (f"; dropped as non-finite: {result['dropped'].tolist()}" if len(result["dropped"]) else "")
@@ -60,37 +64,15 @@ print(
 # ## Observed, null, excess
 #
 # Each preset reproduces a definition of the reference code: `G1` is the window of its beta2 table, `G2` the whole
-# run from step 1; `G0` is our default, from the true $\theta_0$ on an even grid. `U1` and `U2` compare updates
-# with the backbone they helped to make, `U0` holds them out. `P0` is the angle between the early and the late
-# backbone.
+# run from step 1; those that end in 0 are our defaults, from the true $\theta_0$ on an even grid. `U1` and `U2`
+# compare updates with the backbone they helped to make, `U0` holds them out. The error of what is observed comes
+# from leaving out snapshots one by one, that of the null from drawing it again.
 
 # %%
-print(
-    quantities_table(
-        result,
-        [
-            "G0.pc1",
-            "G0.k95",
-            "G1.pc1",
-            "G1.k95",
-            "G1.drift",
-            "G2.pc1",
-            "G2.pc2",
-            "G2.drift",
-            "U0.mean_abs",
-            "U0in.mean_abs",
-            "U1.mean_abs",
-            "U2.mean_abs",
-            "R1.mean",
-            "P0.cosine",
-            "G0.start_cosine",
-        ],
-    )
-)
-fit = result["null_fit"]
-print(f"\nfitted noise scale s = {fit['scale']:.1f}; noise-Adam has sqrt(D) = {fit['isotropic_scale']:.1f}")
-if len(fit["decay_share"]):
-    print(f"weight decay alone explains {fit['decay_share'][-1]:.2f} of the squared displacement at the end")
+names = ["G0.pc1", "G0.k95", "G1.pc1", "G1.k95", "G1.drift", "G2.pc1", "G2.pc2", "G2.drift"]
+names += ["U0.mean_abs", "U0in.mean_abs", "U1.mean_abs", "U2.mean_abs", "R1.mean", "P0.cosine", "G0.start_cosine"]
+display(run_tables.quantities(result, names))
+display(run_tables.null_fit(result))
 
 # %% [markdown]
 # ## The ladder of nulls
@@ -100,16 +82,11 @@ if len(fit["decay_share"]):
 # not). `lengths` takes orthogonal steps as long as the run's own between snapshots, decay taken off. `memory`
 # gives them the cosines of steps that share a part of their variance with a slow noise; its two numbers are fitted
 # to the cosines of every second step and judged on the others. `shuffled` is the run's own steps in other orders.
-# Under each value is its error: what such noise does from draw to draw, in as many dimensions as the steps have.
+# Errors are what such noise does from draw to draw, in as many dimensions as the steps have.
 
 # %%
-print(ladder_table(result, ["G0.pc1", "G1.pc1", "G0.k95", "R0.mean", "U0.early_mean", "P0.cosine"]))
-memory = result["memory"]
-print(
-    f"\nmemory: {100 * memory['share']:.2f} % of a step's variance, kept for {memory['time_constant']:.0f} steps; "
-    f"it explains {memory['fitted']:.2f} of the squared cosines that were fitted and {memory['judged']:.2f} of the "
-    f"others; what is left has {memory['size']:.0f} dimensions"
-)
+display(run_tables.ladder(result, ["G0.pc1", "G1.pc1", "G0.k95", "R0.mean", "U0.early_mean", "P0.cosine"]))
+display(run_tables.memory(result))
 
 # %% [markdown]
 # ## Block by block
@@ -118,16 +95,14 @@ print(
 # a null fitted to that block: raw PC1 (`G3raw`), neighbouring windows (`R3`), consecutive updates (`U3`).
 
 # %%
-for number, block in enumerate(result["blocks"]):
-    print(f"block {number}")
-    print(quantities_table(block, ["G3raw.pc1", "R3.mean", "U3.mean_abs"]), "\n")
+run_tables.blocks(result, ["G3raw.pc1", "R3.mean", "U3.mean_abs"])
 
 # %% [markdown]
 # ## The decomposition
 #
-# Left: along the backbone, $a(t)$; right: across it, $\lVert r(t)\rVert$; the null in grey. If the null lies on
-# the curve, learning was not needed for it. Look at where $a(t)$ turns back: weight decay and a falling learning
-# rate do that by themselves.
+# Along the backbone, $a(t)$; across it, $\lVert r(t)\rVert$; and the backbone fraction; the null in grey. If the
+# null lies on the curve, learning was not needed for it. Where $a(t)$ turns back, weight decay and a falling
+# learning rate can do that by themselves.
 
 # %%
 style.save(run_figures.decomposition(result), folder, "02_pca_decomposition")
@@ -144,12 +119,11 @@ style.save(run_figures.spectrum(result), folder, "02_pca_spectrum")
 # %% [markdown]
 # ## Play
 #
-# Change the window and run the cell again: everything is recomputed from the digest, in well under a second.
+# Change the window and run the cell again: everything is recomputed from the digest.
 
 # %%
 window = Window(0, None)  # first and last step, e.g. Window(300, 1000)
 found = run_digest(folder)
-params = load_params(folder / "params.yaml")
 null = fitted_null(found, schedule(params), member("optim", params.optim.name).decay(1.0, params.optim))
-print(run_figures.window_numbers({"observed": found, "null": null}, window))
+display(run_tables.window_numbers({"observed": found, "null": null}, window))
 run_figures.window_fraction({"observed": found, "null": null}, window)

@@ -36,29 +36,21 @@ from pathlib import Path
 from lib.base.files import ROOT
 from lib.measure.curvature import curvature
 from lib.report import run_figures, style
+from lib.report.run_tables import anisotropy
 from lib.workflow.play import trained
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = curvature(folder, steps, batches)
 print(f"batches {result['batches'][:12]} of {result['size']} sequences, the same for every snapshot and run")
-for point in result["points"]:
-    print(f"\nstep {point['step']}")
-    for q in point["quotients"]:
-        cells = "  ".join(
-            f"{name} {value:7.2f} ± {error:.2f}"
-            for name, value, error in zip(q.labels, q.anisotropy, q.anisotropy_se, strict=True)
-        )
-        print(f"  {q.definition.split(':')[0]:24} {cells}")
-if not result["points"]:
-    print("no whole snapshot with finite weights: this run ended before the first of them")
+anisotropy(result)
 
 # %% [markdown]
 # ## What to see
 #
-# `random` should sit at one: if it does not, the errors are too small. The latest update is by far the stiffest
-# direction: an optimizer's step lies where the gradients are large. The backbone is stiff early and close to
-# ordinary late.
+# `random` should sit at one: if it does not, the errors are too small. An optimizer's step lies where the
+# gradients are large, so the latest update can be stiff for that reason alone. The question is the backbone: is
+# it stiffer than a random direction, and is it so early and late?
 
 # %%
 style.save(run_figures.anisotropy(result), folder, "03_fisher_anisotropy")

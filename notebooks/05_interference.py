@@ -29,20 +29,13 @@ from pathlib import Path
 from lib.base.files import ROOT
 from lib.measure.gradients import gradients
 from lib.report import run_figures, style
+from lib.report.run_tables import interference
 from lib.workflow.play import trained
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained()
 result = gradients(folder, steps, batches)
-print(f"{'step':>6} {'mean cos':>16} {'of the means':>18} {'across batches':>18}   batches (without a probe)")
-for point in result:
-    d = point["detail"]
-    print(
-        f"{point['step']:6d} {d.mean:+8.3f} ± {d.mean_se:.3f} {d.of_means:+10.3f} ± {d.of_means_se:.3f} "
-        f"{d.across:+10.3f} ± {d.across_se:.3f}   {d.count} ({d.skipped})"
-    )
-if not result:
-    print("no whole snapshot with finite weights: this run ended before the first of them")
+interference(result)
 
 # %% [markdown]
 # ## Gradients and updates

@@ -28,25 +28,36 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
+from lib.report.run_tables import plain_table
+from lib.report.study_table import study_table
 from lib.report.summary import claims_table, verdicts_of, write_summary
-from lib.workflow.status import runs_table
+from lib.workflow.status import runs_rows
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
-print(runs_table(results.study, results.folder))
+(head, *rows), notes = runs_rows(results.study, results.folder)
+Markdown("\n\n".join([plain_table(head, rows), *notes]))
 
 # %% [markdown]
 # ## The table
 #
-# One column a run: what became of it, its scores, and the reference's columns, each beside the same quantity on the
-# no-learning null fitted to that run, and the difference. Read the excess.
+# One column a level of the study's axis: what is published, what is observed here, the same quantity on the
+# no-learning null fitted to each run, and the difference. Read the excess. Over several seeds values are means,
+# with half of a 95 % interval.
 #
-# Any other quantity can be asked for by its name. A single run has more: `results.runs[0].metrics()` is a table of
-# its evaluations, `.digest` its Gram matrices, `.snapshots` its weights.
+# Any other quantity can be asked for by its name, and `results.frame(["G0.pc1"])` has a row a run. A single run
+# has more: `results.runs[0].metrics()` is a table of its evaluations, `.digest` its Gram matrices, `.snapshots`
+# its weights.
 
 # %%
-columns = ["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"]
-results.frame(columns, parts=["observed", "null", "excess"]).T
+scores = {
+    "val.final": "final validation loss",
+    "p_ood.best": "",
+    "p_ood.best_step": "step of the best",
+    "p_ood.last": "",
+}
+own = {name: words for name, words in scores.items() if name in results.own}  # a study of yours may not have them
+study_table(results, own | dict.fromkeys(["G1.pc1", "G1.k95", "G1.k99", "G1.drift", "U1.mean_abs"], ""))
 
 # %% [markdown]
 # ## The claims
@@ -64,4 +75,4 @@ display(Markdown(claims_table(verdicts)))
 
 # %%
 for drawing, path in zip(drawings(results), make_figures(results), strict=True):
-    display(Markdown(f"**{drawing.name}**: {drawing.caption}"), Image(path.with_suffix(".png"), width=800))
+    display(Markdown(f"**{drawing.name}**: {drawing.told}"), Image(path.with_suffix(".png"), width=800))

@@ -199,11 +199,12 @@ def _reheat(beta2, step, lr, rng):
 
 def _notebook(path):
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, np.tile(np.linspace(0, 1, 40), (20, 1)), format="png")
+    matplotlib.image.imsave(buffer, np.tile(np.linspace(0, 1, 1500), (20, 1)), format="png")
     image = base64.b64encode(buffer.getvalue()).decode()
     table = "<table><tr><th>step</th></tr><tr><td>70</td></tr></table>"
     outputs = [
         new_output("stream", name="stdout", text="a line \x1b[31min red\x1b[0m <and> brackets\n"),
+        new_output("stream", name="stdout", text="a line that goes on " * 30),
         new_output("display_data", {"image/png": image, "text/plain": "a figure"}),
         new_output("execute_result", {"text/html": table, "text/plain": "a table"}, execution_count=1),
         new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "a script"}),

@@ -11,33 +11,61 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.report.axis import Level, at_level, level_mark
-from lib.report.panels import Curve, ascending, coloured, curve, draw, envelope, legend, mark_diverged
+from lib.report.panels import (
+    Curve,
+    ascending,
+    coloured,
+    curve,
+    draw,
+    draw_beyond,
+    envelope,
+    legend,
+    level_ticks,
+    over_runs,
+)
 from lib.report.published import comparable
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults, numbers
-from lib.report.style import BLUE, GREY, NULL, PAGE, missing, note, null_band, published_points
+from lib.report.style import BLUE, GREY, NULL, PAGE, label, missing, note, null_band, published_points
 
 
 def backbone(results: StudyResults, preset: str = "G0") -> Figure:
-    """a(t), ||r||(t) and the backbone fraction, observed against null."""
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.15))
-    titles = {"a": "along the backbone, a(t)", "r": "across it, ‖r(t)‖", "fraction": "backbone fraction"}
-    for ax, (quantity, title) in zip(axes, titles.items(), strict=True):
-        draw(
-            ax,
-            results,
-            lambda run, q=quantity: curve(results, run, "observed", preset, q),
-            lambda run, q=quantity: curve(results, run, "null", preset, q),
-        )
-        ax.set(title=title, xlabel="step")
-    axes[2].set_ylim(-0.03, 1.03)
+    """a(t), ||r||(t) and the backbone fraction: observed over null, and what is left without it."""
+    panels = {
+        "along the backbone, $a(t)$": (preset, "a"),
+        r"across it, $\|r(t)\|$": (preset, "r"),
+        "backbone fraction": (preset, "fraction"),
+    }
+    return against_null(results, panels, "step")
+
+
+def against_null(results: StudyResults, panels: Mapping[str, tuple[str, str]], x: str) -> Figure:
+    """Arrays against the step: above, observed over the band of the null; below, observed minus null.
+
+    Args:
+        panels: title -> (preset, quantity).
+        x: the label of the steps.
+    """
+    figure, axes = plt.subplots(2, len(panels), figsize=(PAGE, 3.5), sharex="col", squeeze=False)
+    for (above, below), (title, (preset, quantity)) in zip(axes.T, panels.items(), strict=True):
+
+        def array(run: RunResults, side: str, preset: str = preset, quantity: str = quantity) -> Curve:
+            return curve(results, run, side, preset, quantity)
+
+        both = (lambda run, f=array: f(run, "observed"), lambda run, f=array: f(run, "null"))
+        draw(above, results, *both)
+        draw_beyond(below, results, *both)
+        above.set_title(title)
+        below.set_xlabel(x)
+    for row, text in zip(axes, ("observed", "observed $-$ null"), strict=True):
+        row[0].set_ylabel(text)
     legend(figure, results)
     return figure
 
 
 def spectrum(results: StudyResults, preset: str = "G0", leading: int = 12) -> Figure:
-    """Shares of the leading directions and their running sum, observed against null."""
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.3))
+    """Shares of the leading directions, their running sum, and what of the sum the null leaves."""
+    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.2))
 
     def shares(run: RunResults, side: str) -> Curve:
         values = 100 * numbers(((run.backbone.get("spectrum") or {}).get(preset) or {}).get(side))
@@ -51,12 +79,14 @@ def spectrum(results: StudyResults, preset: str = "G0", leading: int = 12) -> Fi
     axes[0].set_yscale("log")
     draw(axes[0], results, lambda run: shares(run, "observed"), lambda run: shares(run, "null"))
     draw(axes[1], results, lambda run: running(run, "observed"), lambda run: running(run, "null"))
+    draw_beyond(axes[2], results, lambda run: running(run, "observed"), lambda run: running(run, "null"))
     axes[1].axhline(95, color=GREY, lw=0.6, ls=":")
-    axes[1].annotate("95 %", (1, 95), xytext=(0, 2), textcoords="offset points", fontsize=6, color=GREY)
-    axes[0].set(title=f"share of direction k ({preset})", xlabel="k", ylabel="%")
-    axes[1].set(title="first k directions together", xlabel="k", ylabel="%")
+    axes[1].annotate("95 %", (leading, 95), xytext=(0, -8), ha="right", textcoords="offset points", color=GREY)
+    axes[0].set_title("share of direction $k$ (%)")
+    axes[1].set_title("first $k$ together (%)")
+    axes[2].set_title("the same $-$ null (points)")
     for ax in axes:
-        ax.set_xticks(range(1, leading + 1))
+        ax.set(xlabel="$k$", xticks=range(1, leading + 1, 2))
     legend(figure, results)
     return figure
 
@@ -70,32 +100,32 @@ def against_levels(
         quantities: title -> (the default definition, the published one).
         rows: what the three rows of panels are called.
     """
-    figure, axes = plt.subplots(3, len(quantities), figsize=(PAGE, 4.6), sharex=True, squeeze=False)
-    runs, levels = results.present, ascending(results)
+    figure, axes = plt.subplots(3, len(quantities), figsize=(PAGE, 4.7), sharex=True, squeeze=False)
+    levels = ascending(results)
+    steady = [run for run in results.present if not run.diverged]
     published = comparable(results.published, results.study.profile)
     for column, (title, (default, reference)) in zip(axes.T, quantities.items(), strict=True):
         for ax, name in ((column[0], reference), (column[1], default)):
-            _over_null(ax, runs, levels, name)
+            _over_null(ax, steady, levels, name)
         _published(column[0], levels, published.get(reference, {}))
         for name, marker, style in ((default, "o", "-"), (reference, "s", "--")):
             points, means = _points(
-                runs, levels, lambda run, n=name: run.value("observed", n) - run.value("null", n)
+                steady, levels, lambda run, n=name: run.value("observed", n) - run.value("null", n)
             )
-            label = f"excess, {'default' if name == default else 'as published'}"
+            text = f"excess, {'default' if name == default else 'as published'}"
             column[2].plot(means[0], means[1], color=GREY, lw=0.8, ls=style, marker="none")
-            column[2].plot(*points, ls="none", marker=marker, ms=4, color=BLUE, label=label)
-            column[2].lines[-1].set_markerfacecolor(BLUE if name == default else "#7FB8D8")
+            face = BLUE if name == default else "white"
+            column[2].plot(*points, ls="none", marker=marker, ms=3.5, mfc=face, color=BLUE, label=text)
         column[2].axhline(0, color=NULL, lw=2.5, zorder=0.5)
-        if not any(np.isfinite(run.value("excess", name)) for run in runs for name in (default, reference)):
+        if not any(np.isfinite(run.value("excess", name)) for run in steady for name in (default, reference)):
             missing(column[2])
         elif default.endswith(".drift"):  # at the end of the run, where the null is fitted
             note(column[2], "default: 0 by construction", at=(0.55, 0.7))
         column[0].set_title(title)
-        column[2].set(xlabel=results.axis.symbol, xticks=range(len(levels)), xlim=(-0.4, len(levels) - 0.6))
-        column[2].set_xticklabels([level_mark(x) for x in levels], fontsize=6.5)
+        level_ticks(column[2], results, levels)
         for ax in column:
+            ax.set_xlim(-0.4, len(levels) - 0.6)
             ax.margins(y=0.14)
-            mark_diverged(ax, results, levels)
     for row, text in zip(axes, rows, strict=True):
         row[0].set_ylabel(text)
     legend(figure)
@@ -127,48 +157,44 @@ def _points(
 
 def _over_null(ax: Axes, runs: Sequence[RunResults], levels: list[Level], name: str) -> None:
     """Observed values over the band from the null of the schedule to the one with memory."""
-    steady = [run for run in runs if not run.diverged]
-    nulls = [_points(steady, levels, lambda run, s=side: run.value(s, name))[0] for side in ("null", "memory")]
+    nulls = [_points(runs, levels, lambda run, s=side: run.value(s, name))[0] for side in ("null", "memory")]
     x, least, most = envelope(nulls)
     if len(x):
         null_band(ax, x, least, most, "null: schedule to memory")
-    points, (places, means) = _points(steady, levels, lambda run: run.value("observed", name))
+    points, (places, means) = _points(runs, levels, lambda run: run.value("observed", name))
     if not len(places):
         missing(ax)
         return
     ax.plot(places, means, color=GREY, lw=0.8)
-    ax.plot(*points, ls="none", marker="o", ms=4, color=BLUE, label="observed")
+    ax.plot(*points, ls="none", marker="o", ms=3.5, color=BLUE, label="observed")
 
 
 def alignment(results: StudyResults) -> Figure:
     """Do updates point along v_b, and do gradients? In-sample, held out, and the gradient of the loss."""
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3), sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.2), sharex=True)
     titles = {"U0in": "updates, in sample", "U0": "updates, held out"}
     for ax, (preset, title) in zip(axes, titles.items(), strict=False):
-        ax.set_yscale("log")
-
-        def absolute(run: RunResults, side: str, preset: str = preset) -> Curve:
-            x, y = curve(results, run, side, preset, "cosines")
-            return x, np.abs(y)
-
-        draw(ax, results, lambda run, f=absolute: f(run, "observed"), lambda run, f=absolute: f(run, "null"))
+        draw(
+            ax,
+            results,
+            lambda run, p=preset: curve(results, run, "observed", p, "cosines"),
+            lambda run, p=preset: curve(results, run, "null", p, "cosines"),
+        )
+        ax.axhline(0, color=GREY, lw=0.5, zorder=0.4)
         ax.set(title=title, xlabel="step")
-    axes[0].set_ylabel("|cos with $v_b$|")
+    axes[0].set_ylabel("cosine with $v_b$")
     _gradients_along(axes[2], results)
     axes[2].set(title="gradient of the loss", xlabel="step")
-    for ax in axes:
-        ax.set_ylim(1e-4, 1.3)
     legend(figure, results)
     return figure
 
 
 def _gradients_along(ax: Axes, results: StudyResults) -> None:
-    """|cos| of the averaged gradient with v_b at the whole snapshots, and what a random vector has."""
-    ax.set_yscale("log")
+    """Cosine of the averaged gradient with v_b at the whole snapshots, and twice what a random vector has."""
     floors = []
-    for colour, marker, label, members in coloured(results):
-        for run in members:
-            found = []
+    for colour, marker, name, members in coloured(results):
+        found = []
+        for run in (run for run in members if not run.diverged):
             for point in run.entries("interference_metrics"):
                 aligned = point.get("alignment") or {}
                 labels, objectives = aligned.get("labels") or [], aligned.get("objectives") or []
@@ -176,37 +202,23 @@ def _gradients_along(ax: Axes, results: StudyResults) -> None:
                     continue
                 row, at = objectives.index("combined"), labels.index("v_b")
                 cosine, error = (numbers(aligned[key][row])[at] for key in ("of_means", "of_means_se"))
-                found.append((point["step"], abs(cosine), error))
+                found.append((point["step"] * run.time_scale, cosine, error))
                 floors.append(aligned["noise_floor"])
-            if found:
-                x, y, error = np.array(found).T
-                style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
-                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=label, **style)
+        if found:
+            x, y, error = over_runs(found)
+            style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.8, "capsize": 1.5}
+            ax.errorbar(x, y, yerr=error, label=label(name), **style)
     if not floors:
         missing(ax)
         return
-    ax.axhline(np.mean(floors), color=NULL, lw=2.5, zorder=0.5)
-    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    ax.annotate("random vector", (1, np.mean(floors)), xytext=(0, -8), ha="right", fontsize=6, color=GREY, **place)
+    ax.axhspan(-2 * np.mean(floors), 2 * np.mean(floors), color=NULL, alpha=0.55, lw=0, zorder=0.5)
 
 
 def phases(results: StudyResults) -> Figure:
-    """Alignment of a rolling window with the early and the late backbone, and how fast the window turns."""
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.15))
-    panels = (
-        ("P0", "A_E", "A_E: with the early backbone", "|cos|"),
-        ("P0", "A_L", "A_L: with the late backbone", "|cos|"),
-        ("R0", "cosines", "rotation: adjacent windows", "|cos|"),
-    )
-    for ax, (preset, quantity, title, label) in zip(axes, panels, strict=True):
-        draw(
-            ax,
-            results,
-            lambda run, p=preset, q=quantity: curve(results, run, "observed", p, q),
-            lambda run, p=preset, q=quantity: curve(results, run, "null", p, q),
-        )
-        ax.set(title=title, xlabel="step (middle of the window)", ylabel=label)
-    for ax in axes[:2]:
-        ax.set_ylim(-0.03, 1.03)
-    legend(figure, results)
-    return figure
+    """|cosine| of a rolling window with the early and the late backbone, and with the window before it."""
+    panels = {
+        "with the early backbone, $A_E$": ("P0", "A_E"),
+        "with the late backbone, $A_L$": ("P0", "A_L"),
+        "with the window before": ("R0", "cosines"),
+    }
+    return against_null(results, panels, "step (middle of the window)")

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.report.axis import are_numbers, level_mark
-from lib.report.panels import ascending, coloured, diverged_handles, legend, mark_diverged
+from lib.report.panels import ascending, coloured, diverged_handles, legend, level_ticks, over_runs
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults, numbers
-from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, missing, null_band, ordered_palette
+from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, label, missing, null_band, ordered_palette
 
 # ---------------------------------------------------------------------------------------------------- curvature
 
@@ -20,9 +20,9 @@ from lib.report.style import DIRECTIONS, MARKERS, NAMES, NULL, PAGE, missing, nu
 def fisher(results: StudyResults) -> Figure:
     """Anisotropy (q over that of a random direction) by definition of the Fisher.
 
-    Above: every direction, in the measured run nearest to the baseline. Below: v_b, in every run.
+    Above: every direction, in the measured run nearest to the baseline. Below: v_b, at every level.
     """
-    measured = [run for run in results.present if run.entries("fisher", "points")]
+    measured = [run for run in results.present if run.entries("fisher", "points") and not run.diverged]
     columns = _definitions(measured) or [""]
     size = {"figsize": (PAGE, 4.2), "sharex": True, "sharey": "row", "squeeze": False}
     figure, axes = plt.subplots(2, len(columns), **size)
@@ -35,25 +35,32 @@ def fisher(results: StudyResults) -> Figure:
         for (direction, colour), marker in zip(DIRECTIONS.items(), MARKERS, strict=False):
             x, y, error, _ = _anisotropy(chosen, definition, direction)
             _errorbar(above, x, y, error, colour, marker, NAMES.get(direction, direction))
-        for colour, marker, label, members in coloured(results):
-            for run in members:
-                x, y, error, _ = _anisotropy(run, definition, "v_b")
-                _errorbar(below, x, y, error, colour, marker, label)
+        for colour, marker, name, members in coloured(results):
+            every = [_anisotropy(run, definition, "v_b")[:3] for run in members if run in measured]
+            points = over_runs([row for columns in every for row in zip(*columns, strict=True)])
+            _errorbar(below, *points, colour, marker, label(name))
         for ax, members in ((above, [chosen]), (below, measured)):
             ax.set_yscale("log")
             _baseline(ax, members, definition)
         above.set_title(definition.split(":")[0])
         below.set_xlabel("step")
-    where = f"{results.axis.symbol} = {level_mark(chosen.level)}"
-    texts = (f"anisotropy, {where}", "anisotropy along $v_b$")
-    for row, text, ended in zip(axes, texts, ({}, diverged_handles(results)), strict=True):
+    where = label(f"{results.axis.symbol} = {level_mark(chosen.level)}")
+    told: set[str] = set()
+    for row, text, ended in zip(
+        axes,
+        (f"every direction, {where}", "along $v_b$, every level"),
+        ({}, {name.replace(": ", ":\n"): line for name, line in diverged_handles(results).items()}),
+        strict=True,
+    ):
         row[0].set_ylabel(text)
         handles = {}
         for ax in row:
-            handles |= {label: h for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-        for label, (words, handle) in ended.items():
-            handles[f"{label}\n" + words.replace(", ", "\n")] = handle
-        row[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6.5)
+            handles |= {
+                name: h for h, name in zip(*ax.get_legend_handles_labels(), strict=True) if name not in told
+            }
+        handles |= ended
+        told |= set(handles)
+        row[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -84,12 +91,13 @@ def _anisotropy(
                 at = q["labels"].index(direction)
                 columns = (numbers(q[k])[at] for k in ("anisotropy", "anisotropy_se", "structured", "isotropic"))
                 value, error, structured, isotropic = columns
-                rows.append((point["step"], value, error, structured / isotropic if isotropic else np.nan))
+                step = point["step"] * run.time_scale
+                rows.append((step, value, error, structured / isotropic if isotropic else np.nan))
     return tuple(np.array(rows, dtype=float).T) if rows else (np.empty(0),) * 4
 
 
 def _errorbar(
-    ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, colour: str, marker: str, label: str
+    ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, colour: str, marker: str, name: str
 ) -> None:
     """Error bars that a logarithmic axis can show: the lower end stays above zero."""
     keep = np.isfinite(y) & (y > 0)
@@ -98,7 +106,7 @@ def _errorbar(
     x, y, error = x[keep], y[keep], np.nan_to_num(error[keep])
     below = np.minimum(error, 0.8 * y)
     style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.9, "capsize": 1.5, "elinewidth": 0.7}
-    ax.errorbar(x, y, yerr=[below, error], label=label, **style)
+    ax.errorbar(x, y, yerr=[below, error], label=name, **style)
 
 
 def _baseline(ax: Axes, runs: Sequence[RunResults], definition: str) -> None:
@@ -122,7 +130,8 @@ def _baseline(ax: Axes, runs: Sequence[RunResults], definition: str) -> None:
 def interference(results: StudyResults) -> Figure:
     """Signed cosine of the gradients of the two objectives by level and step, with errors over batches."""
     figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.3))
-    points = [(run, point) for run in results.present for point in run.entries("interference_metrics")]
+    steady = [run for run in results.present if not run.diverged]
+    points = [(run, point) for run in steady for point in run.entries("interference_metrics")]
     steps = sorted({point["step"] for _, point in points})
     levels = ascending(results)
     panels = {
@@ -132,18 +141,19 @@ def interference(results: StudyResults) -> Figure:
     }
     for ax, (name, title) in zip(axes, panels.items(), strict=True):
         shown = False
-        for colour, marker, step in zip(ordered_palette(len(steps)), MARKERS * len(steps), steps, strict=False):
+        for colour, marker, step in zip(
+            ordered_palette(len(steps), "step"), MARKERS * len(steps), steps, strict=False
+        ):
             at = 0.18 * (steps.index(step) - (len(steps) - 1) / 2)
             found = [
                 (levels.index(run.level) + at, *_cosine(point, name))
                 for run, point in points
                 if point["step"] == step
             ]
-            found = [row for row in found if np.isfinite(row[1])]
-            if found:
-                x, y, error = np.array(found).T
+            x, y, error = over_runs(found)
+            if len(x):
                 style = {"color": colour, "marker": marker, "ms": 3.5, "ls": "none", "capsize": 2}
-                ax.errorbar(x, y, yerr=np.nan_to_num(error), label=f"step {step}", **style)
+                ax.errorbar(x, y, yerr=error, label=f"step {step * results.time_scale:g}", **style)
                 shown = True
         if not shown:
             missing(ax)
@@ -151,12 +161,11 @@ def interference(results: StudyResults) -> Figure:
         ends = np.array([-0.5, max(len(levels), 1) - 0.5])
         floor = np.full(2, max(floors, default=0.0))
         null_band(ax, ends, -floor, floor, "null: random gradients")
-        mark_diverged(ax, results, levels)
-        ax.set(title=title, xlabel=results.axis.symbol, xticks=range(len(levels)), xlim=ends)
-        ax.set_xticklabels([level_mark(x) for x in levels])
+        level_ticks(ax, results, levels)
+        ax.set(title=title, xlim=ends)
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, -1.05), min(high, 1.05))  # an error can reach beyond what a cosine can be
-    axes[0].set_ylabel("cos($g_{LM}$, $g_{probe}$)")
+    axes[0].set_ylabel(r"$\cos(g_{\mathrm{LM}}, g_{\mathrm{probe}})$")
     legend(figure)
     return figure
 

@@ -1,5 +1,10 @@
-"""What panels over the runs of a study share: curves over the band of their nulls, diverged runs, legends."""
+"""What panels over the runs of a study share: curves over the band of their nulls, diverged runs, legends.
 
+Steps are published steps: results are compared with published ones, and studies of several lengths with each other.
+"""
+
+import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -9,32 +14,66 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lib.geometry.presets import preset_steps
-from lib.report.axis import Level, are_numbers
+from lib.report.axis import Level, are_numbers, level_mark
 from lib.report.reader import StudyResults
-from lib.report.run import RunResults, numbers
-from lib.report.style import MARKERS, RED, missing, null_band, ordered_palette
+from lib.report.run import RunResults
+from lib.report.style import MARKERS, NULL, RED, label, missing, null_band, ordered_palette
 
 Curve = tuple[np.ndarray, np.ndarray]
+LETTERS = 120  # of a legend in one line, a mark and its gap as eight
+NOTHING: Curve = np.empty(0), np.empty(0)
 
 
 def curve(results: StudyResults, run: RunResults, side: str, preset: str, quantity: str) -> Curve:
-    """Steps and values of an array of a preset; empty where there is none."""
+    """Published steps and values of an array of a preset; empty where there is none."""
     values = run.array(side, f"{preset}.{quantity}")
     steps = preset_steps(preset, run.backbone.get("steps") or [], results.length) if len(values) else values
-    if len(steps) != len(values):
-        return np.empty(0), np.empty(0)
-    return steps, values
+    return (steps * results.time_scale, values) if len(steps) == len(values) else NOTHING
 
 
-def envelope(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, smallest and largest finite value over curves that need not share their x."""
+def beyond(seen: Curve, null: Curve) -> Curve:
+    """Observed minus null, at the steps that both have."""
+    shared, here, there = np.intersect1d(seen[0], null[0], return_indices=True)
+    return shared, seen[1][here] - null[1][there]
+
+
+def evaluated(run: RunResults, name: str) -> Curve:
+    """A number of every evaluation against the published step."""
+    return run.evaluated("step") * run.time_scale, run.evaluated(name)
+
+
+def gathered(curves: Sequence[Curve]) -> dict[float, list[float]]:
+    """The finite values at every x, over curves that need not share their x."""
     at: dict[float, list[float]] = {}
     for x, y in curves:
         for a, b in zip(x.tolist(), y.tolist(), strict=True):
             if np.isfinite(b):
                 at.setdefault(a, []).append(b)
-    x = np.array(sorted(at))
-    return x, np.array([min(at[a]) for a in x]), np.array([max(at[a]) for a in x])
+    return dict(sorted(at.items()))
+
+
+def envelope(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, smallest and largest finite value."""
+    at = gathered(curves)
+    return np.array(list(at)), *(np.array([f(values) for values in at.values()]) for f in (min, max))
+
+
+def over_runs(found: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(x, value, its error) of several runs: x, means, and their standard errors over the runs.
+
+    A value that is alone at its x keeps its own error; 0 where it has none.
+    """
+    at: dict[float, list[tuple[float, float]]] = {}
+    for x, y, error in found:
+        if np.isfinite(y):
+            at.setdefault(x, []).append((y, error))
+    rows = []
+    for x, pairs in sorted(at.items()):
+        values, errors = np.array(pairs, dtype=float).T
+        several = len(values) > 1
+        rows.append((x, values.mean(), values.std(ddof=1) / np.sqrt(len(values)) if several else errors[0]))
+    x, y, error = np.array(rows, dtype=float).reshape(-1, 3).T
+    return x, y, np.nan_to_num(error)
 
 
 def draw(
@@ -43,24 +82,29 @@ def draw(
     observed: Callable[[RunResults], Curve],
     null: Callable[[RunResults], Curve] | None = None,
 ) -> None:
-    """One line a run over the band of their nulls. A diverged run does not set the scale; it is written out."""
+    """One line a level, the mean over its seeds in the band that they span, over the band of all nulls.
+
+    A diverged run is a broken line as far as it is finite, without points, and does not set the scale.
+    """
     runs = results.present
-    steady = [run for run in runs if not run.diverged] or list(runs)
+    steady = [run for run in runs if not run.diverged]
     shown: list[np.ndarray] = []
     if null is not None:
         x, least, most = envelope([null(run) for run in steady])
         if len(x):
             null_band(ax, x, least, most)
             shown += [least, most]
-    for colour, marker, label, members in coloured(results):
-        for run in members:
-            x, y = observed(run)
-            if not np.isfinite(y).any():
-                continue
-            line = {"color": colour, "marker": marker, "ms": 2.4, "lw": 1.1, "label": label}
-            ax.plot(x, y, **line, ls="--" if run.diverged else "-")
-            if run in steady:
-                shown.append(y[np.isfinite(y)])
+    for colour, marker, name, members in coloured(results):
+        found = gathered([observed(run) for run in members if not run.diverged])
+        if found:
+            x, means = np.array(list(found)), np.array([np.mean(values) for values in found.values()])
+            ax.plot(x, means, color=colour, marker=marker, ms=2.2, lw=1.0, label=label(name))
+            least, most = (np.array([f(values) for values in found.values()]) for f in (min, max))
+            if len(members) > 1:
+                ax.fill_between(x, least, most, color=colour, alpha=0.18, lw=0)
+            shown += [least, most]
+        for run in (run for run in members if run.diverged):
+            ax.plot(*observed(run), color=colour, lw=0.9, ls="--")
     if not shown:
         missing(ax)
         return
@@ -70,12 +114,26 @@ def draw(
         ax.set_ylim(values.min() - margin, values.max() + margin)
 
 
+def draw_beyond(
+    ax: Axes,
+    results: StudyResults,
+    observed: Callable[[RunResults], Curve],
+    null: Callable[[RunResults], Curve],
+) -> None:
+    """The same minus every run's own null: what is left where curves lie on one another, or on the null.
+
+    The null of a diverged run is fitted to its explosion; nothing is drawn of it.
+    """
+    draw(ax, results, lambda run: NOTHING if run.diverged else beyond(observed(run), null(run)))
+    ax.axhline(0, color=NULL, lw=2, zorder=0.5)
+
+
 def coloured(results: StudyResults) -> Iterator[tuple[str, str, str, list[RunResults]]]:
     """Colour, marker, name and runs of every group of runs that differ in the seed alone."""
     named = results.groups()
     colours = ordered_palette(len(named))
-    for colour, marker, (label, members) in zip(colours, MARKERS * len(named), named.items(), strict=False):
-        yield colour, marker, label, members
+    for colour, marker, (name, members) in zip(colours, MARKERS * len(named), named.items(), strict=False):
+        yield colour, marker, name, members
 
 
 def ascending(results: StudyResults) -> list[Level]:
@@ -88,38 +146,43 @@ def legend(figure: Figure, results: StudyResults | None = None) -> None:
     """One legend above all panels, each name once; a run that diverged is named in words, drawn or not."""
     found: dict[str, Artist] = {}
     for ax in figure.axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    named = diverged_handles(results) if results else {}
-    found = {label: handle for label, handle in found.items() if label not in named} | {
-        f"{label} {text}": handle for label, (text, handle) in named.items()
-    }
+        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    found |= diverged_handles(results) if results else {}
     if found:
-        place = {"loc": "outside upper center", "ncols": len(found), "columnspacing": 1.2}
-        figure.legend(found.values(), found.keys(), **place)
+        letters = sum(8 + len(re.sub(r"\\\w+|[${}^_]", "", name)) for name in found)
+        columns = math.ceil(len(found) / math.ceil(letters / LETTERS))
+        figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns, columnspacing=1.2)
 
 
-def diverged_handles(results: StudyResults) -> dict[str, tuple[str, Artist]]:
-    """What a legend says of the runs that diverged, and its line, by their label."""
-    return {
-        label: (diverged_text(run), Line2D([], [], color=colour, ls="--", marker="x", ms=4))
-        for colour, _, label, members in coloured(results)
-        for run in members
-        if run.diverged
-    }
+def diverged_handles(results: StudyResults) -> dict[str, Artist]:
+    """The line of every group of which a run diverged, by what a legend says of it."""
+    found = {}
+    for colour, _, name, members in coloured(results):
+        text = diverged_text(members)
+        if text:
+            found[f"{label(name)}: {text}"] = Line2D([], [], color=colour, lw=0.9, ls="--")
+    return found
 
 
-def diverged_text(run: RunResults) -> str:
-    """When a run diverged, and how far it had gone by its last finite snapshot."""
-    end = (run.record.get("diverged") or {}).get("step", run.record.get("step"))
-    drift = numbers((run.backbone.get("drift") or {}).get("observed"))
-    drift = drift[np.isfinite(drift)]
-    far = f", ‖Δ‖ = {drift[-1]:,.3g}" if len(drift) > 1 else ""
-    return f"diverged at step {end}{far}"
+def diverged_text(runs: Sequence[RunResults]) -> str:
+    """At which published steps runs of a group diverged; empty where none did."""
+    ends = [(r.record.get("diverged") or r.record).get("step", 0) * r.time_scale for r in runs if r.diverged]
+    if not ends:
+        return ""
+    where = f"step {min(ends):g}" if min(ends) == max(ends) else f"steps {min(ends):g} to {max(ends):g}"
+    of = "" if len(ends) == len(runs) else f"{len(ends)} of {len(runs)} "
+    return f"{of}diverged at {where}"
 
 
-def mark_diverged(ax: Axes, results: StudyResults, levels: list[Level]) -> None:
-    """A run without a value because it diverged is a cross on the axis, not a gap that reads as an oversight."""
-    for place in {levels.index(run.level) for run in results.present if run.diverged}:
-        at = {"transform": ax.get_xaxis_transform(), "clip_on": False, "ls": "none"}
-        ax.plot([place], [0.04], marker="x", ms=5, mew=1.3, color=RED, label="diverged", **at)
+def level_ticks(ax: Axes, results: StudyResults, levels: list[Level]) -> None:
+    """The levels along the axis of a panel; one at which a run diverged is marked beneath it, off the panel."""
+    diverged = {run.level for run in results.present if run.diverged}
+    marks = [label(level_mark(level)) for level in levels]
+    ax.set_xticks(range(len(levels)))
+    ax.set_xticklabels([f"{m}\n$\\times$" if x in diverged else m for x, m in zip(levels, marks, strict=True)])
+    for tick, level in zip(ax.get_xticklabels(), levels, strict=False):  # none in a panel without data
+        tick.set_color(RED if level in diverged else "black")
+    ax.set_xlabel(label(results.axis.symbol))
+    if diverged:
+        ax.plot([], [], ls="none", marker="x", ms=4, color=RED, label="diverged, off the panels")

@@ -68,11 +68,11 @@ class RunResults:
 
     @property
     def said(self) -> str:
-        """The state in words, with the step of a divergence in this run's own steps."""
+        """The state in words, its step a published one."""
         if self.diverged:
-            return f"diverged at step {self.record['diverged']['step']}"
+            return f"diverged at step {self.record['diverged']['step'] * self.time_scale:g}"
         if self.state in ("training", "failed"):
-            return f"{self.state}, at step {self.record.get('step', 0)}"
+            return f"{self.state}, at step {self.record.get('step', 0) * self.time_scale:g}"
         return self.state
 
     def quantity(self, name: str, part: str = "observed") -> Estimate:

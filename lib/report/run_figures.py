@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lib.geometry.backbone import Window, decompose, pca
 from lib.geometry.gram import Digest
-from lib.report.style import BLUE, COLUMN, DIRECTIONS, GREY, NAMES, PAGE, RED, nothing
+from lib.report.style import BLUE, COLUMN, DIRECTIONS, GREY, NAMES, OWN_STEP, PAGE, RED, nothing
 
 DOTS = {"marker": "o", "ms": 3, "ls": "none"}
 
@@ -18,9 +18,9 @@ def decomposition(result: dict[str, Any]) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(PAGE, 2.0))
     steps = np.asarray(result["steps"])
     for ax, key, title in zip(
-        axes, ("a", "r", "fraction"), ("along: a(t)", "across: ‖r(t)‖", "backbone fraction"), strict=True
+        axes, ("a", "r", "fraction"), ("along, $a(t)$", r"across, $\|r(t)\|$", "backbone fraction"), strict=True
     ):
-        ax.set(title=title, xlabel="step")
+        ax.set(title=title, xlabel=OWN_STEP)
         seen, null = (np.asarray(result[part][f"G2.{key}"], float) for part in ("observed", "null"))
         if len(seen) < 2:
             nothing(ax, "too few snapshots")
@@ -58,7 +58,7 @@ def anisotropy(result: dict[str, Any]) -> Figure:
             nothing(ax, "no whole snapshot")
             continue
         found = [(point["step"], point["quotients"][n]) for point in points]
-        ax.set(title=found[0][1].definition.split(":")[0], xlabel="step", yscale="log")
+        ax.set(title=found[0][1].definition.split(":")[0], xlabel=OWN_STEP, yscale="log")
         ax.axhline(1, color=GREY, lw=0.6, ls=":")
         for label in dict.fromkeys(name for _, q in found for name in q.labels):
             there = [(step, q, q.labels.index(label)) for step, q in found if label in q.labels]
@@ -68,7 +68,7 @@ def anisotropy(result: dict[str, Any]) -> Figure:
             style = {"color": DIRECTIONS[label], "marker": "o", "ms": 2.5, "lw": 1}
             ax.errorbar(at, value, [low, error], label=NAMES.get(label, label), **style)
     if points:
-        axes[0].set_ylabel("q / q of a random direction")
+        axes[0].set_ylabel("$q$ over that of a random direction")
         axes[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -94,7 +94,7 @@ def interference(points: list[dict[str, Any]]) -> Figure:
             steps + (k - 1) * width, values, errors, color=colour, marker="o", ms=3, ls="none", label=name
         )
     axes[0].axhline(0, color=GREY, lw=0.6)
-    axes[0].set(title="cos(g_LM, g_probe)", xlabel="step")
+    axes[0].set(title=r"$\cos(g_{\mathrm{LM}}, g_{\mathrm{probe}})$", xlabel=OWN_STEP)
     axes[0].legend()
     last = points[-1]["alignment"]
     x = np.arange(len(last.labels))
@@ -109,25 +109,18 @@ def interference(points: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def window_numbers(digests: dict[str, Digest], window: Window) -> str:
-    """PC1, k95 and drift of a window of one's own."""
-    lines = []
-    for name, source in digests.items():
-        found = pca(source, window)
-        k95 = found.components_for(0.95)
-        lines.append(f"{name:9} PC1 {found.pc1:5.1f} %   k95 {k95:.0f}   drift {found.drift:.2f}")
-    return "\n".join(lines)
-
-
 def window_fraction(digests: dict[str, Digest], window: Window) -> Figure:
     """The backbone fraction over a window of one's own."""
     figure, ax = plt.subplots(figsize=(COLUMN, 2.0))
     for (name, source), colour in zip(digests.items(), (BLUE, GREY), strict=True):
         found = pca(source, window)
-        if len(found.steps):
+        if len(found.steps) > 1:
             parts = decompose(source, found.backbone, window)
             ax.plot(parts.steps, parts.fraction, color=colour, label=name)
-    ax.set(title="backbone fraction", xlabel="step")
-    ax.legend()
+    ax.set(title="backbone fraction", xlabel=OWN_STEP)
+    if ax.lines:
+        ax.legend()
+    else:
+        nothing(ax, "too few snapshots")
     plt.close(figure)
     return figure

@@ -211,10 +211,11 @@ def _machine(machine: dict[str, Any]) -> str:
     return f"{where}, {cores} cores" if where and cores else where
 
 
-def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str]:
+def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str | Markup]:
     path = results.folder / "summary" / "figures" / f"{drawing.name}.png"
     image = base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
-    return {"name": drawing.name, "caption": drawing.caption, "image": image}
+    told = Markup(markdown(drawing.told))
+    return {"name": drawing.name, "caption": drawing.caption, "told": told, "image": image}
 
 
 def _claims(results: StudyResults, verdicts: dict[str, Verdict]) -> list[dict[str, str]] | None:

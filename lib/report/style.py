@@ -1,10 +1,13 @@
 """How figures look: one style, one way to save them, and the marks that they share.
 
-Colours are Okabe and Ito's, which stay apart for colour-blind readers and in grey; the levels of a study have an
-ordered palette. PDFs embed TrueType fonts and carry no dates: the same inputs give the same bytes.
+Text is set in Computer Modern, the design of the paper's own font, which matplotlib brings along; a figure is as
+wide as the paper's text, so its letters are as large as they say. Colours are Okabe and Ito's, which stay apart for
+colour-blind readers and in grey; what has an order has an ordered palette, one for each variable. PDFs embed
+TrueType fonts and carry no dates: the same inputs give the same bytes.
 """
 
 import io
+import logging
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,22 +19,30 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lib.base.files import write_atomically
+from lib.report.tex import with_symbols
 from lib.train.places import results_place
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6E6E6E"
 NULL = "#B5B5B5"  # every null, and nothing else
-COLUMN, PAGE = 3.4, 6.9  # inches: a column and a page of the paper
+COLUMN, PAGE = 3.1, 6.27  # inches: half of the width of the paper's text, and all of it
+OWN_STEP = "step of this run"  # the axis of a single run's figures; those of a study have published steps
+SCREEN = 130  # pixels that a page shows an inch of a figure on
 MARKERS = "osD^vPX<>p"
 
 # Directions in weight space, by what analyses call them.
 DIRECTIONS = {"v_b": BLUE, "PC2": GREEN, "update": RED, "-theta_0": ORANGE, "random": GREY}
-NAMES = {"v_b": "$v_b$", "-theta_0": "−θ₀", "-theta": "−θ", "adam": "Adam"}
+NAMES = {"v_b": "$v_b$", "-theta_0": r"$-\theta_0$", "-theta": r"$-\theta$", "adam": "Adam"}
+PALETTES = {"level": ("plasma", 0.0, 0.78), "rate": ("Greens_r", 0.0, 0.62), "step": ("Blues_r", 0.0, 0.62)}
+# What Computer Modern has at the places of these characters is something else, or nothing.
+ESCAPES = {c: f"${c}$" for c in "|<>±"} | {"_": r"$\_$", "\\": r"$\backslash$", "{": r"$\{$", "}": r"$\}$"}
+ESCAPES |= {'"': "''", "$": r"\$", "−": "$-$", "‖": r"$\|$", "–": "-"}
 
 STYLE = {
-    "font.family": "sans-serif",
+    "font.family": ["cmr10", "DejaVu Serif"],  # the second for letters that the first lacks
+    "mathtext.fontset": "cm",
+    "axes.formatter.use_mathtext": True,  # and with it a minus sign
     "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.titleweight": "bold",
+    "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -40,7 +51,9 @@ STYLE = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.3,
     "legend.frameon": False,
-    "legend.fontsize": 7,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
     "figure.dpi": 120,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
@@ -48,6 +61,7 @@ STYLE = {
 }
 mpl.rcdefaults()  # whatever a matplotlibrc of the user's says
 mpl.rcParams.update(STYLE)
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # Computer Modern's files have dates that it remarks on
 
 
 def save(figure: Figure, folder: Path, name: str) -> Image:
@@ -76,15 +90,24 @@ def write(figure: Figure, place: Path, name: str, source: str = "", pdf: bool = 
         drawn[kind] = buffer.getvalue()
         write_atomically(place / f"{name}.{kind}", drawn[kind])
     plt.close(figure)  # the notebook shows what the cell returns, once
-    return Image(data=drawn["png"], retina=True)
+    return Image(data=drawn["png"], width=round(SCREEN * figure.get_figwidth()))
 
 
-def ordered_palette(count: int) -> list[str]:
+def label(text: str) -> str:
+    """Plain text as figures take it: the paper's symbols as mathematics, no character that the font lacks."""
+    return with_symbols(text, lambda part: "".join(ESCAPES.get(c, c) for c in part))
+
+
+def ordered_palette(count: int, variable: str = "level") -> list[str]:
     """`count` colours from dark to light: an order that survives colour blindness and grey printing.
 
-    The light end of the map is left out, where a line is lost on white paper.
+    The light end of a map is left out, where a line is lost on white paper.
+
+    Args:
+        variable: what the colours tell apart. The levels of a study have their own everywhere.
     """
-    return [to_hex(colour) for colour in mpl.colormaps["plasma"](np.linspace(0.0, 0.78, count))]
+    name, dark, light = PALETTES[variable]
+    return [to_hex(colour) for colour in mpl.colormaps[name](np.linspace(dark, light, count))]
 
 
 def null_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, label: str = "null") -> None:
@@ -99,7 +122,7 @@ def published_points(ax: Axes, x: np.ndarray, y: np.ndarray, label: str = "publi
 
 def note(ax: Axes, text: str, colour: str = GREY, at: tuple[float, float] = (0.5, 0.5)) -> None:
     """A sentence inside a panel, for what cannot be drawn."""
-    ax.annotate(text, at, xycoords="axes fraction", ha="center", va="center", fontsize=6.5, color=colour, wrap=True)
+    ax.annotate(text, at, xycoords="axes fraction", ha="center", va="center", fontsize=7, color=colour, wrap=True)
 
 
 def missing(ax: Axes, text: str = "no data") -> None:
@@ -123,7 +146,7 @@ def named_level(ax: Axes, y: float, name: str) -> None:
     """A horizontal line, named beside the panel, where no curve runs over the name."""
     ax.axhline(y, color=GREY, lw=0.6, ls=":")
     place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    ax.annotate(name, (1, y), xytext=(2, 0), va="center", fontsize=6, color=GREY, **place)
+    ax.annotate(name, (1, y), xytext=(2, 0), va="center", fontsize=7, color=GREY, **place)
 
 
 def nothing(ax: Axes, text: str) -> None:

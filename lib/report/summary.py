@@ -7,6 +7,7 @@ from lib.base.files import json_text, write_atomically
 from lib.report.axis import are_numbers, level_text
 from lib.report.claims import Verdict, judge
 from lib.report.reader import StudyResults
+from lib.report.run_tables import plain_table
 from lib.train.places import results_place
 
 
@@ -36,8 +37,7 @@ def verdicts_of(results: StudyResults) -> list[Verdict]:
 def claims_table(verdicts: list[Verdict]) -> str:
     """The claims as a table that a notebook shows."""
     rows = [(f"**{v.verdict}**", v.null, v.claim.claim, v.why) for v in verdicts]
-    head = [("verdict", "of the null", "claim", "because"), ("---",) * 4]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in head + rows)
+    return plain_table(("verdict", "of the null", "claim", "because"), rows, words=4)
 
 
 def write_summary(results: StudyResults) -> dict[str, Path]:

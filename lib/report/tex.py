@@ -1,7 +1,7 @@
 """Text and numbers as LaTeX, and the macros and tables that the paper takes from them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lib.base.errors import BadInput, nearest
 
@@ -51,12 +51,17 @@ _MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
 def tex(text: str) -> str:
     """Plain text with its special characters escaped and its symbols set."""
+    return with_symbols(text, escaped)
+
+
+def with_symbols(text: str, rest: Callable[[str], str]) -> str:
+    """Plain text with its symbols set, and what stands between them as `rest` makes it."""
     parts, at = [], 0
     symbols = list(SYMBOLS.values())
     for match in _WORDS.finditer(text):
-        parts += [escaped(text[at : match.start()]), symbols[match.lastindex - 1]]
+        parts += [rest(text[at : match.start()]), symbols[match.lastindex - 1]]
         at = match.end()
-    return "".join([*parts, escaped(text[at:])])
+    return "".join([*parts, rest(text[at:])])
 
 
 def capital(text: str) -> str:

@@ -87,6 +87,12 @@ def why_text(waiting: list[Pending], study: list[Step]) -> str:
 
 def runs_table(study: Study, folder: Path) -> str:
     """The table that ends `make all` and `make grid`: one line a run, with what came of it."""
+    rows, notes = runs_rows(study, folder)
+    return "\n".join([table(rows), *notes])
+
+
+def runs_rows(study: Study, folder: Path) -> tuple[list[list[str]], list[str]]:
+    """A head and one row a run, and a note on every run that has one."""
     found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in study.runs]
     scores = {score: None for run, _, rows in found for score in scores_of(run.params, rows) if score.told}
     rows = [[*study.axes, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
@@ -100,8 +106,7 @@ def runs_table(study: Study, folder: Path) -> str:
                 clock(record["seconds"]) if record.get("seconds") else "",
             ]
         )
-    notes = [f"{run.name}: {record['reason']}" for run, record, _ in found if record.get("reason")]
-    return "\n".join([table(rows), *notes])
+    return rows, [f"{run.name}: {record['reason']}" for run, record, _ in found if record.get("reason")]
 
 
 def _score_names(score: Score) -> list[str]:
@@ -126,26 +131,6 @@ def claims_table(folder: Path) -> str:
 
 def _of_null(claim: dict[str, Any]) -> str:
     return f"\n{'':12} the null with memory: {claim['null']}" if claim.get("null") else ""
-
-
-def quantities_table(result: dict[str, Any], names: list[str]) -> str:
-    """observed | null | excess of some quantities of a run, as text."""
-    parts = ("observed", "null", "excess")
-    rows = [["", *parts]]
-    rows += [[name, *(_number(float(result[part][name])) for part in parts)] for name in names]
-    return table(rows)
-
-
-def ladder_table(result: dict[str, Any], names: list[str]) -> str:
-    """Some quantities of a run as observed and on every rung of the ladder, each over its error, as text."""
-    rungs = result["rungs"]
-    rows = [["", "observed", *rungs]]
-    for name in names:
-        rows.append(
-            [name, _number(float(result["observed"][name])), *(_number(r.values.get(name)) for r in rungs.values())]
-        )
-        rows.append(["", "", *(f"± {_number(r.errors[name])}" if name in r.errors else "" for r in rungs.values())])
-    return table(rows)
 
 
 def _number(value: float | None) -> str:

@@ -22,9 +22,12 @@ run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small r
 import os
 from pathlib import Path
 
+from IPython.display import clear_output
+
 from lib.base.files import ROOT
 from lib.params.run import dump_params, load_params
 from lib.report import style
+from lib.report.run_tables import state
 from lib.tasks.modular import prepare
 from lib.train.loop import train
 from lib.train.places import data_store
@@ -48,7 +51,8 @@ for k in data.train[:5]:
 
 # %%
 record = train(params, folder)
-print(f"{record['state']} after {record['step']} steps" + (f": {record['reason']}" if record["reason"] else ""))
+clear_output(wait=True)  # of what told how far it had come
+state(folder, params)
 
 # %% [markdown]
 # ## What happened

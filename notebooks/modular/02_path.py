@@ -31,14 +31,14 @@ from pathlib import Path
 from lib.base.files import ROOT
 from lib.measure.trajectory import geometry
 from lib.report import run_figures, style
+from lib.report.run_tables import quantities
 from lib.workflow.play import trained
-from lib.workflow.status import quantities_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained(study="modular")
 result = geometry(folder, tuple(draws))
-print(f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} weights\n")
-print(quantities_table(result, ["G0.pc1", "G0.k95", "G0.drift", "U0.mean_abs", "P0.cosine", "G0.start_cosine"]))
+print(f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} weights")
+quantities(result, ["G0.pc1", "G0.k95", "G0.drift", "U0.mean_abs", "P0.cosine", "G0.start_cosine"])
 
 # %% [markdown]
 # ## Along and across

@@ -27,18 +27,13 @@ from pathlib import Path
 from lib.base.files import ROOT
 from lib.measure.curvature import curvature
 from lib.report import run_figures, style
+from lib.report.run_tables import anisotropy
 from lib.workflow.play import trained
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained(study="modular")
 result = curvature(folder, steps, batches)
-for point in result["points"]:
-    print(f"\nstep {point['step']}")
-    for q in point["quotients"]:
-        cells = "  ".join(f"{name} {value:7.2f}" for name, value in zip(q.labels, q.anisotropy, strict=True))
-        print(f"  {q.definition.split(':')[0]:24} {cells}")
-if not result["points"]:
-    print("no whole snapshot with finite weights: this run ended before the first of them")
+anisotropy(result)
 
 # %%
 style.save(run_figures.anisotropy(result), folder, "03_curvature_anisotropy")

@@ -27,11 +27,13 @@ from IPython.display import Image, Markdown, display
 from lib import open_study
 from lib.base.files import ROOT
 from lib.report.figures import drawings, make_figures
+from lib.report.study_table import study_table
 from lib.report.summary import claims_table, verdicts_of, write_summary
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
-results.frame(["test.final", "train.final", "G0.pc1", "P0.cosine"], parts=["observed", "excess"])
+named = {"test.final": "held-out pairs right at the end", "train.final": "training pairs right at the end"}
+study_table(results, {**named, "G0.pc1": "", "P0.cosine": ""})
 
 # %%
 write_summary(results)
@@ -40,4 +42,4 @@ display(Markdown(claims_table(verdicts)))
 
 # %%
 for drawing, path in zip(drawings(results), make_figures(results), strict=True):
-    display(Markdown(f"**{drawing.name}**: {drawing.caption}"), Image(path.with_suffix(".png"), width=800))
+    display(Markdown(f"**{drawing.name}**: {drawing.told}"), Image(path.with_suffix(".png"), width=800))

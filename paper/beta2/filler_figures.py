@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from lib.report.panels import coloured, legend
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
-from lib.report.style import BLUE, GREEN, GREY, NULL, ORANGE, PAGE, RED, missing, nothing
+from lib.report.style import BLUE, GREEN, GREY, NULL, ORANGE, OWN_STEP, PAGE, RED, label, missing, nothing
 from lib.tasks.stories.params import FILLERS
 
-CELLS = {"in": "short gap", "ood": "long gap (p_ood)", "prefix": "short gap, long prefix"}
+CELLS = {"in": "short gap", "ood": label("long gap, p_ood"), "prefix": "short gap, long prefix"}
 COLOURS = dict(zip(FILLERS, (RED, ORANGE, GREEN, GREY, BLUE), strict=True))
 
 
@@ -39,12 +39,14 @@ def _cell(ax: Axes, results: StudyResults, cell: str) -> None:
     """One broken line a group of runs, with two standard errors: over its seeds, or else over the questions."""
     groups = list(coloured(results))
     drawn = False
-    for n, (colour, marker, label, runs) in enumerate(groups):
+    for n, (colour, marker, name, runs) in enumerate(groups):
         steady = [run for run in runs if not run.diverged]
         found = np.array([_over_seeds(steady, f"F.{filler}.{cell}") for filler in FILLERS])
         if np.isfinite(found[:, 0]).any():
             x = np.arange(len(FILLERS)) + 0.5 * (n - (len(groups) - 1) / 2) / len(groups)
-            ax.errorbar(x, found[:, 0], 2 * found[:, 1], color=colour, marker=marker, ms=3, lw=0.8, label=label)
+            ax.errorbar(
+                x, found[:, 0], 2 * found[:, 1], color=colour, marker=marker, ms=3, lw=0.8, label=label(name)
+            )
             drawn = True
     if drawn:
         ax.axhline(1 / results.present[0].params.task.probe.codewords, color=NULL, lw=2, zorder=0.5, label="chance")
@@ -75,9 +77,9 @@ def over_snapshots(points: list[dict[str, Any]]) -> Figure:
                 [point[name] for point in points] for name in ("step", f"{cell}_{filler}", f"{cell}_{filler}_se")
             )
             unread = round(100 * points[0][f"dose_{filler}"])
-            label = f"{filler}, {unread} % never read" if unread else filler
-            line = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1.1, "label": label}
+            text = f"{filler}, {unread} % never read" if unread else filler
+            line = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1.1, "label": text}
             ax.errorbar(steps, values, 2 * np.array(errors), **line)
-        ax.set(title=title, xlabel="step", ylim=(-0.03, 1.03))
+        ax.set(title=title, xlabel=OWN_STEP, ylim=(-0.03, 1.03))
     legend(figure)
     return figure

@@ -139,7 +139,7 @@ class TestLevels:
 
     def test_a_beta2_that_diverged_is_no_data(self, results):
         found = verdict(results, within(low=0.0, at=[0.0]))
-        assert found.why == "no data: G2.pc1 at beta2 = 0.0, diverged at step 3"
+        assert found.why == "no data: G2.pc1 at beta2 = 0.0, diverged at step 150"
 
     def test_what_is_shown_beside_it_decides_nothing(self, results):
         found = verdict(results, within(low=60.0), also=[{"quantity": "G2.pc1", "part": "null"}])

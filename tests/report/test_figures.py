@@ -1,5 +1,6 @@
 """The paper's figures: drawn from a complete study and from what is left of one, the same bytes every time."""
 
+import itertools
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -9,17 +10,18 @@ import numpy as np
 import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from lib.geometry.backbone import decompose
 from lib.geometry.presets import PRESETS, fit, preset_steps
 from lib.report import figures as common
 from lib.report.figures import drawings, make_figures
-from lib.report.panels import curve, envelope
+from lib.report.panels import ascending, coloured, curve, envelope, over_runs
 from lib.report.paper_folder import PAPERS
 from lib.report.published import Published, comparable, load_published
 from lib.report.reader import collect
 from lib.report.run import load_analysis
-from lib.report.style import ordered_palette, write
+from lib.report.style import PALETTES, label, ordered_palette, write
 from paper.beta2.figures import FIGURES, reheats
 from tests.noise_adam import noise_adam
 from tests.synthetic_study import DIVERGED_AT, MEASURED
@@ -74,11 +76,12 @@ def test_every_figure_is_written_with_true_type_fonts_and_its_runs(written):
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_same_inputs_give_the_same_bytes(written, tmp_path):
+def test_same_inputs_give_the_same_bytes_and_no_remarks(written, tmp_path, caplog):
     folder, results = written[1], collect(*written)
     write(drawn("reheat", results), tmp_path / "figures", "reheat", results.source, pdf=True)
     for name in ("reheat.pdf", "reheat.png"):
         assert (tmp_path / "figures" / name).read_bytes() == (folder / "summary" / "figures" / name).read_bytes()
+    assert not caplog.records  # a notebook would show them
 
 
 FILES = {  # and the figures that are drawn from them
@@ -137,8 +140,78 @@ def test_a_diverged_run_is_named_and_squashes_nothing(results):
     loss = figure.axes[2]
     steady = max(run.evaluated("val_loss").max() for run in results.runs if not run.diverged)
     assert loss.get_ylim()[1] < 1.2 * steady
-    assert any(f"diverged at step {DIVERGED_AT}" in text for text in texts(figure))
+    assert any(f"diverged at step {2 * DIVERGED_AT}" in text for text in texts(figure))  # a published step
     assert any("diverged" in text for text in texts(drawn("backbone", results)))
+
+
+@pytest.fixture(scope="module")
+def every(results):
+    """All figures by name, for tests that change nothing."""
+    return {drawing.name: drawing.draw(results) for drawing in FIGURES}
+
+
+def level_colours(results):
+    return {to_rgb(colour) for colour, _, _, _ in coloured(results)}
+
+
+def test_a_diverged_run_is_never_a_point(results, every):
+    place = ascending(results).index(0.0)
+    (colour,) = (to_rgb(c) for c, _, _, runs in coloured(results) if runs[0].diverged)
+    for name, figure in every.items():
+        for line in (line for ax in figure.axes for line in ax.lines):
+            assert to_rgb(line.get_color()) != colour or line.get_marker() == "None", name
+    for figure in (drawn("beta2_summary", published(results, "G1.pc1", {"0.95": 68.4})), every["interference"]):
+        lines = [line for ax in figure.axes for line in ax.lines if line.get_marker() != "None"]
+        dots = [x for line in lines for x in line.get_xdata()]
+        assert dots and all(x > place + 0.5 for x in dots)
+        assert [tick.get_text() for tick in figure.axes[-1].get_xticklabels()][place] == "0\n$\\times$"
+
+
+def test_steps_are_those_of_the_published_runs(every):
+    """The laptop profile has half of the published steps."""
+    for name in ("probe", "backbone", "alignment", "fisher"):
+        lines = [line for ax in every[name].axes if ax.get_xlabel() for line in ax.lines]
+        assert max(max(line.get_xdata(), default=0) for line in lines) == 4000, name
+    assert any(ax.get_title(loc="left").endswith("from step 4000") for ax in every["reheat"].axes)
+    assert "step 3000" in texts(every["interference"])
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_no_legend_says_anything_twice(every, name):
+    figure = every[name]
+    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+    told = [text.get_text() for legend in legends for text in legend.get_texts()]
+    assert told and len(told) == len(set(told))
+
+
+def test_every_variable_has_colours_of_its_own(results, every):
+    for name in ("reheat", "interference"):
+        seen = {to_rgb(line.get_color()) for ax in every[name].axes for line in ax.lines}
+        assert not seen & level_colours(results), name
+    for ours, theirs in itertools.combinations(PALETTES, 2):
+        assert not set(ordered_palette(9, ours)) & set(ordered_palette(9, theirs))
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_letter_is_one_that_the_font_has(every, name):
+    """Where Computer Modern has another character, or none, there is mathematics."""
+    for text in every[name].findobj(Text):
+        plain = "".join(text.get_text().split("$")[::2])
+        assert plain.isascii() and not set(plain) & set('|<>_{}\\"'), text.get_text()
+
+
+@pytest.mark.parametrize("text", ["β₂ = 0.9", "a_b | <c> {d} \\e $ % # ^ ~ &", "p_ood, 20–50", "漢 ‖Δ‖", "$", "\\"])
+def test_any_name_can_stand_in_a_figure(text):
+    figure = plt.figure()
+    figure.suptitle(label(text))
+    figure.canvas.draw()
+
+
+def test_what_is_left_is_observed_minus_the_null_of_the_same_run(results, every):
+    run = next(run for run in results.runs if run.level == 0.95)
+    below = every["backbone"].axes[3]
+    (line,) = (line for line in below.lines if line.get_label() == r"$\beta_2$ = 0.95")
+    assert np.allclose(line.get_ydata(), run.array("observed", "G0.a") - run.array("null", "G0.a"))
 
 
 @pytest.mark.parametrize("name", sorted(GEOMETRY - {"ladder"}))
@@ -197,9 +270,18 @@ def test_the_band_of_a_null_spans_runs_that_share_no_steps():
     assert (x.tolist(), low.tolist(), high.tolist()) == ([1, 3], [4, 7], [5, 7])
 
 
+def test_several_seeds_are_their_mean_with_the_error_of_it_and_one_keeps_its_own():
+    x, y, error = over_runs(
+        [(1.0, 2.0, 9.0), (1.0, 4.0, 9.0), (2.0, 5.0, 0.5), (3.0, np.nan, 1.0), (4.0, 1.0, np.nan)]
+    )
+    assert (x.tolist(), y.tolist()) == ([1, 2, 4], [3, 5, 1]) and np.allclose(error, [1, 0.5, 0])
+    assert all(len(column) == 0 for column in over_runs([]))
+
+
+@pytest.mark.parametrize("variable", PALETTES)
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 9])
-def test_the_palette_runs_from_dark_to_light(count):
-    luminance = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in ordered_palette(count)]
+def test_the_palette_runs_from_dark_to_light(variable, count):
+    luminance = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in ordered_palette(count, variable)]
     assert len(luminance) == count and luminance == sorted(luminance)
 
 
@@ -235,8 +317,9 @@ def test_displacements_of_reheats_keep_their_signs():
     common = {"steps": [0, 20], "p_ood": [0.1, 0.2], "across": 3.0, "null_across": 2.5}
     moved = ((1e-3, 2.0, -0.5), (6e-4, -1.5, 0.25))
     conditions = [{"ckpt_step": 40, "lr": lr, "along": a, "null_along": n, **common} for lr, a, n in moved]
-    panel = reheats(conditions).axes[1]
-    heights = [bar.get_height() for bar in panel.patches]
-    assert heights == [2.0, -1.5, 3.0, 3.0]
-    nulls = [points.get_offsets()[:, 1].tolist() for points in panel.collections]
-    assert nulls == [[-0.5, 0.25], [2.5, 2.5]]
+    along, across = reheats(conditions).axes[1:]
+    for panel, heights, nulls in ((along, [2.0, -1.5], [-0.5, 0.25]), (across, [3.0, 3.0], [2.5, 2.5])):
+        assert [bar.get_height() for bar in panel.patches] == heights
+        assert [points.get_offsets()[:, 1].tolist() for points in panel.collections] == [nulls]
+        low, high = panel.get_ylim()
+        assert low <= min(*heights, *nulls, 0) and high >= max(heights)

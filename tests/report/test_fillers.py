@@ -73,7 +73,7 @@ class TestQuantities:
 
     def test_what_is_missing_says_so(self, study, tmp_path):
         results = asked(tmp_path, study, LAST)
-        assert results.at(0.0, "F.random").why == "diverged at step 3"
+        assert results.at(0.0, "F.random").why == "diverged at step 150"
         assert results.at(0.95, "F.nothing").value is None
         write(results.run_at(0.95).folder / "analysis" / "fillers.json", [])
         assert collect(study, results.folder).at(0.95, "F.margin").why == "no whole snapshot"

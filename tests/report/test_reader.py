@@ -11,6 +11,7 @@ from lib.report.paper_folder import PAPERS
 from lib.report.published import load_published
 from lib.report.quantities import preset_steps
 from lib.report.reader import collect
+from lib.report.study_table import study_table
 from lib.report.summary import csv_of_runs, write_summary
 from paper.beta2.tables import REFERENCE_COLUMNS, reheat_summary, tables
 from tests.study_folder import smoke_study, write, write_reheat, write_study
@@ -30,6 +31,17 @@ def folder(tmp_path, study):
 
 def run_at(results, beta2):
     return results.run_at(beta2)
+
+
+def test_the_table_of_a_notebook_has_levels_across_and_parts_down(study, folder):
+    lines = study_table(collect(study, folder), {"G2.pc1": "", "p_ood.best": "", "reheat.gain.2000": "the gain"})
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.data.splitlines()]
+    assert rows[0][3:] == [rf"$\beta_2$ = {level}" for level in ("0.99", "0.95", "0.90", "0.80", "0.0")]
+    assert [row[2] for row in rows[2:6]] == ["published", "observed", "null", "excess"]
+    assert rows[2][:2] == ["share of the first direction, PC1 (%)", "`G2` from step 1"]
+    assert rows[3][0] == "" and rows[3][4] == "70.0" and rows[5][4] == "14.0\u00a0±\u00a00.6"
+    assert rows[3][-1] == "diverged" and [row[0] for row in rows[3:6]] == [""] * 3
+    assert any(row[0] == r"best $p_{\mathrm{ood}}$" for row in rows) and any(row[0] == "the gain" for row in rows)
 
 
 class TestQuantities:
@@ -54,7 +66,7 @@ class TestQuantities:
     def test_a_run_that_stopped_early_has_no_geometry_but_its_best_accuracy(self, study, folder):
         results = collect(study, folder)
         found = results.at(0.0, "G2.pc1")
-        assert (found.value, found.why) == (None, "diverged at step 3")
+        assert (found.value, found.why) == (None, "diverged at step 150")
         assert results.at(0.0, "p_ood.best").value == 0.0
 
     def test_a_run_that_diverged_and_ran_on_keeps_its_geometry(self, study, folder):

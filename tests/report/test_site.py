@@ -201,7 +201,14 @@ def test_every_formula_of_the_notebooks_is_drawn(path):
 # -------------------------------------------------------------------------------------------------- in a browser
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)], ids=["phone", "desktop"])
+# What scrolls sideways in a box of its own; pictures and formulas do not.
+SCROLLS = """[...document.querySelectorAll("body *")].filter((e) => e.scrollWidth > e.clientWidth + 1
+  && ["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)
+  && !e.matches("table") && !e.matches(":has(> table)")).map((e) => e.outerHTML.slice(0, 80))"""
+CUT = "[...document.images].filter(i => i.getBoundingClientRect().right > innerWidth).length"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(420, False), (1400, True)], ids=["phone", "desktop"])
 def test_in_a_browser(built, tmp_path, width, dark):
     study, folder = built
     report = folder / "report"
@@ -214,6 +221,7 @@ def test_in_a_browser(built, tmp_path, width, dark):
             assert asked == [path.resolve().as_uri()]
             assert browser.evaluate("[...document.images].map(i => i.naturalWidth > 0 && i.complete)") == [True]
             assert browser.evaluate("document.documentElement.scrollWidth") <= width
+            assert browser.evaluate(SCROLLS) == [] and browser.evaluate(CUT) == 0
             boxes = browser.evaluate(
                 "[...document.querySelectorAll('math')].map(m => [m.getBoundingClientRect().width, "
                 "getComputedStyle(m).display])"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.tasks.stories.batches import EXAMPLES, batch, epoch_order, show, uniforms, validation_batch
+from lib.tasks.stories.batches import EXAMPLES, batch, epoch_order, readable, show, uniforms, validation_batch
 from lib.tasks.stories.corpus import Split
 from lib.tasks.stories.probe import build_probes
 from lib.tasks.stories.templates import TEMPLATES
@@ -212,6 +212,13 @@ def test_validation_against_plain_python(pad_targets, short_corpus, smoke, chang
         tokens, real = plain_example(held.validation.story(i).tolist(), u[i], p.model.context + 1, held.pad)
         assert b.tokens[i].tolist() == tokens
         assert b.language[i].tolist() == [r or pad_targets == "count" for r in real[1:]]
+
+
+def test_parts_of_letters_are_shown_as_dots(corpus):
+    halves = [token for token in range(corpus.vocab) if "\ufffd" in corpus.tokenizer.decode([token])]
+    assert halves and set(readable(corpus, halves[:5])) <= {"·"}
+    whole = corpus.tokenizer.encode("a café").ids
+    assert readable(corpus, whole) == "a café"
 
 
 def test_show_marks_the_scored_answer(corpus, probes, smoke, changed):

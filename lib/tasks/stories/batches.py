@@ -6,8 +6,10 @@ counter-based generator keyed by the seed, mapped to ranges by hand so that no l
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
@@ -132,12 +134,15 @@ def validation_batch(corpus: Corpus, p: Params, step: int) -> Batch:
 
 def show(corpus: Corpus, example: Batch, index: int) -> str:
     """One example as text: the scored answer in [[ ]], padding left out."""
-    pieces, inside = [], False
-    for j, token in enumerate(example.tokens[index]):
-        scored = j > 0 and bool(example.answer[index, j - 1])
-        if scored != inside:
-            pieces.append("[[" if scored else "]]")
-        inside = scored
-        if token != corpus.pad:
-            pieces.append(corpus.tokenizer.decode([int(token)], skip_special_tokens=False))
-    return "".join(pieces) + ("]]" if inside else "")
+    scored = np.concatenate([[False], example.answer[index].astype(bool)])
+    pieces = []
+    for is_answer, group in groupby(zip(scored, example.tokens[index], strict=False), key=lambda pair: pair[0]):
+        text = readable(corpus, [token for _, token in group if token != corpus.pad])
+        pieces.append(f"[[{text}]]" if is_answer else text)
+    return "".join(pieces)
+
+
+def readable(corpus: Corpus, tokens: Iterable[int]) -> str:
+    """Tokens as text; random ones can hold parts of letters, each of which is a dot."""
+    text = corpus.tokenizer.decode([int(token) for token in tokens], skip_special_tokens=False)
+    return text.replace("\ufffd", "·")
