@@ -1,4 +1,4 @@
-"""10,000 parameters files with faults in them: each is read rightly or refused in one sentence a fault."""
+"""4,000 parameters files with faults in them: each is read rightly or refused in one sentence a fault."""
 
 import random
 import re
@@ -17,7 +17,7 @@ from tests.faults.damage import TooSlow, at_most, mutated_yaml
 from tests.faults.reread import misread_run, misread_study, unclear
 
 SECONDS = 3.0  # of a processor, for one file; the slowest that are read take a few tenths
-CHUNKS, CHUNK = 10, 1000  # of which the last tenth are resolved files
+CHUNKS, CHUNK = 4, 1000  # of which the last tenth are resolved files
 MAIN = PARAMS_FOLDER / "beta2.yaml"
 SMALL = """study: mine
 question: does it matter?

@@ -2,7 +2,7 @@
 
 from bench.long_haul import haul
 
-RUNS = 6
+RUNS = 4
 
 
 def test_a_grid_of_many_runs_leaves_nothing_behind(tmp_path):
