@@ -113,7 +113,7 @@ def z_of(a, b):
     return (a.mean() - b.mean()) / error
 
 
-@pytest.mark.parametrize("beta2", [0.99, 0.95, 0.9, 0.8])
+@pytest.mark.parametrize("beta2", [0.99, 0.95, 0.8])
 def test_noise_through_adam_is_its_closed_form(beta2):
     runs = [noise_adam(STEPS, LR, WD, beta2=beta2, size=400, seed=seed) for seed in range(200)]
     closed = adam_null(runs[0], LR, WD, beta1=0.9)
