@@ -26,8 +26,8 @@ def backbone(results: StudyResults, preset: str = "G0") -> Figure:
         draw(
             ax,
             results,
-            lambda run, q=quantity: curve(results, run, "observed", preset, q),
-            lambda run, q=quantity: curve(results, run, "null", preset, q),
+            lambda run, q=quantity: curve(run, "observed", preset, q),
+            lambda run, q=quantity: curve(run, "null", preset, q),
         )
         ax.set(title=title, xlabel="step")
     axes[2].set_ylim(-0.03, 1.03)
@@ -148,7 +148,7 @@ def alignment(results: StudyResults) -> Figure:
         ax.set_yscale("log")
 
         def absolute(run: RunResults, side: str, preset: str = preset) -> Curve:
-            x, y = curve(results, run, side, preset, "cosines")
+            x, y = curve(run, side, preset, "cosines")
             return x, np.abs(y)
 
         draw(ax, results, lambda run, f=absolute: f(run, "observed"), lambda run, f=absolute: f(run, "null"))
@@ -202,8 +202,8 @@ def phases(results: StudyResults) -> Figure:
         draw(
             ax,
             results,
-            lambda run, p=preset, q=quantity: curve(results, run, "observed", p, q),
-            lambda run, p=preset, q=quantity: curve(results, run, "null", p, q),
+            lambda run, p=preset, q=quantity: curve(run, "observed", p, q),
+            lambda run, p=preset, q=quantity: curve(run, "null", p, q),
         )
         ax.set(title=title, xlabel="step (middle of the window)", ylabel=label)
     for ax in axes[:2]:

@@ -17,10 +17,10 @@ from lib.report.style import MARKERS, RED, missing, null_band, ordered_palette
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def curve(results: StudyResults, run: RunResults, side: str, preset: str, quantity: str) -> Curve:
+def curve(run: RunResults, side: str, preset: str, quantity: str) -> Curve:
     """Steps and values of an array of a preset; empty where there is none."""
     values = run.array(side, f"{preset}.{quantity}")
-    steps = preset_steps(preset, run.backbone.get("steps") or [], results.length) if len(values) else values
+    steps = preset_steps(preset, run.backbone.get("steps") or [], run.length) if len(values) else values
     if len(steps) != len(values):
         return np.empty(0), np.empty(0)
     return steps, values
