@@ -26,8 +26,13 @@ def named(level: str) -> str:
 
 
 def there(results: StudyResults, arms: tuple[str, ...]) -> list[str]:
-    """Those of some arms that trained to their end."""
-    return [arm for arm in arms if arm in results.trained()]
+    """Those of some arms that trained to their end and were measured."""
+    return [arm for arm in arms if arm in results.trained() and one_of(results, arm)]
+
+
+def one_of(results: StudyResults, arm: str) -> RunResults | None:
+    """The first run of an arm that was measured."""
+    return next((run for run in results.present if run.level == arm and run.backbone.get("tensors")), None)
 
 
 def weights(run: RunResults) -> float:

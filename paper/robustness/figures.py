@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from lib.report.figures import Drawing
 from lib.report.panels import legend
@@ -13,7 +13,7 @@ from lib.report.quantities import BEYOND, Estimate
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.style import BLUE, GREEN, GREY, NULL, ORANGE, PAGE, RED, missing
-from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, there, weights
+from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, one_of, there, weights
 
 PC1 = "G0.pc1"
 SHOWN = {"schedule": (BLUE, "o"), "lengths": (GREEN, "s"), "memory": (ORANGE, "D"), "shuffled": (RED, "^")}
@@ -23,17 +23,16 @@ GREEK = {"lambda": "λ", "beta1": "β₁"}
 
 def robustness(results: StudyResults) -> Figure:
     """PC1 of every arm over its nulls, what is left of it on four rungs, and the memory."""
-    figure, axes = plt.subplots(
-        1, 4, figsize=(PAGE, 0.7 + 0.24 * len(results.levels)), sharey=True, width_ratios=(3, 4, 2, 2)
-    )
+    tall = 0.7 + 0.27 * len(results.levels)
+    figure, axes = plt.subplots(1, 4, figsize=(PAGE, tall), sharey=True, width_ratios=(3, 4, 2, 2))
     pc1, left, time, size = axes
     places = {arm: place for place, arm in enumerate(reversed(results.levels))}
     for arm in results.trained():
         y = places[arm]
         nulls = [results.at(arm, PC1, part).value for part in ("null", "memory")]
         if None not in nulls:
-            pc1.plot(nulls, [y, y], color=NULL, lw=5, solid_capstyle="butt", label="null: schedule to memory")
-        _point(pc1, results.at(arm, PC1), y, BLUE, "o", "observed")
+            pc1.plot(nulls, [y, y], color=NULL, lw=5, solid_capstyle="butt", label="nulls, schedule to memory")
+        _point(pc1, results.at(arm, PC1), y, BLUE, "o")
         for n, (rung, (colour, marker)) in enumerate(SHOWN.items()):
             _point(left, results.at(arm, PC1, PARTS[rung]), y + 0.18 * (1.5 - n), colour, marker, f"beyond {rung}")
         _point(time, results.at(arm, "M.time"), y, BLUE, "o")
@@ -48,7 +47,7 @@ def robustness(results: StudyResults) -> Figure:
         if base is not None:
             ax.axvline(base, color=GREY, lw=0.6, ls=":")
     for ax in (time, size):
-        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(MaxNLocator(3))
     pc1.set_yticks(list(places.values()), [_words(arm) for arm in places])
     if not results.trained():
         for ax in axes:
@@ -66,7 +65,7 @@ def scaling(results: StudyResults) -> Figure:
     )
     for row, (title, arms, size) in zip(axes, rows, strict=True):
         levels = there(results, arms)
-        x = [float(np.mean([size(run) for run in results.present if run.level == arm])) for arm in levels]
+        x = [size(one_of(results, arm)) for arm in levels]
         _line(row[0], x, [results.at(arm, PC1) for arm in levels], BLUE, "o", "observed")
         _line(row[0], x, [results.at(arm, PC1, "null") for arm in levels], NULL, "s", "null of the schedule")
         _line(row[0], x, [results.at(arm, PC1, "memory") for arm in levels], GREY, "D", "null with memory")
@@ -75,12 +74,12 @@ def scaling(results: StudyResults) -> Figure:
             _line(row[1], x, found, colour, marker, f"beyond {rung}")
         for ax, name in ((row[2], "M.time"), (row[3], "M.size")):
             _line(ax, x, [results.at(arm, name) for arm in levels], BLUE, "o", "observed")
-            ax.set_yscale("log")
+            ax.set_ylim(bottom=0)
         row[1].axhline(0, color=NULL, lw=2, zorder=0.5)
         for ax in row:
             ax.set(xscale="log", xlabel=title)
             ax.set_xticks(x, [f"{value:.3g}" if value < 1e4 else f"{value / 1e6:.2g} M" for value in x])
-            ax.minorticks_off()
+            ax.xaxis.set_minor_locator(NullLocator())
     titles = ("PC1 (%)", "PC1 beyond a null (points)", "memory (published steps)", "dimensions")
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)

@@ -5,9 +5,8 @@ from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.paired import slope
 from lib.report.quantities import Estimate
 from lib.report.reader import StudyResults
-from lib.report.run import RunResults
 from lib.report.tex import number, short, tex
-from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, there, weights
+from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, one_of, there, weights
 
 NOTEBOOK = "notebooks/robustness/03_study.py"
 WANTED = {"backbone": "the geometry"}
@@ -21,24 +20,16 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
 
 
 def _setting(results: StudyResults) -> dict[str, str]:
-    runs = [run for run in results.present if run.backbone]
-
-    def listed(arms: tuple[str, ...], size: str) -> str:
-        found = {arm: next((run for run in runs if run.level == arm), None) for arm in there(results, arms)}
-        return ", ".join(_size(run, size) for run in found.values() if run) or "--"
-
+    trunks = [short(weights(one_of(results, arm)) / 1e6) for arm in there(results, TRUNKS)]
+    steps = [f"{length(one_of(results, arm)):g}" for arm in there(results, LENGTHS)]
     averaged = next((run for run in results.runs if run.level == "averaged"), None)
     over = (averaged.params.snapshots.average or 0) * averaged.time_scale if averaged else None
     return {
         "Arms": str(len(results.levels)),
-        "Trunks": listed(TRUNKS, "trunk"),
-        "Lengths": listed(LENGTHS, "steps"),
+        "Trunks": ", ".join(trunks) or "--",
+        "Lengths": ", ".join(steps) or "--",
         "Average": number(over, 0),
     }
-
-
-def _size(run: RunResults, size: str) -> str:
-    return short(weights(run) / 1e6) if size == "trunk" else str(run.params.schedule.steps)
 
 
 def _ranges(results: StudyResults) -> dict[str, str]:
