@@ -84,7 +84,7 @@ def ascending(results: StudyResults) -> list[Level]:
     return sorted(levels) if are_numbers(levels) else levels
 
 
-def legend(figure: Figure, results: StudyResults | None = None) -> None:
+def legend(figure: Figure, results: StudyResults | None = None, columns: int = 0) -> None:
     """One legend above all panels, each name once; a run that diverged is named in words, drawn or not."""
     found: dict[str, Artist] = {}
     for ax in figure.axes:
@@ -95,7 +95,7 @@ def legend(figure: Figure, results: StudyResults | None = None) -> None:
         f"{label} {text}": handle for label, (text, handle) in named.items()
     }
     if found:
-        place = {"loc": "outside upper center", "ncols": len(found), "columnspacing": 1.2}
+        place = {"loc": "outside upper center", "ncols": columns or len(found), "columnspacing": 1.2}
         figure.legend(found.values(), found.keys(), **place)
 
 

@@ -74,16 +74,17 @@ def scaling(results: StudyResults) -> Figure:
             _line(row[1], x, found, colour, marker, f"beyond {rung}")
         for ax, name in ((row[2], "M.time"), (row[3], "M.size")):
             _line(ax, x, [results.at(arm, name) for arm in levels], BLUE, "o", "observed")
-            ax.set_ylim(bottom=0)
         row[1].axhline(0, color=NULL, lw=2, zorder=0.5)
         for ax in row:
             ax.set(xscale="log", xlabel=title)
-            ax.set_xticks(x, [f"{value:.3g}" if value < 1e4 else f"{value / 1e6:.2g} M" for value in x])
+            ax.set_xticks(x, [f"{value:g}" if value < 1e4 else f"{value / 1e6:.2g} M" for value in x])
             ax.xaxis.set_minor_locator(NullLocator())
-    titles = ("PC1 (%)", "PC1 beyond a null (points)", "memory (published steps)", "dimensions")
+    titles = ("PC1 (%)", "PC1 beyond (points)", "memory (steps)", "dimensions")
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    legend(figure)
+    for ax in axes[0, 2:]:
+        ax.set_ylim(bottom=0)
+    legend(figure, columns=4)
     return figure
 
 
