@@ -16,6 +16,7 @@ from lib.report.paper import prepare
 from lib.report.reader import collect
 from lib.report.sections import write_section
 from lib.report.summary import verdicts_of
+from lib.workflow.finish import steps
 from paper.robustness.arms import TRUNKS, length, weights
 from paper.robustness.tables import tables
 from tests.study_folder import backbone, smoke_study, write, write_study
@@ -137,6 +138,18 @@ def test_of_one_that_is_not_it_says_so_in_one_sentence(results, outputs, tmp_pat
     assert r"\texttt{make all STUDY=robustness PROFILE=smoke} makes it." in text and text.count("\n") == 1
     results.folder.rename(outputs / "elsewhere")
     assert "since it has not been made" in section(outputs, tmp_path)[1]
+
+
+def test_a_paper_is_stale_when_a_study_that_it_takes_a_section_from_is_made_again(outputs):
+    def seen():
+        (paper,) = [s for s in steps(smoke_study(), outputs / "beta2-smoke", [], [], {}) if s.name == "paper"]
+        return paper.inputs["sections"]
+
+    before, marker = seen(), outputs / "robustness-smoke" / "03_study.done"
+    write(marker, {"inputs": {"runs": "of today"}, "outputs": {}, "finished": "today"})
+    made = seen()
+    write(marker, {"inputs": {"runs": "of today"}, "outputs": {}, "finished": "tomorrow"})
+    assert before != made == seen()
 
 
 def test_a_name_that_both_papers_have_is_refused(results, outputs, tmp_path):
