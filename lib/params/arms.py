@@ -61,7 +61,9 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
         published, written = (flatten(x, f"{path}, arms.{name}") for x in (given, added))
         factor = scale(published.pop("time_scale", 1), "time", f"{path}, arms.{name}")
         if "time_scale" in written:
-            raise BadInput(f"{path}, profiles: arm {name}: time_scale goes into arms, as a factor of its own")
+            raise BadInput(
+                f"{path}, profiles: arm {name} has a time_scale; it goes into arms, as a factor of the profile's"
+            )
         found[name] = Arm(time * factor, published, written)
     return found
 

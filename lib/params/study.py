@@ -110,7 +110,7 @@ def load_study(
     alone = axes is not None  # one run, whatever the study's axes, arms and branches are
     arms = {} if alone else arms_of(path, file, prof, time)
     axes = file.axes if axes is None else axes
-    check_axes(path, axes, own, ours)
+    check_axes(path, axes | ({ARM: list(arms)} if arms else {}), own, ours)
     check_arms(path, arms, axes, ours)
     # A study laid over another chooses its own size; what SET says counts everywhere.
     several = ours.pop("seeds", prof.seeds if prof in (file.profiles or {}).values() else 1)

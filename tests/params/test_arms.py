@@ -101,7 +101,7 @@ def test_a_name_changes_no_run_and_an_axis_multiplies_them(tmp_path):
             ARMS.replace("time_scale: 2,", "time_scale: fast,"),
             "time_scale = 'fast': expected a number like",
         ),
-        (ARMS.replace("{optim.lr: 5e-4}", "{time_scale: 4}"), "arm late: time_scale goes into arms"),
+        (ARMS.replace("{optim.lr: 5e-4}", "{time_scale: 4}"), "arm late has a time_scale; it goes into"),
         (
             ARMS.replace("{01_train: {}}", "{03_fisher: {parameters: {steps: [400]}}}"),
             "arms with a time_scale",
