@@ -10,7 +10,7 @@ NAMES = {
     "matched": "decay matched",
     "constant": "constant rate",
     "no_probe": "lambda = 0",
-    "no_momentum": "beta1 = 0",
+    "no_momentum": "no momentum",
     "averaged": "averaged weights",
     "small": "smaller trunk",
     "large": "larger trunk",

@@ -18,7 +18,6 @@ from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, one_of, 
 PC1 = "G0.pc1"
 SHOWN = {"schedule": (BLUE, "o"), "lengths": (GREEN, "s"), "memory": (ORANGE, "D"), "shuffled": (RED, "^")}
 PARTS = {rung: part for part, rung in BEYOND.items()}
-GREEK = {"lambda": "λ", "beta1": "β₁"}
 
 
 def robustness(results: StudyResults) -> Figure:
@@ -48,7 +47,7 @@ def robustness(results: StudyResults) -> Figure:
             ax.axvline(base, color=GREY, lw=0.6, ls=":")
     for ax in (time, size):
         ax.xaxis.set_major_locator(MaxNLocator(3))
-    pc1.set_yticks(list(places.values()), [_words(arm) for arm in places])
+    pc1.set_yticks(list(places.values()), [named(arm).replace("lambda", "λ") for arm in places])
     if not results.trained():
         for ax in axes:
             missing(ax)
@@ -101,13 +100,6 @@ def _line(ax: Axes, x: Sequence[float], found: Sequence[Estimate], colour: str, 
         half = [e.interval or 0.0 for _, e in known]
         style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.9, "label": label}
         ax.errorbar([a for a, _ in known], [e.value for _, e in known], half, **style)
-
-
-def _words(arm: str) -> str:
-    text = named(arm)
-    for name, letter in GREEK.items():
-        text = text.replace(name, letter)
-    return text
 
 
 FIGURES = [
