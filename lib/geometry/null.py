@@ -95,24 +95,29 @@ def decay_share(observed: Digest, lr: np.ndarray, wd: float) -> np.ndarray:
         return np.diag(decay)[:-1] * observed.start_norm**2 / observed.drift_norms**2
 
 
-def adam_null(observed: Digest, lr: np.ndarray, wd: float, beta1: float = 0.9, **_: float) -> Digest:
+def adam_null(
+    observed: Digest, lr: np.ndarray, wd: float, beta1: float = 0.9, average: int | None = None, **_: float
+) -> Digest:
     """Noise through AdamW: its momentum exactly, its second moment as a constant.
 
     White gradients have an m_t that is linear in them and a v_t that hardly moves, so that theta_t is linear in the
-    gradients, as in `momentum_null`. Simulated walks agree at beta2 from 0.8 to 0.99.
+    gradients, as in `momentum_null`. Simulated walks agree at beta2 from 0.8 to 0.99. The running average that a
+    snapshot may hold, over `average` steps, is linear too.
     """
     _check_schedule(observed.steps, lr)
     last = int(observed.steps[-1])
     theta, m = np.zeros(last + 1), np.zeros(last + 1)
     theta[0] = 1.0
+    held = theta.copy()
     wanted, rows = set(observed.steps.tolist()), {0: theta.copy()}
     for t in range(1, last + 1):
         rate = lr[t - 1]
         m *= beta1
         m[t] = 1 - beta1
         theta = (1 - rate * wd) * theta - rate / (1 - beta1**t) * m
+        held = held + (theta - held) / average if average else theta
         if t in wanted:
-            rows[t] = theta.copy()
+            rows[t] = held.copy()
     return _linear_null(observed, np.stack([rows[int(step)] for step in observed.steps]))
 
 
@@ -124,6 +129,7 @@ def momentum_null(
     dampening: float = 0.0,
     nesterov: bool = False,
     decoupled: bool = False,
+    average: int | None = None,
 ) -> Digest:
     """Noise through SGD with momentum, exactly: white gradients of one length, fitted to the run's last drift.
 
@@ -131,7 +137,8 @@ def momentum_null(
     length; in high dimension the Gram matrix is s^2 A A^T + n0^2 f f^T. What is assumed: gradients have the same
     size at every step, no memory and no direction.
     """
-    return _linear_null(observed, _responses(observed.steps, lr, wd, momentum, dampening, nesterov, decoupled))
+    given = (momentum, dampening, nesterov, decoupled, average)
+    return _linear_null(observed, _responses(observed.steps, lr, wd, *given))
 
 
 def _linear_null(observed: Digest, responses: np.ndarray) -> Digest:
@@ -154,6 +161,7 @@ def _responses(
     dampening: float,
     nesterov: bool,
     decoupled: bool,
+    average: int | None = None,
 ) -> np.ndarray:
     """At the given steps, what is left of theta_0, and what each step's gradient has moved."""
     _check_schedule(steps, lr)
@@ -161,6 +169,7 @@ def _responses(
     # Column 0 is theta_0, column i the gradient of step i: all follow the same linear recursion.
     theta, buffer = np.zeros(last + 1), np.zeros(last + 1)
     theta[0] = 1.0
+    held = theta.copy()
     wanted, rows = set(steps.tolist()), {0: theta.copy()}
     for t in range(1, last + 1):
         rate = lr[t - 1]
@@ -170,8 +179,9 @@ def _responses(
         if decoupled:
             theta = (1 - rate * wd) * theta
         theta = theta - rate * (gradient + momentum * buffer if nesterov else buffer)
+        held = held + (theta - held) / average if average else theta
         if t in wanted:
-            rows[t] = theta.copy()
+            rows[t] = held.copy()
     return np.stack([rows[int(step)] for step in steps])
 
 

@@ -114,7 +114,8 @@ def geometry(folder: Path, counts: tuple[int, int] = (DRAWS, SHUFFLES)) -> dict[
     null = fitted_null(found, lr, wd)
     three = compare(quantities, found, null)
     kind, numbers = optimizer.noise(p.optim)
-    rungs, memory = climb(found, lr, wd, NOISE[kind](found, lr, **numbers), quantities, told, p.seed, counts)
+    momentum = NOISE[kind](found, lr, average=p.snapshots.average, **numbers)
+    rungs, memory = climb(found, lr, wd, momentum, quantities, told, p.seed, counts)
     result = {
         "steps": found.steps,
         "dropped": found.dropped,

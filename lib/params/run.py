@@ -64,6 +64,9 @@ class SnapshotParams(Strict):
     sparse_every: Steps = Field(description="steps between snapshots from sparse_from on")
     sparse_from: Steps = Field(description="first step of the sparse cadence")
     whole: list[Steps] = Field(description="steps at which a later stage needs the whole model, not only the trunk")
+    average: Steps | None = Field(
+        None, description="steps that the weights in a snapshot are averaged over, exponentially; null: as they are"
+    )
 
 
 class MachineParams(Strict):

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -43,11 +44,11 @@ def scaled(
 
 
 def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
-    """The unit with which a field's type, or the items of its list, is annotated."""
+    """The unit with which a field's type is annotated, or the items of its list, or what it may be besides null."""
     marks = {mark for mark in metadata if isinstance(mark, str)}
     marks |= {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
     for argument in get_args(annotation):
-        if get_origin(annotation) is list:
+        if get_origin(annotation) in (list, Union, UnionType):
             marks |= unit_marks((), argument)
     return marks
 

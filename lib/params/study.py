@@ -1,8 +1,8 @@
 """A study's file + profile + overrides -> the study: its runs with complete parameters, and its stages.
 
-The study's own values are in published units and shrink with the profile's scales; what a profile, a study's
-`set`, an axis or the command line set is taken as it is written. Everything is checked here, before any
-kernel starts.
+The study's own values, and those of its arms, are in published units and shrink with the profile's scales; what a
+profile, a study's `set`, an axis or the command line set is taken as it is written. Everything is checked here,
+before any kernel starts.
 """
 
 import itertools
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.params.arms import ARM, Arm, arms_of, check_arms
 from lib.params.dotted import flatten, unflatten
 from lib.params.members import ROOMS, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
@@ -109,22 +110,35 @@ def load_study(
     named = f"{path}, profiles.{profile}"
     time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, named) for kind in ("time", "context"))
 
-    # Dotted names are put into their sections first, so that they scale like the others.
-    nested = unflatten(flatten(base.params or {}, f"{path}, params"), where)
-    values = flatten(scaled(nested, Params, time, tokens, where)) | {"time_scale": str(time)}
+    given = flatten(base.params or {}, f"{path}, params")
     own = flatten(file.set, f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
-    alone = axes is not None  # one run, whatever the study's axes and branches are
+    alone = axes is not None  # one run, whatever the study's axes, arms and branches are
+    arms = {} if alone else arms_of(path, file, prof, time)
     axes = file.axes if axes is None else axes
-    check_axes(path, axes, own, ours)
+    check_axes(path, axes | ({ARM: list(arms)} if arms else {}), own, ours)
+    check_arms(path, arms, axes, ours)
     # A study laid over another chooses its own size; what SET says counts everywhere.
     several = ours.pop("seeds", prof.seeds if prof in (file.profiles or {}).values() else 1)
-    values = apply(values, flatten(prof.set), f"{named}.set")
-    values = apply(values, own, f"{path}, set")
-    values = apply(values, {}, where)
-    chosen = apply(values, {n: v for n, v in {**own, **ours}.items() if n.endswith(".name")}, "SET")
-    values = fitting(values, chosen, keep=set(own))
-    axes, left_out = fitting_axes(axes, chosen)
+    members = {name: value for name, value in {**own, **ours}.items() if name.endswith(".name")}
+
+    def in_steps(values: dict[str, Any], at: Fraction) -> dict[str, Any]:
+        # Dotted names are put into their sections first, so that they scale like the others.
+        return flatten(scaled(unflatten(values, where), Params, at, tokens, where)) | {"time_scale": str(at)}
+
+    def start(arm: Arm) -> dict[str, Any]:
+        """What the runs of an arm have before axes and SET."""
+        values = apply(in_steps(given, arm.time), flatten(prof.set), f"{named}.set")
+        values = apply(values, own, f"{path}, set")
+        values = fitting(values, apply(values, members, "SET"), keep=set(own))
+        of_arm = in_steps(given | arm.published, arm.time)
+        settings = {name: of_arm[name] for name in arm.published} | arm.written
+        return apply(values, settings, f"{path}, arms")
+
+    values = start(Arm(time, {}, {}))
+    axes, left_out = fitting_axes(axes, apply(values, members, "SET"))
+    starts = {name: start(arm) for name, arm in arms.items()}
+    axes = {ARM: list(arms), **axes} if arms else axes
     if not alone and (seeds := paired_seeds(several, axes, {**values, **ours}.get("seed"))):
         axes = {**axes, "seed": seeds}
         ours.pop("seed", None)
@@ -132,9 +146,13 @@ def load_study(
     run_name = file.run_name or base.run_name or ""
     runs = []
     for point in grid(axes):
-        at = apply(apply(values, point, f"{path}, axes"), ours, "SET")
-        params = validate(Params, unflatten(fitting(at, at, keep={*own, *point, *ours}), where), where)
-        runs.append(Run(name_of(params, run_name) + axis_suffix(point, run_name), params, point))
+        arm = arms.get(point.get(ARM))
+        chosen = {name: value for name, value in point.items() if not arm or name != ARM}
+        at = apply(starts[point[ARM]] if arm else values, chosen, f"{path}, axes")
+        at = apply(at, ours, "SET")
+        keep = {*own, *chosen, *ours, *(arm.names if arm else ())}
+        params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
+        runs.append(Run(name_of(params, run_name, **point) + axis_suffix(point, run_name), params, point))
     stages = resolved_stages(path, file, base, prof, time, beside["stages"])
     branches = {} if alone else resolved_branches(path, file, time, beside["branches"])
     stages = [s for s in stages if not s.branches or s.branches in branches]
@@ -232,6 +250,9 @@ def check_study(study: Study, where: str) -> None:
             )
     steps = [s for stage in study.stages for s in _steps_of(stage)]
     steps += [s for branch in study.branches.values() for s in branch.snapshots]
+    scales = {run.params.time_scale for run in study.runs}
+    if steps and len(scales) > 1:
+        raise BadInput(f"{where}: arms with a time_scale go with no stage or branch that names steps")
     for run in study.runs:
         for step in sorted(set(steps)):
             if step <= run.params.schedule.steps and step not in run.params.snapshots.whole:

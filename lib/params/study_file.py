@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lib.base.errors import BadInput, nearest
 from lib.base.files import ROOT
@@ -19,6 +19,7 @@ DEFAULT_PROFILE = "laptop"
 MOST_SEEDS = 1000
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 StageName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$", max_length=50)]
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 Chosen = dict[str, Annotated[list[Any], Field(min_length=1)]]
 
@@ -61,23 +62,31 @@ class ProfileFile(Strict):
     context_scale: int | str = 1
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     set: dict[str, Any] = {}
+    arms: dict[str, dict[str, Any] | None] = Field({}, description="what arms set besides; null leaves one out")
     stages: dict[str, dict[str, Any]] = Field({}, description="parameters of stages")
 
 
 class StudyFile(Strict):
-    """A params file. A user's grid needs only `study` and `axes`; the rest is that of the study named `base`."""
+    """A params file. A user's grid needs `study` and `axes` or `arms`; the rest is that of the study in `base`."""
 
     study: Name
     main: bool = Field(False, description="the study that is meant where none is named")
     base: Name | None = Field(None, description="the study it is laid over; without one the main study")
     question: str = ""
-    axes: Chosen
+    axes: Chosen = {}
+    arms: dict[ArmName, dict[str, Any]] = Field({}, description="named sets of parameters, one run each")
     set: dict[str, Any] = {}
     params: dict[str, Any] | None = None
     run_name: str | None = None
     profiles: dict[str, ProfileFile] | None = None
     stages: dict[StageName, StageFile] | None = None
     branches: dict[str, BranchFile] = {}
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "StudyFile":
+        if not self.model_fields_set & {"axes", "arms"}:
+            raise ValueError("the key axes is missing, and so is arms: a study has one or both")
+        return self
 
 
 def study_path(study: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from lib.base.errors import BadInput
+from lib.params.arms import ARM
 from lib.params.dotted import flatten
 from lib.params.fields import Strict
 from lib.params.names import two_decimals
@@ -21,14 +22,17 @@ T = TypeVar("T")
 class Axis(Strict):
     """What is compared: a parameter by dotted name, what it is called, and the order in which it is told."""
 
-    parameter: Text
+    parameter: Text  # or arm, of a study whose runs have them
     name: Text  # in sentences and tables
     symbol: Text  # in figures
     order: Literal["falling", "rising", "listed"] = "listed"  # listed: as the study's axes have it
     spacing: Literal["even", "linear", "log", "log(1-x)"] = "even"  # how far apart, where a trend is fitted
     baseline: Level | None = None  # the level that a reader takes the others to differ from
 
-    def level(self, p: Params) -> Level | None:
+    def level(self, p: Params, point: Mapping[str, Any]) -> Level | None:
+        """Where a run stands, with these parameters and this place in the grid."""
+        if self.parameter == ARM:
+            return point.get(ARM)
         return flatten(p.model_dump(mode="json")).get(self.parameter)
 
     def ordered(self, levels: Iterable[Level]) -> list[Level]:

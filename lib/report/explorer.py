@@ -97,7 +97,8 @@ def _runs(results: StudyResults) -> Iterator[dict[str, Any]]:
     for colour, _, label, members in coloured(results):
         for run in members:
             digest = run_gram(run)
-            if digest is not None:
+            # The page has one set of windows, in steps: those of a run at another time scale would be others.
+            if digest is not None and run.length == results.length:
                 named = {"name": run.name, "group": label, "seed": run.params.seed, "colour": colour}
                 yield {**named, "title": results.label(run, seed=len(results.seeds) > 1), **_content(run, digest)}
 

@@ -50,7 +50,7 @@ def against_null(results: StudyResults, panels: Mapping[str, tuple[str, str]], x
     for (above, below), (title, (preset, quantity)) in zip(axes.T, panels.items(), strict=True):
 
         def array(run: RunResults, side: str, preset: str = preset, quantity: str = quantity) -> Curve:
-            return curve(results, run, side, preset, quantity)
+            return curve(run, side, preset, quantity)
 
         both = (lambda run, f=array: f(run, "observed"), lambda run, f=array: f(run, "null"))
         draw(above, results, *both)
@@ -177,8 +177,8 @@ def alignment(results: StudyResults) -> Figure:
         draw(
             ax,
             results,
-            lambda run, p=preset: curve(results, run, "observed", p, "cosines"),
-            lambda run, p=preset: curve(results, run, "null", p, "cosines"),
+            lambda run, p=preset: curve(run, "observed", p, "cosines"),
+            lambda run, p=preset: curve(run, "null", p, "cosines"),
         )
         ax.axhline(0, color=GREY, lw=0.5, zorder=0.4)
         ax.set(title=title, xlabel="step")

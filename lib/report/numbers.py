@@ -62,8 +62,8 @@ def _study(results: StudyResults) -> dict[str, str]:
         "Study": escaped(results.study.name),
         "Steps": str(results.baseline.params.schedule.steps),
         "TimeScale": _ratio(results.time_scale),
-        "Trained": ", ".join(level_text(level) for level in results.trained()) or "no value",
-        "Grid": ", ".join(level_text(level) for level in results.levels),
+        "Trained": escaped(", ".join(level_text(level) for level in results.trained())) or "no value",
+        "Grid": escaped(", ".join(level_text(level) for level in results.levels)),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
     }
 

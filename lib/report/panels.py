@@ -24,11 +24,11 @@ LETTERS = 120  # of a legend in one line, a mark and its gap as eight
 NOTHING: Curve = np.empty(0), np.empty(0)
 
 
-def curve(results: StudyResults, run: RunResults, side: str, preset: str, quantity: str) -> Curve:
+def curve(run: RunResults, side: str, preset: str, quantity: str) -> Curve:
     """Published steps and values of an array of a preset; empty where there is none."""
     values = run.array(side, f"{preset}.{quantity}")
-    steps = preset_steps(preset, run.backbone.get("steps") or [], results.length) if len(values) else values
-    return (steps * results.time_scale, values) if len(steps) == len(values) else NOTHING
+    steps = preset_steps(preset, run.backbone.get("steps") or [], run.length) if len(values) else values
+    return (steps * run.time_scale, values) if len(steps) == len(values) else NOTHING
 
 
 def beyond(seen: Curve, null: Curve) -> Curve:
@@ -142,7 +142,7 @@ def ascending(results: StudyResults) -> list[Level]:
     return sorted(levels) if are_numbers(levels) else levels
 
 
-def legend(figure: Figure, results: StudyResults | None = None) -> None:
+def legend(figure: Figure, results: StudyResults | None = None, columns: int = 0) -> None:
     """One legend above all panels, each name once; a run that diverged is named in words, drawn or not."""
     found: dict[str, Artist] = {}
     for ax in figure.axes:

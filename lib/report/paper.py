@@ -15,6 +15,7 @@ from lib.report.figures import CARDS, drawings
 from lib.report.numbers import spare_macros
 from lib.report.paper_folder import SHARED
 from lib.report.reader import StudyResults
+from lib.report.sections import TEXT, write_section
 from lib.report.summary import verdicts_of
 from lib.report.tex import captions, check_used, macros, used_macros
 
@@ -38,19 +39,19 @@ def build_paper(results: StudyResults, build: Path, pdf: Path) -> Path:
 
 
 def prepare(results: StudyResults, build: Path) -> None:
-    """numbers.tex, captions.tex, tables/ and figures/ in `build`, checked against the text, beside its sources."""
+    """numbers.tex, captions.tex, tables/, figures/, sections/ in `build`, checked against the text, by its side."""
     paper, verdicts = results.paper, verdicts_of(results)
     if not paper.has_text:
         raise BadInput(f"{paper.folder}: there is no paper.tex, so study {results.study.name} has no paper")
     pairs = paper.find("numbers", "numbers", _nothing)(results, verdicts)
     tables = dict(paper.find("tables", "tables", _nothing)(results, verdicts))
     figures = [(drawing.name, drawing.caption) for drawing in drawings(results)]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (paper.folder / "paper.tex", *SHARED))
+    text = "\n".join([paper.text, *(path.read_text(encoding="utf-8") for path in SHARED)])
     used, names = used_macros(text), [name for name, _ in figures]
     spare = spare_macros(used, verdicts)
     check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"), spare)
     written = macros((name, value) for name, value in pairs if name in used)
-    for old in ("tables", "figures"):
+    for old in ("tables", "figures", "sections"):
         shutil.rmtree(build / old, ignore_errors=True)
     write_atomically(build / "numbers.tex", written)
     write_atomically(build / "captions.tex", captions(figures))
@@ -60,9 +61,11 @@ def prepare(results: StudyResults, build: Path) -> None:
         figure = results.folder / "summary" / "figures" / name
         if figure.is_file():
             write_atomically(build / "figures" / name, figure.read_bytes())
-    for source in (*SHARED, paper.folder / "paper.tex", paper.folder / "references.bib"):
+    for source in (*SHARED, *paper.sources, paper.folder / "references.bib"):
         if source.is_file():
             write_atomically(build / source.name, source.read_bytes())
+    for name in paper.sections:
+        write_section(name, results.study.profile, results.folder, build, [*tables, *names])
 
 
 def _nothing(results: StudyResults, verdicts: object) -> list[tuple[str, str]]:
@@ -124,7 +127,9 @@ def arxiv_tarball(build: Path, target: Path) -> Path:
     names += ["paper.bbl", "references.bib"] if (build / "references.bib").exists() else []
     if not all((build / name).exists() for name in ("paper.pdf", *names)):
         raise BadInput(f"{build}: there is no finished paper to pack; run make paper first")
-    names += sorted(str(p.relative_to(build)) for d in ("tables", "figures") for p in (build / d).glob("*"))
+    names += [TEXT] if (build / TEXT).exists() else []
+    folders = ("tables", "figures", "sections")
+    names += sorted(str(p.relative_to(build)) for d in folders for p in (build / d).glob("*"))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in names:

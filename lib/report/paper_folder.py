@@ -1,6 +1,7 @@
 """What only one study needs lies in paper/<study>/: modules and files that are found there by name.
 
     paper.tex, references.bib         the text
+    section.tex                       what another study's paper may take of it (lib/report/sections.py)
     claims.yaml                       the axis and the claims (lib/report/claims.py)
     published.yaml                    the published numbers (lib/report/published.py)
     quantities.py                     QUANTITIES
@@ -19,6 +20,7 @@ from typing import Any
 
 from lib.base.files import ROOT
 from lib.params.study import Study
+from lib.report.tex import COMMENT, SECTION
 
 PAPERS = ROOT / "paper"
 SHARED = [PAPERS / name for name in ("style.sty", "latexmkrc")]  # of the papers of all studies
@@ -35,6 +37,20 @@ class PaperFolder:
     @property
     def has_text(self) -> bool:
         return (self.folder / "paper.tex").is_file()
+
+    @property
+    def sources(self) -> list[Path]:
+        """paper.tex, and what it puts in from beside it."""
+        return sorted(self.folder.glob("*.tex"))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(path.read_text(encoding="utf-8") for path in self.sources)
+
+    @property
+    def sections(self) -> list[str]:
+        """The studies that this paper takes a section from (lib/report/sections.py)."""
+        return list(dict.fromkeys(SECTION.findall(COMMENT.sub("", self.text))))
 
     @property
     def build(self) -> Path:
@@ -72,6 +88,11 @@ class PaperFolder:
     def find(self, module: str, name: str, otherwise: Any = None) -> Any:
         """A table or a function of one of the modules."""
         return getattr(self.module(module), name, otherwise)
+
+
+def section_place(results: Path, profile: str, name: str) -> Path:
+    """Where the results of another study lie, beside those in the folder `results`."""
+    return results.parent / f"{name}-{profile}"
 
 
 def paper_folder(study: Study) -> PaperFolder:

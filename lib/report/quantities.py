@@ -10,6 +10,9 @@ are
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
     A.<direction>.<step>[.expected]           |cosine| of the gradient of all batches and a direction; without noise
     Q.<definition>.<direction>.<step>         anisotropy of the curvature
+    M.<share|time|judged|size>                the memory fitted to a run's steps: its share of their variance in
+                                              percent, its time constant, the share of the cosines not fitted to
+                                              that it explains, the dimensions of the rest
 
 and a study adds its own in the table QUANTITIES of paper/<study>/quantities.py. Steps are published steps, in names
 and in values. What is missing is None, with the reason.
@@ -211,8 +214,19 @@ def anisotropy(run: "RunResults", part: str, definition: str, direction: str, st
     return estimate(minus(observed.value, null), observed.error)
 
 
+def memory(run: "RunResults", part: str, what: str) -> Estimate:
+    found = run.backbone.get("memory")
+    if not found:
+        return Estimate(None, why="no memory was fitted")
+    value = finite(found[MEMORY[what]])
+    unit = {"share": 100.0, "time": run.time_scale}.get(what, 1.0)
+    return estimate(None if value is None else value * unit)
+
+
+MEMORY = {"share": "share", "time": "time_constant", "judged": "judged", "size": "size"}
 MEASURED = {
     "I": Quantity(interference, null=False, sampled=True, digits=3),
     "A": Quantity(alignment, null=False, sampled=True, digits=3),
     "Q": Quantity(anisotropy, sampled=True),
+    "M": Quantity(memory, null=False),
 }

@@ -164,7 +164,9 @@ def collect(study: Study, folder: Path) -> StudyResults:
     axis, claims = load_claims(claimed) if claimed else (default_axis(study), ())
     own = paper.find("quantities", "QUANTITIES", {})
     read = [(run, read_run(folder / run.name, run.params)) for run in study.runs]
-    runs = [replace(found, point=run.point, level=axis.level(run.params), own=own) for run, found in read]
+    runs = [
+        replace(found, point=run.point, level=axis.level(run.params, run.point), own=own) for run, found in read
+    ]
     known = load_published(published) if published else Published()
     return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 

@@ -54,6 +54,11 @@ class RunResults:
         return float(Fraction(self.params.time_scale))
 
     @property
+    def length(self) -> Fraction:
+        """The length of this run over that of the published one, as the geometry's presets take it."""
+        return 1 / Fraction(self.params.time_scale)
+
+    @property
     def state(self) -> str:
         return self.record.get("state", "missing")
 

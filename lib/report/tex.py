@@ -132,6 +132,7 @@ def long_table(columns: str, head: str, rows: Iterable[list[str]], caption: str,
 MACRO = re.compile(r"\\((?:res|claim|said)[A-Z][A-Za-z]*)")
 FIGURE = re.compile(r"\\studyfigure\{([\w-]+)\}")
 INPUT = re.compile(r"\\input\{tables/([\w-]+)(?:\.tex)?\}")
+SECTION = re.compile(r"\\studysection\{([\w-]+)\}")
 COMMENT = re.compile(r"(?<!\\)%.*")
 
 
@@ -151,6 +152,11 @@ def macros(pairs: Iterable[tuple[str, str]]) -> str:
         seen.add(name)
         lines.append(rf"\newcommand{{\{name}}}{{{value}}}")
     return "\n".join(lines) + "\n"
+
+
+def local_macros(pairs: Iterable[tuple[str, str]]) -> str:
+    """Macros that hold inside of a group, over those of the same names outside."""
+    return "".join(rf"\def\{name}{{{value}}}" + "\n" for name, value in pairs)
 
 
 def captions(figures: Iterable[tuple[str, str]]) -> str:

@@ -11,11 +11,15 @@ from torch import Tensor, nn
 from lib.base.errors import BadInput
 from lib.base.files import CURRENT, PREVIOUS
 from lib.base.tensors import load_tensors, save_tensors
+from lib.train.average import Average
 
 
-def full_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def full_state(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None = None
+) -> dict[str, Tensor]:
     """Every tensor that training goes on from, by name."""
     tensors = {f"model.{name}": p for name, p in model.named_parameters()}
+    tensors |= {f"average.{name}": t for name, t in (average.tensors if average else {}).items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state[parameter].items():
             if value is not None:  # SGD without momentum names a buffer that it does not have
@@ -34,9 +38,9 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], progress: str, run
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: str
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: str, average: Average | None = None
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """Restore the newest readable state into model and optimizer: (progress, complaints).
+    """Restore the newest readable state into model, optimizer and average: (progress, complaints).
 
     progress is None when there is nothing to resume from; a damaged generation is complained about and the
     one before it used.
@@ -50,7 +54,7 @@ def load_checkpoint(
             tensors, metadata = load_tensors(path)
             if metadata.get("run") != run:
                 raise BadInput(f"{path}: this checkpoint belongs to other parameters")
-            _restore(model, optimizer, tensors)
+            _restore(model, optimizer, tensors, average.tensors if average else {})
             if name == PREVIOUS:  # a damaged newest state must not become the previous one of the next
                 os.replace(path, folder / CURRENT)
             return json.loads(metadata["progress"]), complaints
@@ -59,11 +63,17 @@ def load_checkpoint(
     return None, complaints
 
 
-def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    for name, parameter in model.named_parameters():  # all or nothing
-        if tensors[f"model.{name}"].shape != parameter.shape:
+def _restore(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], average: dict[str, Tensor]
+) -> None:
+    wanted = {f"model.{name}": p for name, p in model.named_parameters()}
+    wanted |= {f"average.{name}": t for name, t in average.items()}
+    for name, tensor in wanted.items():  # all or nothing
+        if tensors[name].shape != tensor.shape:
             raise ValueError(f"the checkpoint's {name} has another shape than the model's")
     with torch.no_grad():
+        for name, tensor in average.items():
+            tensor.copy_(tensors[f"average.{name}"])
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])
             prefix = f"optimizer.{name}."

@@ -25,6 +25,7 @@ from lib.params.cadence import is_evaluation, is_whole, snapshot_steps
 from lib.params.members import member
 from lib.params.run import Params, run_hash
 from lib.train import parallel
+from lib.train.average import Average
 from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.train.divergence import State, judge, look
 from lib.train.folder import RunFolder
@@ -102,9 +103,10 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
     theta_0 = {name: t.detach().clone() for name, t in model.trunk().items()}
     optimizers = member("optim", p.optim.name)
     optimizer = optimizers.build(model, p.optim)
+    average = Average(model, p.snapshots.average if run else None)  # of the process that writes the snapshots
     state = State()
     if run:
-        state = restore(run, p, model, optimizer)
+        state = restore(run, p, model, optimizer, average)
     state = ranks.spread(model, optimizer, state)
     loss_of = task.training_loss(model, p, device, ranks.share, autocast, compiled)
     if compiled:  # before the clock of the first step starts
@@ -117,7 +119,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
     device_norms: list[Tensor] = []
     with fast_products(model, device), Writer() as writer:
         if run and state.step == 0:
-            queue_snapshot(writer, run, p, model, 0)
+            queue_snapshot(writer, run, p, model, average, 0)
         ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
         while state.step < p.schedule.steps and not ended:
             step = state.step + 1
@@ -135,6 +137,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip, foreach=True)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+            average.update()
             state.step = step
             state.decay *= 1 - optimizers.decay(lr, p.optim)
             device_losses.append(loss)
@@ -159,9 +162,9 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
             stop = ranks.any(asked.to_stop)
             if run and (step in snapshots or ended):
-                queue_snapshot(writer, run, p, model, step)
+                queue_snapshot(writer, run, p, model, average, step)
             if run and (stop or progress.checkpoint_due()):
-                queue_checkpoint(writer, run, p, model, optimizer, state)
+                queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
             if stop:
                 writer.flush()
                 if run:
@@ -169,16 +172,18 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                     run.interrupted(step)
                 raise KeyboardInterrupt
         if run:
-            queue_checkpoint(writer, run, p, model, optimizer, state)
+            queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
     if run:
         progress.close()
         run.finish(state.step, state.diverged, state.evaluations, task.solved(state.evaluations))
 
 
-def restore(run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
-    """Put model and optimizer where the run's newest readable checkpoint left them."""
+def restore(
+    run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average
+) -> State:
+    """Put model, optimizer and average where the run's newest readable checkpoint left them."""
     start = {name: t.detach().clone() for name, t in model.named_parameters()}
-    saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p))
+    saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p), average)
     for complaint in complaints:
         run.say(complaint)
     if saved and (lost := lost_before(run.folder, p, saved["step"], saved["evaluations"])):
@@ -186,6 +191,7 @@ def restore(run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.
         run.begin_anew()
         saved = None
         model.load_state_dict(start)
+        average.restart()
         optimizer.state.clear()
     state = State(**saved) if saved else State()
     run.resume(state.evaluations, state.step)
@@ -252,15 +258,15 @@ def evaluation_record(
     }
 
 
-def queue_snapshot(writer: Writer, run: RunFolder, p: Params, model: nn.Module, step: int) -> None:
-    """The trunk in its registered order, or the whole model where a later stage needs it."""
+def queue_snapshot(
+    writer: Writer, run: RunFolder, p: Params, model: nn.Module, average: Average, step: int
+) -> None:
+    """The trunk in its registered order, or the whole model where a later stage needs it; averaged on request."""
     trunk = model.trunk()
-    fetch = frozen(dict(model.named_parameters()) if is_whole(step, p) else trunk)
+    fetch = frozen(average.of(dict(model.named_parameters()) if is_whole(step, p) else trunk))
     writer.submit(lambda: write_snapshot(run.folder, step, fetch(), run_hash(p), list(trunk)))
 
 
-def queue_checkpoint(
-    writer: Writer, run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, state: State
-) -> None:
-    fetch, progress = frozen(full_state(model, optimizer)), json.dumps(vars(state))
+def queue_checkpoint(writer: Writer, run: RunFolder, p: Params, tensors: dict[str, Tensor], state: State) -> None:
+    fetch, progress = frozen(tensors), json.dumps(vars(state))
     writer.submit(lambda: save_checkpoint(run.folder, fetch(), progress, run_hash(p)))

@@ -31,7 +31,7 @@ def flops_per_token(m: ModelParams, vocab: int) -> int:
 class Memory:
     """Bytes that training needs at once, by what they are for."""
 
-    state: int  # weights, gradients, both moments, the initial trunk
+    state: int  # weights, gradients, both moments, the initial trunk, the average where there is one
     activations: int  # what the backward pass of one micro-batch needs
     head: int  # the rows of logits that exist at once, and the head's own gradient
     copies: int  # of the state, while a checkpoint and snapshots are on their way to disk
@@ -50,12 +50,13 @@ def training_memory(p: Params, vocab: int, rows: int, bf16: bool) -> Memory:
     heads are put together again), and both sides of the GELU (2 f). The last block's output and norm add 2 d.
     """
     m, n = p.model, parameters(p.model, vocab)
+    averaged = n if p.snapshots.average else 0
     width = 2 if bf16 else FLOAT
     tokens = p.batch.size * m.context // p.machine.processes
     block = 2 * m.width * FLOAT + (7 * m.width + 2 * m.ff) * width
     return Memory(
-        state=FLOAT * (4 * n + trunk(m)),
+        state=FLOAT * (4 * n + trunk(m) + averaged),
         activations=tokens * (m.layers * block + 3 * m.width * FLOAT),
         head=min(rows, tokens) * vocab * (FLOAT + width) + 2 * vocab * m.width * FLOAT + tokens * m.width * FLOAT,
-        copies=FLOAT * 3 * n,
+        copies=FLOAT * (3 * n + averaged),
     )

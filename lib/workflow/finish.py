@@ -19,7 +19,7 @@ from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, fingerprint, json_text, write_atomically
 from lib.params.stages import Stage
 from lib.params.study import Study
-from lib.report.paper_folder import SHARED, paper_folder
+from lib.report.paper_folder import PAPERS, SHARED, paper_folder, section_place
 from lib.workflow.done import lost_outputs, read_done
 from lib.workflow.plan import Pending, Target, notebook_hash
 from lib.workflow.runner import StageFailed, execute_notebook
@@ -82,6 +82,9 @@ def steps(
         # The profiles of a study share one build folder: another one's paper there is not this one's.
         "build folder": own.built_for,
     }
+    if own.sections:
+        places = [section_place(folder, study.profile, name) for name in own.sections]
+        paper["sections"] = content_hash([_section(place) for place in places])
     report = {
         "figures": figures,
         "code": _code(REPORT / "site.py", *modules),
@@ -106,6 +109,13 @@ def steps(
     if own.has_text:
         found.append(Step("paper", folder, paper, make_paper))
     return [*found, Step("report", folder, report, make_report)]
+
+
+def _section(place: Path) -> dict[str, Any]:
+    """What another study's part of a paper is made from: its runs, as its own stages saw them, and its text."""
+    made = {path.name: (read_done(path) or {}).get("inputs") for path in sorted(place.glob("[0-9]*.done"))}
+    text = PAPERS / place.name.rpartition("-")[0]
+    return {"made": made, "text": _texts(path for path in sorted(text.glob("*")) if path.is_file())}
 
 
 def _notebook_maker(stage: Stage, folder: Path, arguments: dict[str, str]) -> Callable[[], list[Path]]:

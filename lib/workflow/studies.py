@@ -9,7 +9,7 @@ from lib.base.files import ROOT, write_atomically
 from lib.params.stages import NOTEBOOKS
 from lib.params.study import load_study
 from lib.params.study_file import PARAMS_FOLDER, read_study_file, study_names, study_path
-from lib.report.paper_folder import PAPERS, paper_folder
+from lib.report.paper_folder import PAPERS, PaperFolder, paper_folder
 from lib.train.records import read_record
 from lib.workflow.queue import asked, make
 from lib.workflow.status import table
@@ -72,7 +72,8 @@ def _state(folder: Path, runs: list[str]) -> str:
 def make_everything(profile: str, overrides: str, outputs: Path) -> int:
     """`make all` of every study that has the profile, one after another; returns 1 if any failed."""
     failed = []
-    for name in study_names():
+    # A paper that takes a section from another study comes after it.
+    for name in sorted(study_names(), key=lambda name: bool(PaperFolder(PAPERS / name).sections)):
         if profile not in profiles_of(name):
             print(f"{name}: it has no profile {profile}; there are {', '.join(profiles_of(name))}", flush=True)
             continue

@@ -107,8 +107,8 @@ PROTECTIONS = [
     Protection(
         "dotted names in params scale",
         "lib/params/study.py",
-        'unflatten(flatten(base.params or {}, f"{path}, params"), where)',
-        "base.params or {}",
+        "scaled(unflatten(values, where), Params",
+        "scaled(values, Params",
         f"{PARAMS}test_dotted_names_scale_like_the_others",
     ),
     Protection(

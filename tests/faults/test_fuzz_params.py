@@ -138,7 +138,7 @@ ONCE = {
         "axes: {seed: [1]}\nset: {model.name: 0x" + "f" * 5000 + "}",
         "a number of thousands of digits",
     ),
-    "many faults": ("\n".join(f"key{i}: 1" for i in range(30)), "and 11 faults more"),
+    "many faults": ("\n".join(f"key{i}: 1" for i in range(30)), "and 10 faults more"),
     "tag": ("axes: {seed: [!!int '']}", "not readable YAML"),
     "references": (
         "axes: {seed: &l " + str(list(range(99))) + ", batch.size: *l}",

@@ -68,7 +68,7 @@ def test_the_comparison_can_fail(tmp_path, uninterrupted, monkeypatch):
     run = tmp_path / "study" / "run"
     interrupt_at(run, corpora, monkeypatch, step=30)
 
-    def forgetful(model, optimizer, tensors) -> None:
+    def forgetful(model, optimizer, tensors, average) -> None:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(tensors[f"model.{name}"])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lib.geometry.gram import Digest
-from lib.geometry.null import fitted_null, momentum_null
+from lib.geometry.null import adam_null, fitted_null, momentum_null
 from lib.optim import sgd
 
 STEPS = np.array([0, 1, 3, 8, 20, 40, 60])
@@ -19,6 +19,7 @@ KINDS = {
     "nesterov": {"momentum": 0.9, "nesterov": True},
     "decoupled": {"momentum": 0.9, "decoupled": True},
     "decoupled nesterov": {"momentum": 0.6, "nesterov": True, "decoupled": True},
+    "averaged": {"momentum": 0.9, "average": 5},
 }
 
 
@@ -27,18 +28,22 @@ def as_digest(gram):
 
 
 def grams_of_walks(kind, seed):
-    """(WALKS, T+1, T+1) Gram matrices of runs of the real optimizer on white noise."""
+    """(WALKS, T+1, T+1) Gram matrices of runs of the real optimizer on white noise, averaged on request."""
+    kind = dict(kind)
+    over = kind.pop("average", 1)
     random = torch.Generator().manual_seed(seed)
     model = nn.Module()
     model.w = nn.Parameter(0.5 * torch.randn(WALKS, SIZE, generator=random, dtype=torch.float64))
     optimizer = sgd.build(model, sgd.Parameters(name="sgd", lr=1.0, clip=1.0, weight_decay=WD, **kind))
     kept = [model.w.detach().clone()]
+    held = kept[0]
     for t in range(1, STEPS[-1] + 1):
         optimizer.param_groups[0]["lr"] = LR[t - 1]
         model.w.grad = torch.randn(model.w.shape, generator=random, dtype=torch.float64)
         optimizer.step()
+        held = held + (model.w.detach() - held) / over
         if t in STEPS:
-            kept.append(model.w.detach().clone())
+            kept.append(held)
     rows = torch.stack([*(theta - kept[0] for theta in kept), kept[0]]).numpy()  # (T + 1, WALKS, SIZE)
     return np.einsum("awd,bwd->wab", rows, rows)
 
@@ -64,6 +69,15 @@ def test_the_null_is_the_mean_of_walks_of_the_optimizer(name):
     if kind["momentum"]:
         moved = kind | {"decoupled": not kind.get("decoupled", False)}
         assert worst_z(grams, lambda d: momentum_null(d, LR, WD, **moved)) > 8
+
+
+def test_the_average_is_the_same_through_either_optimizer():
+    gram = grams_of_walks({"momentum": 0.0, "decoupled": True, "average": 5}, seed=2)[0]
+    of_sgd = momentum_null(as_digest(gram), LR, WD, decoupled=True, average=5)
+    of_adam = adam_null(as_digest(gram), LR, WD, beta1=0.0, average=5)
+    np.testing.assert_allclose(of_adam.total, of_sgd.total, rtol=1e-9)
+    plain = adam_null(as_digest(gram), LR, WD, beta1=0.0)
+    assert np.abs(plain.total - of_adam.total).max() > 0.01 * np.abs(plain.total).max()
 
 
 @pytest.mark.parametrize("decoupled", [False, True])

@@ -249,7 +249,7 @@ def test_a_drift_is_comparable_at_the_published_size_only():
 def test_arrays_are_drawn_at_their_own_steps(results, name):
     run = results.run_at(0.95)
     quantity = {"G": "a", "U": "cosines", "R": "cosines", "P": "A_E"}[name[0]]
-    steps, values = curve(results, run, "observed", name, quantity)
+    steps, values = curve(run, "observed", name, quantity)
     assert len(steps) == len(values) == len(run.array("observed", f"{name}.{quantity}")) > 3
     assert (np.diff(steps) > 0).all()
 

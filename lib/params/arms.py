@@ -1,0 +1,81 @@
+"""Arms: named sets of parameters, one run each, where a run is to differ in several parameters at once.
+
+    arms:
+      base: {}
+      without_decay: {optim.weight_decay: 0.0}
+      half: {time_scale: 2}
+
+A study's file gives them in published units, like its parameters, and they shrink with the profile's scales. A
+`time_scale` multiplies the profile's: the same protocol in fewer steps. What a profile adds to an arm is taken as
+written, and null leaves an arm out.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.params.dotted import flatten
+from lib.params.scaling import scale
+from lib.params.study_file import ProfileFile, StudyFile
+
+ARM = "arm"  # the axis that they are
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm sets, by dotted name.
+
+    time       published steps for each of its own
+    published  in published units
+    written    in the run's own
+    """
+
+    time: Fraction
+    published: dict[str, Any]
+    written: dict[str, Any]
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.published, *self.written}
+
+
+def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> dict[str, Arm]:
+    """The arms that a study has at a profile of its own, or of the study that it is laid over.
+
+    Raises: BadInput for an arm of the profile that the study has not.
+    """
+    beside = prof.arms if prof in (file.profiles or {}).values() else {}
+    for name in beside:
+        if name not in file.arms:
+            known = ", ".join(file.arms) or "none"
+            raise BadInput(
+                f"{path}, profiles: arm {plain_name(name)} is unknown; there are {known}{nearest(name, file.arms)}"
+            )
+    found = {}
+    for name, given in file.arms.items():
+        added = beside.get(name, {})
+        if added is None:
+            continue
+        published, written = (flatten(x, f"{path}, arms.{name}") for x in (given, added))
+        factor = scale(published.pop("time_scale", 1), "time", f"{path}, arms.{name}")
+        if "time_scale" in written:
+            raise BadInput(
+                f"{path}, profiles: arm {name} has a time_scale; it goes into arms, as a factor of the profile's"
+            )
+        found[name] = Arm(time * factor, published, written)
+    return found
+
+
+def check_arms(path: Path, arms: dict[str, Arm], axes: dict[str, list[Any]], ours: dict[str, Any]) -> None:
+    """Refuse a parameter that an arm and an axis set, or an arm and the command line."""
+    for name, arm in arms.items():
+        for parameter in sorted(arm.names & {*axes, *ours}):
+            if parameter in axes:
+                raise BadInput(f"{path}: {parameter} is in axes and in the arm {name}; one of them is meant")
+            value = shown({**arm.published, **arm.written}[parameter])
+            raise BadInput(
+                f"SET names {parameter}, which the arm {name} of {path} has at {value}; a study of your own has "
+                "other arms"
+            )

@@ -1,0 +1,1 @@
+"""What only the study of robustness needs."""

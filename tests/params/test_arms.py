@@ -1,0 +1,137 @@
+"""Arms: named sets of parameters in published units, a time scale of their own among them."""
+
+from fractions import Fraction
+
+import pytest
+
+from lib.params.cadence import snapshot_steps
+from lib.params.dotted import flatten
+from lib.params.run import run_hash
+from lib.params.study import load_study
+from tests.params.test_study import refusal, user_study
+
+ARMS = """\
+study: mine
+stages: {01_train: {}}
+arms:
+  base: {}
+  plain: {optim: {name: sgd, momentum: 0.8}, optim.lr: 0.1}
+  late: {schedule.warmup: 2000, optim.weight_decay: 0.1}
+  half: {time_scale: 2, schedule.warmup: 1000}
+profiles:
+  own: {time_scale: 5, seeds: 2, set: {schedule.warmup: 7}, arms: {plain: null, late: {optim.lr: 5e-4}}}
+"""
+
+
+def by_arm(study):
+    return {run.point["arm"]: run for run in study.runs}
+
+
+def differing(run, base):
+    theirs = flatten(base.params.model_dump(mode="json"))
+    return {
+        name: value for name, value in flatten(run.params.model_dump(mode="json")).items() if theirs[name] != value
+    }
+
+
+def test_an_arm_differs_from_the_base_in_what_it_sets(tmp_path):
+    found = by_arm(load_study(user_study(tmp_path, ARMS), "paper"))
+    assert list(found) == ["base", "plain", "late", "half"]
+    assert differing(found["late"], found["base"]) == {"schedule.warmup": 2000, "optim.weight_decay": 0.1}
+    o = found["plain"].params.optim
+    assert (o.name, o.momentum, o.lr, o.weight_decay) == ("sgd", 0.8, 0.1, 0.5)
+    assert found["half"].params.time_scale == "2"
+
+
+def test_its_steps_shrink_with_the_scale_and_a_profile_adds_as_written(tmp_path):
+    study = load_study(user_study(tmp_path, ARMS), "own")
+    assert [run.point for run in study.runs] == [
+        {"arm": arm, "seed": seed} for arm in ("base", "late", "half") for seed in (42, 43)
+    ]
+    found = by_arm(study)
+    assert found["base"].params.schedule.warmup == 7  # of the profile, and no arm's
+    assert differing(found["late"], found["base"]) == {
+        "schedule.warmup": 400,
+        "optim.weight_decay": 0.1,
+        "optim.lr": 5e-4,
+    }
+    half, base = found["half"].params, found["base"].params
+    assert (half.schedule.steps, half.schedule.warmup, half.time_scale) == (400, 100, "10")
+    # the same protocol: every step that is published is divided by twice the scale
+    assert snapshot_steps(half)[2:] == [step // 2 for step in snapshot_steps(base)[2:]]
+
+
+def test_names_are_the_patterns_or_say_the_arm(tmp_path):
+    path = user_study(tmp_path, ARMS)
+    assert load_study(path, "paper").runs[2].name.endswith("_s42_armlate")
+    named = user_study(tmp_path, ARMS + 'run_name: "{arm}_s{seed}"\n')
+    assert [run.name for run in load_study(named, "paper").runs] == [
+        "base_s42",
+        "plain_s42",
+        "late_s42",
+        "half_s42",
+    ]
+
+
+def test_a_name_changes_no_run_and_an_axis_multiplies_them(tmp_path):
+    runs = load_study(user_study(tmp_path, ARMS), "paper").runs
+    text = "study: mine\nstages: {01_train: {}}\narms: {other: {}}\naxes: {optim.beta2: [0.95, 0.9]}\n"
+    other = load_study(user_study(tmp_path, text), "paper").runs
+    assert run_hash(other[0].params) == run_hash(runs[0].params)
+    assert [run.point for run in other] == [{"arm": "other", "optim.beta2": b} for b in (0.95, 0.9)]
+    assert len(load_study(user_study(tmp_path, ARMS), "paper", axes={}).runs) == 1  # one run is one run
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("study: mine\n", "the key axes is missing, and so is arms"),
+        (
+            ARMS.replace("late: {opt", "lat: {opt"),
+            "arm lat is unknown; there are base, plain, late, half (did",
+        ),
+        (
+            ARMS.replace("optim.weight_decay", "optim.wait_decay"),
+            "unknown parameter optim.wait_decay (did you",
+        ),
+        (ARMS.replace("half:", "Half!:"), "Half!"),
+        (ARMS + "axes: {optim.weight_decay: [0.5]}\n", "optim.weight_decay is in axes and in the arm late"),
+        (ARMS.replace("time_scale: 2,", "time_scale: 3,"), "not a whole number of steps at time_scale 15"),
+        (
+            ARMS.replace("time_scale: 2,", "time_scale: fast,"),
+            "time_scale = 'fast': expected a number like",
+        ),
+        (ARMS.replace("{optim.lr: 5e-4}", "{time_scale: 4}"), "arm late has a time_scale; it goes into"),
+        (
+            ARMS.replace("{01_train: {}}", "{03_fisher: {parameters: {steps: [400]}}}"),
+            "arms with a time_scale",
+        ),
+    ],
+)
+def test_wrong_arms_are_refused(text, said, tmp_path):
+    assert said in refusal(user_study(tmp_path, text), "own" if "own" in text else "paper")
+
+
+def test_what_an_arm_sets_the_command_line_cannot(tmp_path):
+    path = user_study(tmp_path, ARMS)
+    said = refusal(path, "own", "optim.weight_decay=0.2")
+    assert "SET names optim.weight_decay, which the arm late of" in said and "has at 0.1" in said
+    assert {run.params.optim.eps for run in load_study(path, "own", "optim.eps=1e-6").runs} == {1e-6}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_the_arms_of_the_study_of_robustness(profile):
+    study = load_study("robustness", profile)
+    found = by_arm(study)
+    base = found["base"].params
+    assert {run.params.optim.beta2 for run in study.runs} == {0.95}
+    assert (profile == "smoke") or [run.params.seed for run in study.runs[:3]] == [42, 43, 44]
+    half = found["half"].params
+    assert 2 * half.schedule.steps == base.schedule.steps
+    # as much decay in all
+    assert half.optim.weight_decay * half.schedule.steps == base.optim.weight_decay * base.schedule.steps
+    if "matched" in found:
+        assert found["matched"].params.optim.weight_decay == 0.5 * float(Fraction(base.time_scale))
+    assert found["averaged"].params.snapshots.average == 200 / Fraction(base.time_scale)
+    alike = [run_hash(run.params) for run in study.runs]
+    assert len(set(alike)) == len(alike)
