@@ -78,13 +78,13 @@ def _build_run(folder, p, scale):
     _write(folder / "run.json", record)
     _write(folder / "pilot_metrics.json", _evaluations(p, DIVERGED_AT if diverged else p.schedule.steps))
     _write(folder / "analysis" / "backbone.json", _backbone(folder, p, scale, DIVERGED_AT if diverged else None))
-    whole = [] if diverged else [800, 1500, 2000]
+    whole = [] if diverged else [640, 1200, 1600]
     fisher = {"points": [_fisher(step, rng) for step in whole]}
     _write(folder / "analysis" / "fisher.json", fisher)
     _write(folder / "analysis" / "interference_metrics.json", [_interference(step, rng) for step in whole])
     _write(folder / "analysis" / "fillers.json", [_fillers(step, beta2) for step in whole])
     if beta2 in (0.95, 0.80):
-        conditions = [_reheat(beta2, step, lr, rng) for step in (1000, 2000) for lr in (1e-3, 6e-4, 3e-4)]
+        conditions = [_reheat(beta2, step, lr, rng) for step in (800, 1600) for lr in (1e-3, 6e-4, 3e-4)]
         _write(folder / "analysis" / "reheat.json", conditions)
     for name in ("01_train", "02_pca"):
         _notebook(folder / "notebooks" / f"{name}.ipynb")

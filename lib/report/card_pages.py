@@ -15,10 +15,14 @@ POINTS = 72  # an inch; a unit of the picture is a point
 ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
-def pages(cards: Iterable[str]) -> bytes:
-    """A PDF with one card a page, each page as large as its card; the same cards give the same bytes."""
+def pages(cards: Iterable[str], source: str = "") -> bytes:
+    """A PDF with one card a page, each page as large as its card; the same cards give the same bytes.
+
+    Args:
+        source: what is drawn, for the file's own metadata.
+    """
     buffer = io.BytesIO()
-    with PdfPages(buffer, metadata={"CreationDate": None}) as pdf:
+    with PdfPages(buffer, metadata={"CreationDate": None, "Keywords": source}) as pdf:
         for card in cards:
             picture = ElementTree.fromstring(card)
             width, height = (float(x) for x in picture.get("viewBox").split()[2:])

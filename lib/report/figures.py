@@ -101,5 +101,5 @@ def make_figures(results: StudyResults) -> list[Path]:
     for drawing in drawings(results):
         write(drawing.draw(results), place, drawing.name, results.source, pdf=True)
     if verdicts := verdicts_of(results):
-        write_atomically(place / CARDS, pages(claim_card(results, verdict) for verdict in verdicts))
+        write_atomically(place / CARDS, pages((claim_card(results, v) for v in verdicts), results.source))
     return [place / f"{drawing.name}.pdf" for drawing in drawings(results)]

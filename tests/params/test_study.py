@@ -76,7 +76,8 @@ def test_step_counts_are_the_published_ones_over_the_time_scale(profile):
         for name, published in PUBLISHED_STEPS.items():
             assert values[name] == divided(published, scale), name
     for name, published in PUBLISHED_ANALYSIS.items():
-        assert loaded.stage(name).parameters["steps"] == divided(published, scale), name
+        steps, all_of_them = loaded.stage(name).parameters["steps"], divided(published, scale)
+        assert set(steps) <= set(all_of_them) and (steps == all_of_them or profile == "laptop"), name
     for name, published in PUBLISHED_REHEAT.items():
         assert getattr(loaded.branches["reheat"], name) == divided(published, scale), name
 

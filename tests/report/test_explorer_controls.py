@@ -56,7 +56,7 @@ def test_everything_works_by_keyboard(fresh):
     moved = fresh.evaluate("byId('from-text').textContent")
     assert int(moved) > 0
     fresh.evaluate("document.querySelector('input[name=steps][value=own]').click()")
-    assert int(fresh.evaluate("byId('from-text').textContent")) == int(moved) / 2
+    assert int(fresh.evaluate("byId('from-text').textContent")) == int(moved) / 2.5
     rows = fresh.evaluate("byId('values').tBodies[0].rows.length")
     fresh.evaluate("document.querySelector('input[name=group]').focus()")
     press(fresh, " ")

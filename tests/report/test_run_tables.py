@@ -88,7 +88,7 @@ def test_the_definition_behind_a_name(name, meant):
 def test_the_experiment_leads_in_a_few_lines():
     p = load_study("beta2", "laptop").runs[0].params
     lines = experiment(p).data.splitlines()
-    assert len(lines) == 9 and "beta2 0.99" in lines[6] and "2000 steps" in lines[7]
+    assert len(lines) == 9 and "beta2 0.99" in lines[6] and "1600 steps" in lines[7]
 
 
 def test_a_reheat_that_diverged_is_named():

@@ -132,7 +132,8 @@ def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     assert r"0.50 & $0.70$ & $70.0$ & $56.0$ & $+14.0$ & $64.4$" in (build / "second/tables/shares.tex").read_text()
     folder = tree / "outputs" / "second-smoke"
     assert (folder / "summary" / "shares.csv").is_file()
-    assert [path.name for path in (folder / "summary" / "figures").glob("*.pdf")] == ["path.pdf"]
+    figures = (folder / "summary" / "figures").glob("*.pdf")
+    assert sorted(path.name for path in figures) == ["cards.pdf", "path.pdf"]
     packed = library(tree, "arxiv")
     assert packed.returncode == 0 and (build / "second-arxiv.tar.gz").is_file()
     told = library(tree, "claims")

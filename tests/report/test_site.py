@@ -87,7 +87,7 @@ def test_the_index_shows_claims_runs_and_figures(built):
     text = (built[1] / "report" / "index.html").read_text()
     assert "PC1 &lt;falls&gt;" in text and "70 &gt; 60" in text
     assert "1 holds, 1 excluded, 0 absent, 1 cannot tell" in text
-    assert "diverged" in text and "step 70 of 2000" in text and "loss at step 70" in text
+    assert "diverged" in text and "step 70 of 1600" in text and "loss at step 70" in text
     assert "The figure" not in text and "<img" in text and "<math" in text
 
 
