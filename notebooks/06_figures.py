@@ -62,8 +62,8 @@ study_table(results, own | dict.fromkeys(["G1.pc1", "G1.k95", "G1.k99", "G1.drif
 # %% [markdown]
 # ## The claims
 #
-# Each claim of the paper is a test on these results. *Cannot tell* is a verdict too: one seed, or an effect
-# smaller than its error.
+# Each claim of the paper is a test on these results, with one of four verdicts: it holds, it is excluded, the
+# effect is absent (as good as none), or it cannot be told. Behind it stands that of the null with memory.
 
 # %%
 write_summary(results)

@@ -77,7 +77,6 @@ class Quotients:
     anisotropy_structured  q / structured: above 1 where v is more than in the right tensors
     control      (3, K) 2.5 %, 50 % and 97.5 % points of q / isotropic over random directions with v's norm in each
                  tensor, on the same samples; nan where none were drawn
-    rank         (K,) share of those directions whose q is below that of v
     """
 
     definition: str
@@ -96,7 +95,6 @@ class Quotients:
     anisotropy_structured: np.ndarray
     anisotropy_structured_se: np.ndarray
     control: np.ndarray
-    rank: np.ndarray
 
 
 def quotients(samples: Samples) -> Quotients:
@@ -122,7 +120,6 @@ def quotients(samples: Samples) -> Quotients:
         anisotropy_structured=found["anisotropy_structured"],
         anisotropy_structured_se=errors["anisotropy_structured"],
         control=_points(samples) / found["isotropic"],
-        rank=_rank(samples, found["q"]),
     )
 
 
@@ -136,12 +133,6 @@ def _random_quotients(samples: Samples) -> np.ndarray:
 def _points(samples: Samples) -> np.ndarray:
     drawn = _random_quotients(samples)
     return np.percentile(drawn, [2.5, 50, 97.5], axis=0) if len(drawn) else np.full((3, drawn.shape[1]), np.nan)
-
-
-def _rank(samples: Samples, q: np.ndarray) -> np.ndarray:
-    drawn = _random_quotients(samples)
-    known = np.isfinite(q) & np.isfinite(drawn).all(axis=0) & (len(drawn) > 0)
-    return np.where(known, (drawn < q).mean(axis=0) if len(drawn) else np.nan, np.nan)
 
 
 def _measure(samples: Samples, weights: np.ndarray, used: int) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from lib.params.run import Params, load_params, run_hash
 from lib.train.places import results_place
 from lib.train.records import read_evaluations
 
-TOLD = ("G0", "G1", "G2", "R0", "U0", "U2", "P0", "C0")  # presets with an error on every rung
+TOLD = ("G0", "G1", "G2", "R0", "R1", "U0", "U2", "P0", "F2", "C0")  # presets with an error on every rung
 MEMORY = ("share", "time_constant", "fitted", "judged", "size")
 FOREIGN = "foreign.json"  # in a folder whose snapshots are checkpoints of other code
 

@@ -42,7 +42,6 @@ class Stage:
     needs: tuple[str, ...]
     makes: tuple[str, ...]
     where: dict[str, list[Any]]
-    seeds: str
     branches: str
     alone: bool
     parameters: dict[str, Any]
@@ -124,7 +123,6 @@ def resolved_stages(
                 needs=tuple(stage.needs),
                 makes=tuple(stage.makes),
                 where=stage.where,
-                seeds=stage.seeds,
                 branches=stage.branches,
                 alone=stage.alone,
                 parameters=parameters,

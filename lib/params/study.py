@@ -89,8 +89,6 @@ class Study:
         return replace(found, further=None)
 
     def applies(self, stage: Stage, p: Params) -> bool:
-        if stage.seeds == "first" and p.seed != self.runs[0].params.seed:
-            return False
         return has(p, stage.where) and (not stage.branches or has(p, self.branches[stage.branches].where))
 
 

@@ -30,7 +30,6 @@ class StageFile(Strict):
     needs: list[StageName] = Field([], description="stages whose results it reads")
     makes: list[FileName] = Field([], description="files that it leaves, besides the notebook and its figures")
     where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
-    seeds: Literal["all", "first"] = Field("all", description="of which seeds, where a profile has several")
     branches: str = Field("", description="the branches that it trains")
     alone: bool = Field(False, description="a job of its own, beside those of the run's other stages")
     parameters: dict[str, Any] = Field({}, description="of the notebook; those named steps are published steps")

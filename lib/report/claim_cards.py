@@ -12,8 +12,10 @@ from textwrap import shorten
 import numpy as np
 
 from lib.report.axis import at_level, level_mark
-from lib.report.claims import Figure, Verdict, figure_at
+from lib.report.claim_words import Figure, figure_at
+from lib.report.claims import Verdict
 from lib.report.claims_file import All, Compare, Contrast, Diverges, Exceeds, Level, Monotone, Named, Test, Within
+from lib.report.effects import effects_of
 from lib.report.published import comparable
 from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
@@ -86,7 +88,7 @@ def _strips(results: StudyResults, verdict: Verdict, test: Test) -> Iterator[Str
             yield Strip("what became of the runs", rows)
         case Exceeds():
             rows = _rows(results, test, test.at or results.trained())
-            yield Strip(_title(test, results), rows, [test.than], _smallest(verdict, rows))
+            yield Strip(_title(test, results), rows, [test.than], _smallest(verdict, results))
         case Within():
             rows = _rows(results, test, test.at or results.trained())
             limits = [limit for limit in (test.low, test.high) if limit is not None]
@@ -94,11 +96,11 @@ def _strips(results: StudyResults, verdict: Verdict, test: Test) -> Iterator[Str
         case Monotone():
             rows = _rows(results, test, results.trained())
             title = f"{_title(test, results)}: {test.direction} from the first to the last"
-            yield Strip(title, rows, _values(rows[:1]), _smallest(verdict, [*rows[:1], *rows[-1:]]))
+            yield Strip(title, rows, _values(rows[:1]), _smallest(verdict, results))
         case Compare():
             rows = _rows(results, test, [test.larger_at, test.smaller_at])
             title = f"{_title(test, results)}: larger at {level_mark(test.larger_at)}"
-            yield Strip(title, rows, _values(rows[1:]), _smallest(verdict, rows))
+            yield Strip(title, rows, _values(rows[1:]), _smallest(verdict, results))
         case Contrast():
             levels = test.at or results.trained()
             yield Strip(_title(test.larger, results), _rows(results, test.larger, levels))
@@ -113,11 +115,10 @@ def _title(named: Named, results: StudyResults) -> str:
     return words if named.part == "observed" else f"{words}, {named.part}"
 
 
-def _smallest(verdict: Verdict, rows: Sequence[Row]) -> float:
-    given, values = verdict.claim.effect, _values(rows)
-    if given is None or not values:
-        return 0.0
-    return given.smallest * (float(np.mean(np.abs(values))) if given.relative else 1.0)
+def _smallest(verdict: Verdict, results: StudyResults) -> float:
+    """The least that is of interest, as the verdict has it."""
+    effects = effects_of(verdict.claim.test, verdict.claim.effect, results)
+    return effects[0].smallest if effects else 0.0
 
 
 def _values(rows: Sequence[Row]) -> list[float]:

@@ -111,7 +111,10 @@ class Claim(Strict):
     def _is_complete(self) -> "Claim":
         if self.effect is None and self.test.kind != "diverges":
             raise ValueError(f"claim {self.id}: a {self.test.kind} test needs an effect")
-        if self.effect and self.effect.smallest and not self.prose.absent:
+        if self.primary and self.effect is None:
+            raise ValueError(f"claim {self.id}: without an effect it cannot be judged with the primary claims")
+        kinds = {test.kind for test in getattr(self.test, "tests", [self.test])}
+        if self.effect and self.effect.smallest and "within" not in kinds and not self.prose.absent:
             raise ValueError(f"claim {self.id}: its prose says nothing of an effect that is absent")
         return self
 

@@ -2,8 +2,8 @@
 
 Every effect is linear in quantities of runs, sum_k f_k x_k + c. Where runs of several seeds have them all it is
 taken seed by seed, since those runs share weights, data and order, and its error is that of a mean over seeds. One
-seed shows no spread: its error is the `spread` that the claim declares, from other seeds, together with what the
-run knows of its own sampling. A null's error is that of a draw of it.
+seed shows no spread: its error is the `spread` that the claim declares, from other seeds, or what the run knows of
+its own sampling where that is more. A null's error is that of a mean of as many draws of it as there are seeds.
 """
 
 import math
@@ -43,13 +43,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Measured:
-    """An effect in these runs: its mean, the standard error of that, the degrees of freedom, how many seeds."""
+    """An effect in these runs: its mean over seeds, the standard error of that, and its degrees of freedom."""
 
     effect: Effect
     mean: float
     error: float
     freedom: float
-    count: int
 
 
 def effects_of(test: Test, size: Size, results: StudyResults) -> list[Effect]:
@@ -103,7 +102,7 @@ def scale_of(terms: Sequence[Term], size: Size, results: StudyResults) -> float:
 
 
 def measured(effect: Effect, size: Size, results: StudyResults) -> Measured | None:
-    """An effect in the runs; None where no seed has every term of it."""
+    """An effect in the runs; None where no seed has every term of it, and of a null without an error."""
     columns = [_by_seed(results, term) for term in effect.terms]
     seeds = [seed for seed in columns[0] if all(seed in column for column in columns)]
     if not seeds:
@@ -114,13 +113,14 @@ def measured(effect: Effect, size: Size, results: StudyResults) -> Measured | No
         for seed in seeds
     ]
     # What the runs of the first seed know of their own errors: of sampling, or of a null's draws.
-    own = math.hypot(*(f * (column[seeds[0]].error or 0.0) for f, column in zip(factors, columns, strict=True)))
+    errors = [column[seeds[0]].error for column in columns]
+    own = math.hypot(*(f * (error or 0.0) for f, error in zip(factors, errors, strict=True)))
     n = len(each)
     if any(term.named.part in OF_NULLS for term in effect.terms):
-        return Measured(effect, fmean(each), own / math.sqrt(n), FREE, n)
+        return Measured(effect, fmean(each), own / math.sqrt(n), FREE) if None not in errors else None
     if n > 1:
-        return Measured(effect, fmean(each), stdev(each) / math.sqrt(n), n - 1, n)
-    return Measured(effect, each[0], math.hypot(size.spread * scale_of(effect.terms, size, results), own), FREE, n)
+        return Measured(effect, fmean(each), stdev(each) / math.sqrt(n), n - 1)
+    return Measured(effect, each[0], max(size.spread * scale_of(effect.terms, size, results), own), FREE)
 
 
 def _by_seed(results: StudyResults, term: Term) -> dict[int, Estimate]:

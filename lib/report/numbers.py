@@ -127,9 +127,9 @@ def repository() -> str:
 
 def missing(results: StudyResults, wanted: Wanted) -> str:
     """One sentence that names what is not there, run by run."""
-    gaps, axis = [], results.axis.name
+    gaps = []
     for run in results.runs:
-        where = f"{axis} = {level_text(run.level)}"
+        where = place(results, run)
         if run.state not in ("done", "diverged"):
             gaps.append(f"the run at {where} is {run.said}")
             continue
@@ -141,12 +141,17 @@ def missing(results: StudyResults, wanted: Wanted) -> str:
     return f"Missing from this version: {'; '.join(gaps)}."
 
 
+def place(results: StudyResults, run: RunResults) -> str:
+    """A run by its level, and by its seed where there are several."""
+    seed = f", seed {run.params.seed}" if len(results.seeds) > 1 else ""
+    return f"{results.axis.name} = {level_text(run.level)}{seed}"
+
+
 def _diverged(results: StudyResults) -> str:
     runs = [r for r in results.runs if r.diverged]
     if not runs:
         return "No run diverged." if all(run.record for run in results.runs) else ""
-    axis = results.axis.name
-    told = [f"the run at {axis} = {level_text(r.level)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
+    told = [f"the run at {place(results, r)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -1,14 +1,15 @@
 """Operating characteristics: how often each verdict is reached when the truth is known.
 
 For every claim runs of 1, 3 and 10 seeds are drawn about a truth, with the spread that the claim declares, and
-judged as the real ones are. The truths are no effect, and the effect that was published; for a claim without
-published values twice the smallest size of interest, and for a range, where zero is its bound, what the null with
-memory has.
+decided on as the real ones are, each claim by itself. The truths are no effect, and the effect that was published;
+for a claim without published quantities twice the smallest size of interest, and for a range, where zero is its
+bound, what the null with memory has.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -43,37 +44,54 @@ def characteristics(results: StudyResults) -> list[Characteristic]:
         smallest = np.array([e.smallest for e in effects])
         spread = np.array([claim.effect.spread * scale_of(e.terms, claim.effect, results) for e in effects])
         none = np.zeros(len(effects)) if smallest.all() else _null_truth(claim, results)
-        told = _published_truth(effects, results)
+        told = _published_truth(effects, claim, results)
         supposed = told is None and bool(smallest.all())
         truth = 2 * smallest if supposed else told
-        drawn = [None if t is None else frequencies(t, spread, smallest) for t in (none, truth)]
+        # The bounds of a range are asked of one value.
+        draws = [
+            str((e.terms[0].named, e.terms[0].level) if len(e.terms) == 1 else n) for n, e in enumerate(effects)
+        ]
+        same = np.array([draws.index(key) for key in draws])
+        spread = spread * [np.sign(e.terms[0].factor) if len(e.terms) == 1 else 1.0 for e in effects]
+        drawn = [None if t is None else frequencies(t, spread, smallest, same) for t in (none, truth)]
         found.append(Characteristic(claim, *drawn, supposed))
     return found
 
 
-def frequencies(truth: np.ndarray, spread: np.ndarray, smallest: np.ndarray) -> dict[int, np.ndarray]:
-    """How often each of VERDICTS is reached for effects (L,) about `truth`, by the number of seeds."""
+def frequencies(
+    truth: np.ndarray, spread: np.ndarray, smallest: np.ndarray, same: np.ndarray | None = None
+) -> dict[int, np.ndarray]:
+    """How often each of VERDICTS is reached for effects (L,) about `truth`, by the number of seeds.
+
+    Args:
+        spread: standard deviations, with a sign for effects that go against the value that they are of.
+        same: for each effect the first that is of the same value; each of its own without.
+    """
     found = {}
     for n in SEEDS:
         rng = np.random.default_rng(n)
-        draws = truth + spread * rng.standard_normal((DRAWS, n, len(truth)))
+        each = rng.standard_normal((DRAWS, n, len(truth)))
+        draws = truth + spread * (each if same is None else each[..., same])
         if n == 1:
-            codes, _ = decide(draws[:, 0], spread, FREE, smallest)
+            codes, *_ = decide(draws[:, 0], np.abs(spread), FREE, smallest)
         else:
-            codes, _ = decide(draws.mean(axis=1), draws.std(axis=1, ddof=1) / math.sqrt(n), n - 1, smallest)
+            codes, *_ = decide(draws.mean(axis=1), draws.std(axis=1, ddof=1) / math.sqrt(n), n - 1, smallest)
         found[n] = np.bincount(codes, minlength=len(VERDICTS)) / DRAWS
     return found
 
 
-def _published_truth(effects: Sequence[Effect], results: StudyResults) -> np.ndarray | None:
-    """The effects of the published values; None where one of them was not published."""
+def _published_truth(effects: Sequence[Effect], claim: Claim, results: StudyResults) -> np.ndarray | None:
+    """The effects of the published values, a relative one of their mean; None where one was not published."""
     values = []
     for effect in effects:
         observed = all(term.named.part == "observed" for term in effect.terms)
         told = [results.published.at(t.named.quantity, t.level) if observed else None for t in effect.terms]
         if None in told:
             return None
-        values.append(sum(t.factor * value for t, value in zip(effect.terms, told, strict=True)) + effect.constant)
+        # Norms grow with the model: of what is relative the same share is taken of the values here.
+        unit = scale_of(effect.terms, claim.effect, results) / fmean(told) if claim.effect.relative else 1.0
+        found = sum(t.factor * value for t, value in zip(effect.terms, told, strict=True))
+        values.append(unit * found + effect.constant)
     return np.array(values)
 
 

@@ -10,7 +10,7 @@ are
     I.<mean|of_means|across>.<step>           cosine of the gradients of the two objectives
     A.<direction>.<step>[.expected]           |cosine| of the gradient of all batches and a direction; without noise
     Q.<definition>.<direction>.<step>         anisotropy of the curvature
-    M.<share|time|judged|size>                the memory fitted to a run's steps: its share of their variance in
+    M.<share|time|fitted|judged|size>         the memory fitted to a run's steps: its share of their variance in
                                               percent, its time constant, the share of the cosines not fitted to
                                               that it explains, the dimensions of the rest
 
@@ -223,7 +223,7 @@ def memory(run: "RunResults", part: str, what: str) -> Estimate:
     return estimate(None if value is None else value * unit)
 
 
-MEMORY = {"share": "share", "time": "time_constant", "judged": "judged", "size": "size"}
+MEMORY = {"time": "time_constant"} | {name: name for name in ("share", "fitted", "judged", "size")}
 MEASURED = {
     "I": Quantity(interference, null=False, sampled=True, digits=3),
     "A": Quantity(alignment, null=False, sampled=True, digits=3),

@@ -121,7 +121,7 @@ def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
     caption = (
         "The claims, judged by the data of this profile. Each is a test in "
         f"\\texttt{{{escaped(f'paper/{results.paper.name}/claims.yaml')}}} with a smallest effect of interest; "
-        f"figures are in the order {tex(results.axis.name)} $=$ {trained}, with 95\\,\\% intervals over seeds. "
+        f"figures are in the order {tex(results.axis.name)} $=$ {trained}, with 95\\,\\% intervals. "
         "Below a verdict stands that of the same test on the null with memory, where it has the quantity."
     )
     columns = _paragraphs(0.11, 0.39, 0.43)
@@ -129,7 +129,7 @@ def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
 
 
 def findings(verdicts: list[Verdict]) -> str:
-    """The claims of the abstract, each a sentence beside its card."""
+    """The headline claims, each a sentence beside its card."""
     told = [(n, v) for n, v in enumerate(verdicts, start=1) if v.claim.headline]
     return "\n".join(rf"\studyfinding{{{n}}}{{{tex(v.sentence)}}}" for n, v in told)
 
@@ -153,8 +153,8 @@ def operating(results: StudyResults) -> str:
         r"Operating characteristics: how often, in \%, a claim would hold, be excluded and be absent. By "
         "simulation of 1, 3 and 10 seeds that spread as declared, for no effect (for a range, where that has no "
         "meaning: for the null with memory of these runs) and for the published effect "
-        r"(\textsuperscript{s}: none was published, and twice the smallest of interest is supposed). Sizes with \% "
-        "are relative. Levels are drawn independently; Holm's method is not applied."
+        r"(\textsuperscript{s}: not published as such; twice the smallest of interest is supposed). Sizes "
+        r"with \% are relative. Levels are drawn independently; Holm's method is not applied."
     )
     head = r"claim & smallest & spread & none, 1 & 3 & 10 seeds & published, 1 & 3 & 10 seeds"
     return long_table("lrr|ccc|ccc", head, rows, caption, "tab:operating")

@@ -25,14 +25,14 @@ ALPHA = 0.025  # to one side
 
 def decide(
     means: ArrayLike, errors: ArrayLike, freedom: float, smallest: ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """The verdicts on many sets of effects, and the level at which each would still be reached.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The verdicts on many sets of effects, and the levels at which they would still be reached.
 
     Args:
         means, errors, smallest: (..., L) of the L effects of a claim; `smallest` is d.
         freedom: degrees of freedom of the errors, those of `lib.geometry.intervals`.
 
-    Returns: (...) indices of VERDICTS; (...) one-sided p values of these verdicts, 1 for `cannot tell`.
+    Returns: (...) indices of VERDICTS; one-sided p values of these, 1 for `cannot tell`; those of `excluded`.
     """
     m, s, d = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (means, errors, smallest)))
     count = m.shape[-1]
@@ -45,7 +45,7 @@ def decide(
     p_excluded = np.minimum(1.0, count * p_below_smallest.min(axis=-1))
     found = np.stack([p_holds, p_excluded, p_absent, np.ones_like(p_holds)])
     codes = np.select([p_holds < ALPHA, p_absent < ALPHA, p_excluded < ALPHA], [0, 2, 1], 3)
-    return codes, np.take_along_axis(found, codes[None], axis=0)[0]
+    return codes, np.take_along_axis(found, codes[None], axis=0)[0], p_excluded
 
 
 def _cdf(t: np.ndarray, difference: np.ndarray, freedom: float) -> np.ndarray:

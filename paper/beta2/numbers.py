@@ -146,7 +146,6 @@ def _baseline(results: StudyResults) -> dict[str, str]:
     share = [s for s in fit.get("decay_share") or [] if s is not None]
     scale, isotropic = fit.get("scale"), fit.get("isotropic_scale")
     floor = noise_floor(run, "1600") if run else None
-    memory = (run.backbone.get("memory") if run and not run.diverged else None) or {}
     published = results.published
     return {
         "PcPublished": number(published.at("G2.pc1", level), 1),
@@ -159,10 +158,10 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "PcShuffled": ours("G2.pc1", "shuffled"),
         "PcMemoryError": number(results.at(level, "G2.pc1", "memory").error, 1),
         "PcNullError": number(results.at(level, "G2.pc1", "null").error, 1),
-        "MemoryTime": number(scaled(memory.get("time_constant"), results.time_scale), 0),
-        "MemoryShare": number(scaled(memory.get("share"), 100), 2),
-        "MemoryJudged": number(finite(memory.get("judged")), 2),
-        "EffectiveSize": number(finite(memory.get("size")), 0),
+        "MemoryTime": ours("M.time", digits=0),
+        "MemoryShare": ours("M.share", digits=2),
+        "MemoryJudged": ours("M.judged", digits=2),
+        "EffectiveSize": ours("M.size", digits=0),
         **_published_ladder(),
         **_published_filler(),
         "DecayShare": number(100 * share[-1], 0) if share else "--",

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from lib.base.files import finite, json_text
+from lib.base.files import json_text
 from lib.geometry.ladder import RUNGS
-from lib.measure.trajectory import MEMORY
 from lib.report.axis import level_text
 from lib.report.claims import Verdict
 from lib.report.preset_table import presets
 from lib.report.reader import StudyResults
-from lib.report.run import numbers
 from lib.report.summary import csv_of_runs
 from lib.report.tables import (
     MARKS,
@@ -122,18 +120,15 @@ def ladder(results: StudyResults) -> str:
     return table("lr" + "r" * (len(RUNGS) + 1), heads, rows)
 
 
+REMEMBERED = {"M.share": 2, "M.time": 0, "M.fitted": 2, "M.judged": 2, "M.size": 0}  # and their decimals
+
+
 def memory(results: StudyResults) -> str:
     """The two numbers of the memory, how well they were judged, and how many dimensions the rest has."""
-    rows = []
-    for level in results.levels:
-        found = [run for run in results.present if run.level == level and run.backbone.get("memory")]
-        if not found or level in results.diverged():
-            rows.append([level_text(level), *[absent(results, level)] * 5])
-            continue
-        columns = numbers([[run.backbone["memory"].get(key) for key in MEMORY] for run in found]).reshape(-1, 5)
-        means = [finite(x) for x in columns.mean(axis=0) * (100, float(results.time_scale), 1, 1, 1)]
-        cells = [number(x, digits) for x, digits in zip(means, (2, 0, 2, 2, 0), strict=True)]
-        rows.append([level_text(level), *cells])
+    rows = [
+        [level_text(level), *(with_error(results, level, name, digits) for name, digits in REMEMBERED.items())]
+        for level in results.levels
+    ]
     heads = [
         head(tex(results.axis.name), r"share (\%)", "time constant", "fitted", "judged", r"$D_{\mathrm{eff}}$")
     ]

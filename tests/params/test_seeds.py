@@ -18,14 +18,6 @@ def test_seeds_are_paired_and_have_every_stage():
     assert first.model_copy(update={"seed": 43}) == second
 
 
-def test_a_stage_may_be_of_the_first_seed_alone(tmp_path):
-    file = tmp_path / "own.yaml"
-    stages = "{01_train: {}, 02_pca: {needs: [01_train], seeds: first}}"
-    file.write_text(f"study: own\nbase: beta2\naxes: {{optim.beta2: [0.95]}}\nstages: {stages}\n")
-    study = load_study(str(file), "smoke", "seeds=2")
-    assert [[s.name for s in study.stages_of(run)] for run in study.runs] == [["01_train", "02_pca"], ["01_train"]]
-
-
 def test_further_seeds_have_fewer_branches():
     study = load_study("beta2", "laptop")
     counts = {}

@@ -22,7 +22,7 @@ def study():
     return smoke_study()
 
 
-def claim(test, smallest=1.0, spread=0.3, /, **more):
+def claim(test, smallest=1.0, spread=0.3, **more):
     data = {
         "id": "a-claim",
         "claim": "Something is so.",
@@ -330,13 +330,16 @@ class TestFile:
             ({"test": {"kind": "monotne"}}, "test"),
             ({"id": "A_Claim"}, "id"),
             ({"effect": None}, "needs an effect"),
-            ({"prose": {"holds": "a", "excluded": "b", "open": "c"}}, "nothing of an effect that is absent"),
+            (
+                {"test": exceeds(), "prose": {"holds": "a", "excluded": "b", "open": "c"}},
+                "nothing of an effect that is absent",
+            ),
             ({"colour": "red"}, "unknown key colour"),
         ],
     )
     def test_mistakes_get_a_sentence(self, change, expected):
         with pytest.raises(BadInput, match=expected):
-            claim(within(low=1.0), **change)
+            claim(**{"test": within(low=1.0)} | change)
 
     def test_an_id_twice_is_refused(self, tmp_path):
         path = tmp_path / "claims.yaml"

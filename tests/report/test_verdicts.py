@@ -9,7 +9,7 @@ from lib.report.verdicts import ABSENT, ALPHA, EXCLUDED, HOLDS, OPEN, VERDICTS, 
 
 
 def verdict(means, error, smallest, freedom=FREE):
-    code, p = decide(means, error, freedom, smallest)
+    code, p, _ = decide(means, error, freedom, smallest)
     return VERDICTS[int(code)], float(p)
 
 
