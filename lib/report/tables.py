@@ -117,7 +117,7 @@ def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
     rows = [
         [_verdict(v), rf"{tex(v.claim.claim)} \emph{{{capital(v.claim.source)}.}}", tex(v.why)] for v in verdicts
     ]
-    trained = ", ".join(level_text(level) for level in results.trained()) or "no value"
+    trained = tex(", ".join(level_text(level) for level in results.trained()) or "no value")
     caption = (
         "The claims, judged by the data of this profile. Each is a test in "
         f"\\texttt{{{escaped(f'paper/{results.paper.name}/claims.yaml')}}} with a smallest effect of interest; "
