@@ -46,6 +46,7 @@ def _text(ax: Axes, at: dict[str, str], text: str) -> None:
         va="baseline",
         weight=at["font-weight"],
         size=10,
+        family="DejaVu Sans",  # the paper's font has no marks and no bold
         parse_math=False,
     )
 
