@@ -120,7 +120,8 @@ def as_written(path):
 
 
 TOP = ("", "set", "axes", "params", "profiles", "stages", "branches")
-WHOLE = r"axes\..+|stages\.[^.]+\.(parameters|where)|branches\.[^.]+\.(where|vary|set)"  # taken as they stand
+# Taken as they stand.
+WHOLE = r"axes\..+|stages\.[^.]+\.(parameters|where)|branches\.[^.]+\.(where|vary|set|further)"
 
 
 def says(node, value):
