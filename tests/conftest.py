@@ -41,7 +41,7 @@ def _file_from(variable):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """A function that gives a folder filled once for all processes of this session; to be copied, not changed."""
+    """A function that gives a folder filled once for all processes of one test run; to be copied, not changed."""
     base = tmp_path_factory.getbasetemp()
     home = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 

@@ -37,7 +37,6 @@ TELLING = {
     "lib/train/progress.py",
 }
 SAYING = ("print", "say", "display")
-MOST_KEPT = 1000  # files and versions of files
 
 Place = tuple[Path, str]  # a definition: file and name
 
@@ -125,12 +124,15 @@ def definitions(path: Path) -> dict[str, Definition]:
 @functools.cache
 def _module(path: Path) -> Module:
     text = path.read_text(encoding="utf-8")
-    key = content_hash([str(path), text, _listing(), _rules()])
-    if (kept := _kept().get(key)) is None:
+    key = content_hash([text, _listing(), _rules()])
+    name = str(path.relative_to(ROOT))
+    kept_key, module = _kept().get(name, (None, None))
+    if kept_key != key:
         groups, imports = _parsed(path, text)
         found = {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
-        _fresh[key] = kept = Module(found, imports)
-    return kept
+        module = Module(found, imports)
+        _fresh[name] = key, module
+    return module
 
 
 def _definition(
@@ -284,9 +286,11 @@ class _Computing(ast.NodeTransformer):
 # ------------------------------------------------------------------------------------------- kept from call to call
 
 # Parsing all modules takes half a second of the one that a make with nothing to do may take: what was found of a
-# file is kept beside Python's own compiled files, by its content, the names of all files, and the rules above.
+# file is kept beside Python's own compiled files, with a hash of its content, the names of all files, and the rules
+# above. One version of a file is kept: every command reads them all.
 KEPT = ROOT / "lib" / "__pycache__" / "definitions.json"
-_fresh: dict[str, Module] = {}
+Kept = tuple[str, Module]  # hash of what it was found from
+_fresh: dict[str, Kept] = {}
 
 
 @functools.cache
@@ -301,19 +305,18 @@ def _rules() -> str:
 
 
 @functools.cache
-def _kept() -> dict[str, Module]:
+def _kept() -> dict[str, Kept]:
     found = read_json(KEPT)
     try:
-        return {key: _from_json(entry) for key, entry in found.items()} if isinstance(found, dict) else {}
+        return {file: (entry["key"], _from_json(entry)) for file, entry in found.items() if (ROOT / file).is_file()}
     except (LookupError, TypeError, ValueError, AttributeError):  # whatever somebody else wrote there
         return {}
 
 
 def _keep() -> None:
-    """Write what is new, with what of the old was asked for; where nothing can be written, the next call parses."""
+    """Write what is new, with what of the old still stands; where nothing can be written, the next call parses."""
     if _fresh:
-        entries = {key: _as_json(module) for key, module in {**_kept(), **_fresh}.items()}
-        entries = dict(list(entries.items())[-MOST_KEPT:])
+        entries = {file: {"key": key} | _as_json(module) for file, (key, module) in {**_kept(), **_fresh}.items()}
         with contextlib.suppress(OSError, BadInput):
             write_atomically(KEPT, json.dumps(entries))
         _kept().update(_fresh)
@@ -346,4 +349,9 @@ def _place_text(place: Place) -> str:
 
 def _place(text: str) -> Place:
     file, _, name = text.partition(": ")
-    return ROOT / file, name
+    return _path(file), name
+
+
+@functools.cache  # thousands of places, a hundred files
+def _path(file: str) -> Path:
+    return ROOT / file

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.patches import Circle, Polygon, Rectangle
 
 POINTS = 72  # an inch; a unit of the picture is a point
@@ -21,6 +20,8 @@ def pages(cards: Iterable[str], source: str = "") -> bytes:
     Args:
         source: what is drawn, for the file's own metadata.
     """
+    from matplotlib.backends.backend_pdf import PdfPages  # 10 MB that no kernel of a run needs
+
     buffer = io.BytesIO()
     with PdfPages(buffer, metadata={"CreationDate": None, "Keywords": source}) as pdf:
         for card in cards:

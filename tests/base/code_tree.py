@@ -11,6 +11,7 @@ from lib.base.files import ROOT
 # Imports once; each answer comes from a fork that has not read any file yet.
 SERVER = """
 import json, os, sys
+import numpy, tokenizers  # slow, and none of ours
 from pathlib import Path
 from lib.base.code import definitions, reached
 from lib.base.files import content_hash

@@ -327,3 +327,12 @@ def test_what_is_kept_of_files_was_found_by_the_rules_of_now(tree):
     tree.before[path] = text
     path.write_text(text.replace("node.returns = None", "node.name = 'any'"))
     assert ask() != first
+
+
+def test_one_version_of_a_file_is_kept(tree):
+    """Every command reads what is kept: it must not grow with the edits of a checkout."""
+    kept = tree.root / "lib" / "__pycache__" / "definitions.json"
+    files = set(json.loads(kept.read_text()))
+    tree.edit("lib/geometry/rotation.py", "100 * values[0] ** 2", "98 * values[0] ** 2")
+    after = json.loads(kept.read_text())
+    assert set(after) == files == {name for name in files if (tree.root / name).is_file()}

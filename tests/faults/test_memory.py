@@ -93,7 +93,7 @@ def test_torch_without_memory_is_one_sentence_of_pilot(tmp_path):
 
 @pytest.fixture
 def little_memory():
-    """A control group of 600 MB; its file of members."""
+    """A control group of 500 MB; its file of members."""
     for parent in ROOT_OF_LIMITS:
         if not (parent / "cgroup.procs").exists():
             continue
@@ -104,7 +104,7 @@ def little_memory():
         except OSError:
             continue
         try:
-            (group / limit).write_text(str(600 << 20))
+            (group / limit).write_text(str(500 << 20))
         except OSError:
             group.rmdir()
             continue
