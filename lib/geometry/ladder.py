@@ -251,7 +251,7 @@ def climb(
     observed: Digest,
     lr: np.ndarray,
     wd: float,
-    momentum: Digest,
+    momentum: Digest | None,
     every: Measure,
     told: Measure,
     seed: int = 0,
@@ -260,7 +260,7 @@ def climb(
     """Every rung's quantities and errors, and the memory that was fitted.
 
     Args:
-        momentum: noise through the run's own optimizer, from `lib.geometry.null.NOISE`.
+        momentum: noise through the run's own optimizer, from `lib.geometry.null.NOISE`; None leaves its rung out.
         every: all quantities, measured once on each closed form.
         told: those that get an error, measured on every draw. Of shuffled steps there are no others.
         counts: draws of each closed form, shuffles.
@@ -274,7 +274,7 @@ def climb(
         "memory": rebuilt(a, memory.cosines),
     }
     found = {}
-    for name, null in closed.items():
+    for name, null in ((name, null) for name, null in closed.items() if null is not None):
         drawn = draws(null, lr, wd, memory.size, counts[0], seed) if np.isfinite(memory.size) else iter(())
         found[name] = Rung(_scalars(every(null)), _spread(drawn, told)[1])
     found["shuffled"] = Rung(*_spread(shuffles(a, counts[1], seed), told))

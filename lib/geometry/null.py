@@ -141,6 +141,45 @@ def momentum_null(
     return _linear_null(observed, _responses(observed.steps, lr, wd, *given))
 
 
+def polar_null(
+    observed: Digest,
+    lr: np.ndarray,
+    wd: float,
+    momentum: float = 0.95,
+    nesterov: bool = False,
+    average: int | None = None,
+) -> Digest:
+    """Noise through the polar factor of a momentum: steps of one length, which remember each other as their momenta do.
+
+    A step is polar(M_t), of length sqrt(min(m, n)) whatever M_t is. Of Gaussian gradients M_t and M_s have the
+    correlation rho = mu^|t-s| (less while the memory fills), and their polar factors c(rho): rho itself for matrices
+    that are much longer than wide, whose polar factor is M over one number; for square ones c(rho) / rho rises from
+    (8 / 3 pi)^2 = 0.72 at rho = 0 to 1 at rho = 1, and is above 0.91 from three to one on. Here c = rho. For a run of
+    640 steps with mu = 0.95 and square matrices alone that is 0.1 points too much of PC1, where all of the memory
+    makes 1.9; early updates align by 0.037 in place of 0.034.
+
+    Assumed besides: gradients are white and Gaussian, and have the same size at every step since the memory filled.
+    """
+    _check_schedule(observed.steps, lr)
+    last = int(observed.steps[-1])
+    theta, memory = np.zeros(last + 1), np.zeros(last + 1)
+    theta[0] = 1.0
+    held = theta.copy()
+    wanted, rows = set(observed.steps.tolist()), {0: theta.copy()}
+    for t in range(1, last + 1):
+        rate = lr[t - 1]
+        memory *= momentum
+        memory[t] = 1.0
+        step = momentum * memory if nesterov else memory
+        if nesterov:
+            step[t] += 1.0
+        theta = (1 - rate * wd) * theta - rate * step / np.linalg.norm(step)
+        held = held + (theta - held) / average if average else theta
+        if t in wanted:
+            rows[t] = held.copy()
+    return _linear_null(observed, np.stack([rows[int(step)] for step in observed.steps]))
+
+
 def _linear_null(observed: Digest, responses: np.ndarray) -> Digest:
     """The null of weights that are linear in white gradients: column 0 of theta_0, column i of the i-th."""
     kept, noisy = responses[:, 0], responses[:, 1:]
@@ -185,8 +224,8 @@ def _responses(
     return np.stack([rows[int(step)] for step in steps])
 
 
-# What noise through an optimizer does, by the kind of its step.
-NOISE = {"adam": adam_null, "momentum": momentum_null}
+# What noise through an optimizer does, by the kind of its step; of another kind there is no such null.
+NOISE = {"adam": adam_null, "momentum": momentum_null, "polar": polar_null}
 
 
 @dataclass(frozen=True)

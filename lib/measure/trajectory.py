@@ -114,7 +114,7 @@ def geometry(folder: Path, counts: tuple[int, int] = (DRAWS, SHUFFLES)) -> dict[
     null = fitted_null(found, lr, wd)
     three = compare(quantities, found, null)
     kind, numbers = optimizer.noise(p.optim)
-    momentum = NOISE[kind](found, lr, average=p.snapshots.average, **numbers)
+    momentum = NOISE[kind](found, lr, average=p.snapshots.average, **numbers) if kind in NOISE else None
     rungs, memory = climb(found, lr, wd, momentum, quantities, told, p.seed, counts)
     result = {
         "steps": found.steps,

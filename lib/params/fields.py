@@ -4,7 +4,7 @@ Fields marked `Steps` shrink with a profile's time scale, fields marked `Tokens`
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,64 @@ class OptimizerParameters(Member):
 
     lr: Positive = Field(description="peak learning rate; the schedule multiplies it")
     clip: Positive = Field(description="largest norm of the whole gradient; a longer one is scaled down to it")
+
+
+class MatrixParameters(OptimizerParameters):
+    """What every optimizer is asked whose steps are the polar factor of a matrix's momentum."""
+
+    momentum: Below1 = Field(0.95, description="memory of the gradient of a matrix")
+    momentum_rule: Literal["heavy_ball", "lerp"] = Field(
+        "heavy_ball", description="a gradient enters the memory whole, or with the weight 1 - momentum"
+    )
+    nesterov: bool = Field(False, description="step from where the memory alone would lead")
+    polar: Literal["eigh", "svd", "quintic"] = Field(
+        "eigh",
+        description="the polar factor: exact by the smaller Gram matrix or by svd, or five Newton-Schulz steps",
+    )
+    shape_scale: Literal["none", "tall", "adam"] = Field(
+        "none", description="of an m x n step: 1, sqrt(max(1, m/n)), or 0.2 sqrt(max(m, n)) as long as AdamW's"
+    )
+    matrices: Literal["hidden", "all2d"] = Field(
+        "hidden",
+        description="which are matrices: the model's hidden ones, or (as executed) embeddings and head too",
+    )
+    weight_decay: NonNegative = Field(
+        0.0, description="share of a matrix that a step of learning rate 1 would take off"
+    )
+    adam_lr: Positive = Field(3e-4, description="peak learning rate of AdamW, which all the rest is left to")
+    adam_schedule: bool = Field(
+        True, description="AdamW's learning rate follows the schedule; false: constant, as executed"
+    )
+    adam_beta1: Below1 = Field(0.9, description="AdamW's memory of the gradient")
+    adam_beta2: Below1 = Field(0.95, description="AdamW's memory of the squared gradient")
+    adam_eps: Positive = Field(1e-8, description="added to the root of AdamW's second moment")
+    adam_weight_decay: NonNegative = Field(0.01, description="AdamW's decoupled decay")
+    adam_decays: Literal["matrices", "all"] = Field(
+        "matrices", description="what AdamW's decay is for: embeddings and head, or (as executed) vectors too"
+    )
+
+
+class NoisyMatrixParameters(MatrixParameters):
+    """Of these, those that add noise to the momentum: how much, when, and of which matrices."""
+
+    alpha: NonNegative = Field(1e-2, description="amplitude of the noise, of the norm of a matrix's gradient")
+    anneal: Literal["exponential", "linear", "constant"] = Field(
+        "exponential", description="how alpha falls from the first step on"
+    )
+    half_life: Positive = Field(
+        301.03,
+        description="own steps after which alpha has half its way behind it; linear: it ends after two of them",
+    )
+    alpha_end: NonNegative = Field(0.0, description="alpha does not fall below it")
+    adaptive: bool = Field(True, description="noise only where the effective rank is below rank_threshold")
+    rank_threshold: Positive = Field(0.5, description="effective rank below which a matrix gets noise, as a share")
+    rank_of: Literal["gaussian", "side"] = Field(
+        "gaussian",
+        description="what it is a share of: a Gaussian matrix's effective rank, or (as executed) min(m, n)",
+    )
+    noise_start: Number | None = Field(
+        None, description="own steps without noise; null: until the learning rate has reached its peak"
+    )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _climbed(ax: Axes, results: StudyResults, name: str) -> None:
     found = []
     for colour, marker, group, runs in coloured(results):
         left = np.array([beyond(run, name) for run in runs if not run.diverged])  # (seeds, rungs, value and error)
-        left = left[np.isfinite(left[:, :, 0]).all(axis=1)] if len(left) else left
+        left = left[np.isfinite(left[:, :, 0]).any(axis=1)] if len(left) else left
         if len(left):
             found.append((colour, marker, label(group), left[:, :, 0], left[:, :, 1]))
     if not found:

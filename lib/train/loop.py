@@ -103,6 +103,8 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
     theta_0 = {name: t.detach().clone() for name, t in model.trunk().items()}
     optimizers = member("optim", p.optim.name)
     optimizer = optimizers.build(model, p.optim)
+    for group in optimizer.param_groups:
+        group["seed"] = p.seed  # for those that draw noise
     average = Average(model, p.snapshots.average if run else None)  # of the process that writes the snapshots
     state = State()
     if run:
@@ -155,7 +157,8 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             if evaluating:
                 if run:
                     scores, correct = task.evaluate(model, data, p, step, autocast)
-                    record = evaluation_record(state, p, scores, lr, trunk_geometry(model, theta_0, state))
+                    told = optimizers.measured(optimizer) if hasattr(optimizers, "measured") else {}
+                    record = evaluation_record(state, p, scores, lr, trunk_geometry(model, theta_0, state)) | told
                     run.append_evaluation(record, {**correct, "data": state.data}, state.evaluations)
                     judge(state, scores[task.JUDGED], data.outcomes)
                 state.losses, state.norms = [], []
