@@ -149,14 +149,14 @@ def polar_null(
     nesterov: bool = False,
     average: int | None = None,
 ) -> Digest:
-    """Noise through the polar factor of a momentum: steps of one length, which remember each other as their momenta do.
+    """Noise through the polar factor of a momentum: steps of one length, as like each other as their momenta are.
 
     A step is polar(M_t), of length sqrt(min(m, n)) whatever M_t is. Of Gaussian gradients M_t and M_s have the
-    correlation rho = mu^|t-s| (less while the memory fills), and their polar factors c(rho): rho itself for matrices
-    that are much longer than wide, whose polar factor is M over one number; for square ones c(rho) / rho rises from
-    (8 / 3 pi)^2 = 0.72 at rho = 0 to 1 at rho = 1, and is above 0.91 from three to one on. Here c = rho. For a run of
-    640 steps with mu = 0.95 and square matrices alone that is 0.1 points too much of PC1, where all of the memory
-    makes 1.9; early updates align by 0.037 in place of 0.034.
+    correlation rho = mu^|t-s| (less while the memory fills), and their polar factors c(rho): rho itself for
+    matrices much longer than wide, whose polar factor is M over one number; for square ones c(rho) / rho rises
+    from (8 / 3 pi)^2 = 0.72 at rho = 0 to 1 at rho = 1, and is above 0.91 from three to one on. Here c = rho. For a
+    run of 640 steps with mu = 0.95 and square matrices alone that is 0.1 points too much of PC1, where all of the
+    memory makes 1.9; early updates align by 0.037 in place of 0.034.
 
     Assumed besides: gradients are white and Gaussian, and have the same size at every step since the memory filled.
     """

@@ -34,8 +34,8 @@ def polar(a: Tensor, way: str = "eigh") -> Polar:
 
     Args:
         way: svd, U V^T, also along directions in which there is nothing but rounding;
-            eigh, (A A^T)^(-1/2) A from the eigenvectors of the smaller Gram matrix in float64. Directions below 1e-6 of
-            the largest singular value are left out;
+            eigh, (A A^T)^(-1/2) A from the eigenvectors of the smaller Gram matrix in float64. Directions below
+            1e-6 of the largest singular value are left out;
             quintic, five steps of an iteration that does not converge: see `quintic`.
 
     Raises: torch.linalg.LinAlgError if a decomposition fails, as svd and eigh do for what is not finite.
@@ -62,8 +62,8 @@ def _wide(a: Tensor) -> Tensor:
 def quintic(a: Tensor) -> Tensor:
     """X <- a X + (b B + c B B) X with B = X X^T, five times from A / ||A||_F.
 
-    It does not converge to singular values of 1: those from 0.01 to 1 of the normalised matrix land between 0.68 and
-    1.14.
+    It does not converge to singular values of 1: those from 0.01 to 1 of the normalised matrix land between
+    0.68 and 1.14.
     """
     one, three, five = QUINTIC
     x = _wide(a) / (torch.linalg.matrix_norm(a) + TINY)
@@ -94,7 +94,7 @@ def singular_values(a: Tensor) -> Tensor:
 
 
 def effective_rank(values: Tensor) -> Tensor:
-    """exp(-sum p ln(p + 1e-8)) with p = s / (sum s + 1e-10), of singular values s (not their squares); of zeros 1."""
+    """exp(-sum p ln(p + 1e-8)), p = s / (sum s + 1e-10), of singular values s, not their squares; of zeros 1."""
     p = values / (values.sum() + 1e-10)
     return torch.exp(-(p * torch.log(p + 1e-8)).sum())
 

@@ -4,8 +4,8 @@
     F = M                                      with Nesterov's look ahead: g + mu M; lerp: (1 - mu) g + mu M
     W <- (1 - lr w) W - lr c polar(F)          c: `shape_scale`
 
-Every singular value of polar(F) is 1, so that a step is as long as the learning rate says, however long gradients are.
-A variant changes what enters the memory or what is followed: one function each.
+Every singular value of polar(F) is 1, so that a step is as long as the learning rate says, however long gradients
+are. A variant changes what enters the memory or what is followed: one function each.
 
 Where a decomposition fails, the matrix stands still in that step but for its decay; the gradient is in its memory.
 It is counted (`failures`), told as a warning, and stands in every evaluation.

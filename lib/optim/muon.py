@@ -1,8 +1,9 @@
 """Muon: steps along the polar factor of the momentum of every hidden matrix, AdamW for the rest.
 
-As it stands it is the reference's rule on hidden matrices alone: a heavy ball and an exact polar factor, no look ahead,
-no scale, no decay. The public recipe is momentum_rule = lerp, nesterov = true, polar = quintic, shape_scale = tall at a
-learning rate near 0.02, or shape_scale = adam at AdamW's learning rate.
+As it stands it is the reference's rule on hidden matrices alone: a heavy ball and an exact polar factor, no look
+ahead, no scale, no decay. The public recipe is momentum_rule = lerp, nesterov = true, polar = quintic and
+shape_scale = tall at a learning rate near 0.02, or shape_scale = adam at AdamW's learning rate. As executed:
+matrices = all2d, polar = svd, adam_schedule = false, adam_decays = all, lr = 1e-4.
 """
 
 from typing import Any, Literal

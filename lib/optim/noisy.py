@@ -59,7 +59,7 @@ def with_noise(at: Moment, noise: Callable[[Tensor], Tensor], follows: Callable[
 def noise_through(o: NoisyMatrixParameters) -> tuple[str, dict[str, Any]]:
     """What noise gradients through such an optimizer are: plain Muon's, as long as the trigger is below `QUIET`.
 
-    A memory of noise has the effective rank of a Gaussian matrix, and so never gets noise added. Where it does, how much
-    depends on the shapes of the matrices, and there is no simulation.
+    A memory of noise has the effective rank of a Gaussian matrix, and so never gets noise added. Where it does, how
+    much depends on the shapes of the matrices, and there is no simulation.
     """
     return polar_noise(o) if o.adaptive and o.rank_threshold <= QUIET else (o.name, {})

@@ -4,8 +4,8 @@
     M_ij <- s M_ij      where |g_ij| is above the 95 % quantile of |g|: the memory itself, s = `damping`
     W <- (1 - lr w) W - lr c polar(F * sigmoid(F))      elementwise; F alone without `projection`
 
-The gates are of the size of the gradient: at gradients far below 1 sigmoid(g) g and F * sigmoid(F) are g / 2 and F / 2,
-and change nothing in a polar factor, while tanh(g) |g| is g |g|.
+The gates know the size of the gradient: far below 1 sigmoid(g) g and F * sigmoid(F) are g / 2 and F / 2, and change
+nothing in a polar factor, while tanh(g) |g| is g |g|.
 """
 
 from typing import Any, Literal
@@ -57,5 +57,5 @@ def level(size: Tensor, at: Moment) -> Tensor:
 
 
 def noise(o: Parameters) -> tuple[str, dict[str, Any]]:
-    """There is no simulation of noise through this optimizer: what it damps depends on the gradient that it damps."""
+    """There is no simulation of noise through it: what it damps depends on the gradient that it damps."""
     return "nolah", {}

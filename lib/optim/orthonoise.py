@@ -2,10 +2,10 @@
 
     F' = F + alpha_t ||g||_F Q,     W <- (1 - lr w) W - lr c polar(F'),     ||Q||_F = sqrt(min(m, n)), ||Q||_2 = 1
 
-`ns_target` says what three steps of the cubic X <- 1.5 X - 0.5 X X^T X are done to: `none` leaves them out, since an
-exact polar factor follows; `copy` does them to F', as large as it is; `buffer` is the reference, which adds the noise to
-the memory itself and then rewrites that: it is no sum of past gradients any more, and grows without bound once a
-singular value is above sqrt(5).
+`ns_target` says what three steps of the cubic X <- 1.5 X - 0.5 X X^T X are done to: `none` leaves them out, since
+an exact polar factor follows; `copy` does them to F', as large as it is; `buffer` is the reference, which adds the
+noise to the memory itself and then rewrites that: it is no sum of past gradients any more, and grows without bound
+once a singular value is above sqrt(5).
 """
 
 from typing import Any, Literal
