@@ -76,8 +76,8 @@ def quintic(a: Tensor) -> Tensor:
 def cubic(a: Tensor, steps: int) -> Tensor:
     """X <- 1.5 X - 0.5 X X^T X, `steps` times, of the matrix as large as it is.
 
-    Its singular values go through s <- 1.5 s - 0.5 s^3: towards 1 below sqrt(3), through a change of sign from there
-    to sqrt(5), and away without bound above.
+    Its singular values go through s <- 1.5 s - 0.5 s^3: towards 1 below sqrt(3), through a change of sign from
+    there to sqrt(5), and away without bound above.
     """
     x = _wide(a)
     for _ in range(steps):

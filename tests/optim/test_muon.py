@@ -136,7 +136,7 @@ def one_matrix(shape=(6, 6)):
 
 
 def reversal(build, o, count=60):
-    """Steps after which a matrix goes the other way, once `count` equal gradients are followed by their negation."""
+    """Steps after which a matrix goes the other way, once `count` equal gradients are negated."""
     model, g = one_matrix(), gradient((6, 6), "w", 1)
     optimizer = build(model, o)
     for t in range(2 * count):
