@@ -16,6 +16,7 @@ from lib.base.locks import take
 
 ROOT = Path(__file__).resolve().parents[2]  # of the project
 CURRENT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"  # a run's two last full states
+WATCH = "watch.parquet"  # what a run measured of its steps
 UMASK = os.umask(0o077)  # it can only be read by setting it
 os.umask(UMASK)
 

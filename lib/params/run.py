@@ -51,6 +51,9 @@ class TrainParams(Strict):
     )
     on_divergence: Literal["stop", "continue"] = Field(description="what a run does whose loss runs away")
     early_stop: bool = Field(description="end the run once its task counts as solved")
+    watch_every: Steps | None = Field(
+        None, description="steps between looks at what a step does to every matrix, into watch.parquet; null: none"
+    )
 
 
 class EvalParams(Strict):

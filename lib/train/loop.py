@@ -33,6 +33,7 @@ from lib.train.parallel import Ranks
 from lib.train.places import data_store
 from lib.train.progress import Progress
 from lib.train.records import lost_before, read_record
+from lib.train.watch import Watch
 from lib.train.writer import Writer, frozen
 
 # Steps between looks at the losses. On a GPU a look waits for the device; the steps are fixed, so that
@@ -106,9 +107,10 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
     for group in optimizer.param_groups:
         group["seed"] = p.seed  # for those that draw noise
     average = Average(model, p.snapshots.average if run else None)  # of the process that writes the snapshots
+    watch = Watch(model, optimizer, optimizers, p, p.train.watch_every if run else None)
     state = State()
     if run:
-        state = restore(run, p, model, optimizer, average)
+        state = restore(run, p, model, optimizer, average, watch)
     state = ranks.spread(model, optimizer, state)
     loss_of = task.training_loss(model, p, device, ranks.share, autocast, compiled)
     if compiled:  # before the clock of the first step starts
@@ -137,7 +139,9 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                 loss += micro_loss.detach()
             ranks.sum_gradients(model)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip, foreach=True)
+            watch.before_step(step, lr)
             optimizer.step()
+            watch.after_step(step)
             optimizer.zero_grad(set_to_none=True)
             average.update()
             state.step = step
@@ -160,6 +164,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                     told = optimizers.measured(optimizer) if hasattr(optimizers, "measured") else {}
                     record = evaluation_record(state, p, scores, lr, trunk_geometry(model, theta_0, state)) | told
                     run.append_evaluation(record, {**correct, "data": state.data}, state.evaluations)
+                    watch.save(run.folder)
                     judge(state, scores[task.JUDGED], data.outcomes)
                 state.losses, state.norms = [], []
             ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
@@ -167,6 +172,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             if run and (step in snapshots or ended):
                 queue_snapshot(writer, run, p, model, average, step)
             if run and (stop or progress.checkpoint_due()):
+                watch.save(run.folder)  # first: a checkpoint is never ahead of it
                 queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
             if stop:
                 writer.flush()
@@ -175,6 +181,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                     run.interrupted(step)
                 raise KeyboardInterrupt
         if run:
+            watch.save(run.folder)
             queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
     if run:
         progress.close()
@@ -182,9 +189,9 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
 
 
 def restore(
-    run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average
+    run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average, watch: Watch
 ) -> State:
-    """Put model, optimizer and average where the run's newest readable checkpoint left them."""
+    """Put everything where the run's newest readable checkpoint left it."""
     start = {name: t.detach().clone() for name, t in model.named_parameters()}
     saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p), average)
     for complaint in complaints:
@@ -198,6 +205,7 @@ def restore(
         optimizer.state.clear()
     state = State(**saved) if saved else State()
     run.resume(state.evaluations, state.step)
+    watch.resume(run.folder, state.step)
     return state
 
 

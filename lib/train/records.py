@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput
-from lib.base.files import CURRENT, content_hash, fingerprint, json_text, read_json, snapshot_path
+from lib.base.files import CURRENT, WATCH, content_hash, fingerprint, json_text, read_json, snapshot_path
 from lib.params.cadence import snapshot_steps
 from lib.params.run import Params, run_hash
 
@@ -17,6 +17,8 @@ def training_files(folder: Path, p: Params) -> list[str]:
     record = read_record(folder) or {}
     last = record.get("step", p.schedule.steps)
     names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", *record.get("data_files", ())]
+    if p.train.watch_every:
+        names.append(WATCH)
     steps = [step for step in snapshot_steps(p) if step <= last]
     return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
 
@@ -48,6 +50,7 @@ def lost_file(folder: Path, p: Params) -> str:
 def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, Any]]) -> str:
     """The first thing up to a step that training went through and that is not on disk as it was written."""
     from lib.base.snapshots import check_snapshot
+    from lib.train.watch import lost_rows
 
     if evaluations and not metrics_agree(folder, evaluations):
         return "metrics.jsonl does not hold the evaluations so far"
@@ -59,7 +62,7 @@ def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, 
                 check_snapshot(snapshot_path(folder, earlier), earlier, run_hash(p))
     except BadInput as error:
         return str(error)
-    return ""
+    return lost_rows(folder, p, step)
 
 
 def metrics_agree(folder: Path, evaluations: list[dict[str, Any]], to_the_end: bool = False) -> bool:
