@@ -62,7 +62,8 @@ class Verdict:
             claim = self.claim.claim.rstrip(".")
             return f"This could not be tested: {claim[0].lower()}{claim[1:]}"
         prose = self.claim.prose
-        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: prose.absent, OPEN: prose.open}
+        absent = f"{prose.absent}, to within what is of interest"  # equivalent, which is not equal
+        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: absent, OPEN: prose.open}
         return said[self.verdict]
 
     @property

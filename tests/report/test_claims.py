@@ -23,6 +23,8 @@ def study():
 
 
 def claim(test, smallest=1.0, spread=0.3, **more):
+    if all(part["kind"] == "within" for part in test.get("tests", [test])):
+        smallest = 0.0  # a range has none
     data = {
         "id": "a-claim",
         "claim": "Something is so.",
@@ -50,6 +52,13 @@ def exceeds(**more):
     return {"kind": "exceeds", "quantity": "G2.pc1"} | more
 
 
+def several(*tests):
+    return {"kind": "all", "tests": list(tests)}
+
+
+RELATIVE = {"spread": 0.1, "relative": True, "why": "because"}
+
+
 class TestMonotone:
     """A straight line over log(1 - beta2): of FALLING its change from 0.99 to 0.80 is -7.2 by hand."""
 
@@ -71,7 +80,7 @@ class TestMonotone:
     def test_below_the_smallest_of_interest_it_is_absent(self, results):
         found = verdict(results, monotone("falls"), 9.0)
         assert found.verdict == ABSENT
-        assert found.sentence == "Nothing is (a change of -7.5 ± 0.6)."
+        assert found.sentence == "Nothing is, to within what is of interest (a change of -7.5 ± 0.6)."
 
     def test_with_a_spread_as_large_nothing_is_said(self, results):
         assert verdict(results, monotone("falls"), 5.0, 4.0).verdict == OPEN
@@ -180,7 +189,7 @@ class TestOthers:
         results = collect(study, folder)
         good, bad, close = within(low=10.0), within(low=90.0), within(low=69.9)
         for tests, expected in (([good, good], HOLDS), ([good, bad], EXCLUDED), ([good, close], OPEN)):
-            assert verdict(results, {"kind": "all", "tests": tests}).verdict == expected
+            assert verdict(results, several(*tests)).verdict == expected
 
 
 class TestSeeds:
@@ -277,9 +286,9 @@ class TestNull:
 
     def test_all_of_several_tests_are_the_nulls_or_none(self, results):
         tests = [within(low=20.0), within(low=61.0)]
-        assert verdict(results, {"kind": "all", "tests": tests}).null == EXCLUDED
+        assert verdict(results, several(*tests)).null == EXCLUDED
         tests = [within(low=20.0), within(low=0.0, quantity="val.final")]
-        assert verdict(results, {"kind": "all", "tests": tests}).null == ""
+        assert verdict(results, several(*tests)).null == ""
 
     def test_a_run_without_a_ladder_has_none(self, study, tmp_path, results):
         for path in tmp_path.rglob("backbone.json"):
@@ -335,6 +344,10 @@ class TestFile:
                 "nothing of an effect that is absent",
             ),
             ({"colour": "red"}, "unknown key colour"),
+            ({"effect": {"smallest": 1.0, "spread": 0.1, "why": "a"}}, "a range has no smallest effect"),
+            ({"effect": RELATIVE}, "within compares no levels, so effect.relative has no meaning"),
+            ({"test": exceeds(), "effect": RELATIVE}, "exceeds compares no levels"),
+            ({"test": several(monotone("falls"), exceeds()), "effect": RELATIVE}, "exceeds compares no levels"),
         ],
     )
     def test_mistakes_get_a_sentence(self, change, expected):
