@@ -176,6 +176,8 @@ def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
     verdict, why = VERDICTS[int(code)], why_of(test, size, results, known)
     if missing and verdict != EXCLUDED:  # one clear exception refutes what is said of all
         return Finding(OPEN, missing, figures, False)
+    if any(m.declared for m in known):
+        why += f"; one seed, its error taken as {short(size.spread)}{' of the mean' if size.relative else ''}"
     if verdict == EXCLUDED:
         why += exception(known)
     brief = brief_of([worst(known)] if verdict == EXCLUDED else known, results)

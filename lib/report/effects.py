@@ -49,6 +49,7 @@ class Measured:
     mean: float
     error: float
     freedom: float
+    declared: bool = False  # the error is the spread that the claim declares
 
 
 def effects_of(test: Test, size: Size, results: StudyResults) -> list[Effect]:
@@ -120,7 +121,8 @@ def measured(effect: Effect, size: Size, results: StudyResults) -> Measured | No
         return Measured(effect, fmean(each), own / math.sqrt(n), FREE) if None not in errors else None
     if n > 1:
         return Measured(effect, fmean(each), stdev(each) / math.sqrt(n), n - 1)
-    return Measured(effect, each[0], max(size.spread * scale_of(effect.terms, size, results), own), FREE)
+    spread = size.spread * scale_of(effect.terms, size, results)
+    return Measured(effect, each[0], max(spread, own), FREE, declared=spread > own)
 
 
 def _by_seed(results: StudyResults, term: Term) -> dict[int, Estimate]:

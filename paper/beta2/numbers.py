@@ -96,13 +96,17 @@ def scaled(value: float | None, by: float) -> float | None:
 
 
 def _published_ladder() -> dict[str, str]:
-    """The excess of the published PC1 on two rungs, mean of the two long runs."""
-    long = [run for run in published_ladder() if run.name.startswith("10K")]
+    """The excess of the published PC1 on two rungs, means of the runs of 4000 steps and of those of 10,000."""
+    runs = published_ladder()
+    long = [run for run in runs if run.name.startswith("10K")]
+    short = [run for run in runs if run not in long]
 
     def mean(runs: list[PublishedRun], rung: str) -> str:
         return number(fmean(run.pc1 - getattr(run, rung) for run in runs), 1)
 
     return {
+        "PublishedShortWas": mean(short, "schedule"),
+        "PublishedShortLeft": mean(short, "lengths"),
         "PublishedLongWas": mean(long, "schedule"),
         "PublishedLongLeft": mean(long, "lengths"),
     }

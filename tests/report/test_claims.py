@@ -56,6 +56,7 @@ def several(*tests):
     return {"kind": "all", "tests": list(tests)}
 
 
+DECLARED = "; one seed, its error taken as 0.3"
 RELATIVE = {"spread": 0.1, "relative": True, "why": "because"}
 
 
@@ -129,13 +130,13 @@ class TestLevels:
     def test_at_the_values_listed(self, results):
         found = verdict(results, within(low=66.0, at=[0.95]))
         assert found.verdict == HOLDS
-        assert found.why == "71.0 at 0.95, above 66 asked"
+        assert found.why == f"71.0 at 0.95, above 66 asked{DECLARED}"
 
     def test_more_than_nothing_by_what_is_of_interest(self, results):
         assert verdict(results, exceeds(than=60.0)).verdict == HOLDS
         assert verdict(results, exceeds(than=60.0), 9.0).verdict == EXCLUDED  # 4 at one level, 12 at another
         found = verdict(results, exceeds(than=60.0, at=[0.8]), 9.0)
-        assert (found.verdict, found.why) == (ABSENT, "64.0 at 0.80, above 60 by 9 or more asked")
+        assert (found.verdict, found.why) == (ABSENT, f"64.0 at 0.80, above 60 by 9 or more asked{DECLARED}")
 
     def test_an_exception_is_named(self, results):
         assert verdict(results, exceeds(than=66.0)).why.endswith("; reversed at 0.80")
