@@ -12,10 +12,10 @@ from lib.params.members import ROOMS, parameters_of
 from lib.params.run import Params
 
 
-def scale(value: int | str, kind: str, where: str) -> Fraction:
+def scale(value: Any, kind: str, where: str) -> Fraction:
     try:
-        fraction = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        fraction = Fraction(0 if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         fraction = Fraction(0)
     if fraction <= 0:
         raise BadInput(f"{where}: {kind}_scale = {value!r}: expected a number like 5 or 5/2")

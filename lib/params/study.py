@@ -106,11 +106,13 @@ def load_study(
     prof = find_profile(path, file, base, profile)
     where = f"{path} with profile {profile}"
     named = f"{path}, profiles.{profile}"
-    time, tokens = (scale(getattr(prof, f"{kind}_scale"), kind, named) for kind in ("time", "context"))
+    tokens = scale(prof.context_scale, "context", named)
 
     given = flatten(base.params or {}, f"{path}, params")
     own = flatten(file.set, f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
+    of_profile = (prof.time_scale, "time", named)
+    time = scale(ours.pop("time_scale"), "time", "SET") if "time_scale" in ours else scale(*of_profile)
     alone = axes is not None  # one run, whatever the study's axes, arms and branches are
     arms = {} if alone else arms_of(path, file, prof, time)
     axes = file.axes if axes is None else axes

@@ -62,7 +62,8 @@ class Verdict:
             claim = self.claim.claim.rstrip(".")
             return f"This could not be tested: {claim[0].lower()}{claim[1:]}"
         prose = self.claim.prose
-        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: prose.absent, OPEN: prose.open}
+        absent = f"{prose.absent}, to within what is of interest"  # equivalent, which is not equal
+        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: absent, OPEN: prose.open}
         return said[self.verdict]
 
     @property
@@ -175,6 +176,8 @@ def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
     verdict, why = VERDICTS[int(code)], why_of(test, size, results, known)
     if missing and verdict != EXCLUDED:  # one clear exception refutes what is said of all
         return Finding(OPEN, missing, figures, False)
+    if any(m.declared for m in known):
+        why += f"; one seed, its error taken as {short(size.spread)}{' of the mean' if size.relative else ''}"
     if verdict == EXCLUDED:
         why += exception(known)
     brief = brief_of([worst(known)] if verdict == EXCLUDED else known, results)

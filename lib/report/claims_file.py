@@ -80,9 +80,9 @@ Test = Annotated[Monotone | Exceeds | Within | Contrast | Compare | Diverges | A
 class Size(Strict):
     """What was declared of an effect before its runs, from seeds other than those judged."""
 
-    smallest: Annotated[float, Field(ge=0)] = 0.0  # the smallest effect of interest; 0 where the claim is a range
+    smallest: Annotated[float, Field(ge=0)] = 0.0  # the smallest effect of interest; a range has none
     spread: Annotated[float, Field(ge=0)]  # standard deviation from seed to seed
-    relative: bool = False  # both, to the mean of the values compared
+    relative: bool = False  # both are shares of the mean of the values compared; of `monotone` and `compare` alone
     why: Text
 
 
@@ -113,10 +113,20 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: a {self.test.kind} test needs an effect")
         if self.primary and self.effect is None:
             raise ValueError(f"claim {self.id}: without an effect it cannot be judged with the primary claims")
-        kinds = {test.kind for test in getattr(self.test, "tests", [self.test])}
-        if self.effect and self.effect.smallest and "within" not in kinds and not self.prose.absent:
+        kinds, size = _kinds(self.test), self.effect or Size(spread=0, why="none")
+        if size.smallest and kinds == {"within"}:
+            raise ValueError(f"claim {self.id}: a range has no smallest effect; leave effect.smallest out")
+        if size.relative and not kinds <= {"monotone", "compare"}:
+            named = " and ".join(sorted(kinds - {"monotone", "compare"}))
+            raise ValueError(f"claim {self.id}: {named} compares no levels, so effect.relative has no meaning")
+        if size.smallest and "within" not in kinds and not self.prose.absent:
             raise ValueError(f"claim {self.id}: its prose says nothing of an effect that is absent")
         return self
+
+
+def _kinds(test: Test) -> set[str]:
+    """The kinds of a test; of several tests those that they are made of."""
+    return set().union(*map(_kinds, test.tests)) if isinstance(test, All) else {test.kind}
 
 
 class ClaimsFile(Strict):

@@ -49,6 +49,7 @@ class Measured:
     mean: float
     error: float
     freedom: float
+    declared: bool = False  # the error is the spread that the claim declares
 
 
 def effects_of(test: Test, size: Size, results: StudyResults) -> list[Effect]:
@@ -120,15 +121,12 @@ def measured(effect: Effect, size: Size, results: StudyResults) -> Measured | No
         return Measured(effect, fmean(each), own / math.sqrt(n), FREE) if None not in errors else None
     if n > 1:
         return Measured(effect, fmean(each), stdev(each) / math.sqrt(n), n - 1)
-    return Measured(effect, each[0], max(size.spread * scale_of(effect.terms, size, results), own), FREE)
+    spread = size.spread * scale_of(effect.terms, size, results)
+    return Measured(effect, each[0], max(spread, own), FREE, declared=spread > own)
 
 
 def _by_seed(results: StudyResults, term: Term) -> dict[int, Estimate]:
     """Estimates of a term; without errors that are none of sampling: the jackknife over one path's snapshots."""
-    kind, found = results.lookup(term.named.quantity), {}
-    for run in results.runs if not results.mixed else ():
-        if run.level == term.level:
-            e = run.quantity(term.named.quantity, term.named.part)
-            known = kind.sampled or term.named.part != "observed"
-            found[run.params.seed] = e if known else replace(e, error=None)
-    return {seed: e for seed, e in found.items() if e.value is not None}
+    known = results.lookup(term.named.quantity).sampled or term.named.part != "observed"
+    found = results.by_seed(term.level, term.named.quantity, term.named.part)
+    return found if known else {seed: replace(e, error=None) for seed, e in found.items()}

@@ -19,8 +19,8 @@ def difference(
     results: StudyResults, level: Level, other: Level | None, name: str, part: str = "observed"
 ) -> Estimate:
     """The value at `level` minus that at `other`, over the seeds that both have."""
-    here, there = (_by_seed(results, at, name, part) for at in (level, other))
-    return _over_seeds({seed: here[seed] - there[seed] for seed in here if seed in there})
+    here, there = (results.by_seed(at, name, part) for at in (level, other))
+    return _over_seeds({seed: here[seed].value - there[seed].value for seed in here if seed in there})
 
 
 def slope(
@@ -54,12 +54,6 @@ def _slope(points: Iterable[tuple[float, float]]) -> float:
     x, y = np.array(list(points)).T
     x = x - x.mean()
     return float(x @ y / (x @ x))
-
-
-def _by_seed(results: StudyResults, level: Level | None, name: str, part: str) -> dict[int, float]:
-    runs = [run for run in results.present if run.level == level]
-    found = {run.params.seed: run.quantity(name, part).value for run in runs}
-    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _over_seeds(values: dict[int, float]) -> Estimate:

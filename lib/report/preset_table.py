@@ -31,22 +31,22 @@ def words(preset: Preset) -> str:
     match preset:
         case Backbone():
             rows = "rows of unit length" if preset.normalise else "rows as they are"
-            return f"Backbone: uncentred PCA of the drifts {_window(preset.window)}, {rows}."
+            return f"Backbone: uncentred PCA of the drifts {window_words(preset.window)}, {rows}."
         case Rolling():
             anchor = "its own first snapshot" if preset.moving else "the window's anchor"
             return (
                 f"Rotation: |cos| between the first directions of neighbouring windows of {preset.size} drifts "
-                f"from {anchor}, {_window(preset.window)}."
+                f"from {anchor}, {window_words(preset.window)}."
             )
         case Alignment():
             what = f"updates over {preset.lag} steps" if preset.lag else "updates between neighbouring snapshots"
-            where = f"from steps {', '.join(map(str, preset.at))}" if preset.at else _window(preset.window)
+            where = f"from steps {', '.join(map(str, preset.at))}" if preset.at else window_words(preset.window)
             held = "; the backbone is fitted to snapshots that do not contain the update" if preset.held_out else ""
             return f"Alignment: cosine of {what}, {where}, with the backbone {preset.backbone}{held}."
         case Phases():
             return (
-                f"Phases: cosine of the backbones before and after step {preset.split}, {_window(preset.window)}, "
-                f"and of the windows of {preset.rotation} with both."
+                f"Phases: cosine of the backbones before and after step {preset.split}, "
+                f"{window_words(preset.window)}, and of the windows of {preset.rotation} with both."
             )
         case Fits():
             return (
@@ -61,7 +61,7 @@ def words(preset: Preset) -> str:
             )
 
 
-def _window(window: Window) -> str:
+def window_words(window: Window) -> str:
     start = "from the initial weights" if window.lo == 0 else f"from step {window.lo}"
     end = "" if window.hi is None else f" to {window.hi}"
     grid = f"every {window.stride} steps" if window.stride else "all snapshots"

@@ -100,6 +100,11 @@ class StudyResults:
         seeds = {r.params.seed: e.value for r, e in zip(runs, found, strict=True) if e.value is not None}
         return Estimate(float(values.mean()), error, len(values), by_seed=seeds)
 
+    def by_seed(self, level: Level | None, name: str, part: str = "observed") -> dict[int, Estimate]:
+        """The estimates at one level of the seeds that have one; runs of one seed share weights, data and order."""
+        found = {r.params.seed: r.quantity(name, part) for r in self.runs if r.level == level and not self.mixed}
+        return {seed: e for seed, e in found.items() if e.value is not None}
+
     def lookup(self, name: str) -> Quantity:
         return lookup(name, self.own)[0]
 

@@ -10,6 +10,7 @@ from lib.base.files import finite
 from lib.geometry.backbone import Window
 from lib.geometry.presets import PRESETS, Alignment, Backbone, Phases, Rolling
 from lib.params.run import Params
+from lib.report.preset_table import window_words
 from lib.report.quantities import lookup
 from lib.report.style import NAMES
 from lib.report.tex import with_symbols
@@ -49,14 +50,14 @@ def in_words(name: str) -> str:
 
 
 def behind(name: str) -> str:
-    """The preset of a geometric quantity and what it takes: 'G1: step 600 to 2000'. Steps are published ones."""
+    """The preset of a geometric quantity and what it takes, in published steps: 'G1: from step 600 to 2000 ...'."""
     short = name.split(".")[0]
     preset = PRESETS[short]
     match preset:
         case Backbone():
-            taken = _window(preset.window) + ("" if preset.normalise else ", drifts as they are")
+            taken = window_words(preset.window) + ("" if preset.normalise else ", drifts as they are")
         case Rolling():
-            taken = f"windows of {preset.size}, {_window(preset.window)}"
+            taken = f"windows of {preset.size}, {window_words(preset.window)}"
         case Alignment():
             seen = "held out" if preset.held_out else "in sample"
             taken = f"{seen}, backbone {preset.backbone}" + (f", to step {preset.until}" if "early" in name else "")
@@ -65,11 +66,6 @@ def behind(name: str) -> str:
         case _:
             taken = ""
     return f"`{short}` {taken}".strip()
-
-
-def _window(window: Window) -> str:
-    span = f"step {window.lo} to {window.hi}" if window.hi else f"from step {window.lo}"
-    return span + (f", every {window.stride}" if window.stride else "")
 
 
 def value(x: float | None, digits: int, error: float | None = None) -> str:

@@ -111,6 +111,11 @@ def power(value: float) -> str:
     return rf"{factor}10^{{{int(exponent)}}}"
 
 
+def thousands(count: int) -> str:
+    """A whole number with thin spaces."""
+    return f"{count:,}".replace(",", r"\,")
+
+
 def table(columns: str, head: list[str], rows: Iterable[list[str] | None]) -> str:
     """A booktabs tabular; a row None is a small gap, a head cell may span with \\multicolumn."""
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *head, r"\midrule"]

@@ -11,9 +11,10 @@ from lib.report.numbers import common_numbers, macro_pairs
 from lib.report.quantities import noise_floor
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
-from lib.report.tex import number, power, short, tex
+from lib.report.tex import number, power, short, tex, thousands
 from paper.beta2.filler_ids import published_filler
 from paper.beta2.published_ladder import PublishedRun, published_ladder
+from paper.beta2.real_stories import real_numbers
 
 NOTEBOOK = "notebooks/06_figures.py"
 
@@ -60,7 +61,7 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "Width": str(m.width),
         "Heads": str(m.heads),
         "Context": str(m.context),
-        "Vocabulary": f"{p.task.tokenizer.vocab:,}".replace(",", r"\,"),
+        "Vocabulary": thousands(p.task.tokenizer.vocab),
         "Trunk": short(trunk / 1e6),
         "Warmup": str(s.warmup),
         "Sequences": str(b.size * b.accumulate),
@@ -73,7 +74,7 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "MinRatio": f"{p.schedule.min_lr_ratio:g}",
         "Lambda": f"{p.task.lambda_probe:g}",
         "Corpus": stories.get(p.task.corpus.source, tex(p.task.corpus.source)),
-        "Stories": f"{p.task.corpus.train_stories:,}".replace(",", r"\,"),
+        "Stories": thousands(p.task.corpus.train_stories),
         "Variant": tex(p.task.variant),
         "Padding": padding,
         "Mask": mask,
@@ -96,13 +97,17 @@ def scaled(value: float | None, by: float) -> float | None:
 
 
 def _published_ladder() -> dict[str, str]:
-    """The excess of the published PC1 on two rungs, mean of the two long runs."""
-    long = [run for run in published_ladder() if run.name.startswith("10K")]
+    """The excess of the published PC1 on two rungs, means of the runs of 4000 steps and of those of 10,000."""
+    runs = published_ladder()
+    long = [run for run in runs if run.name.startswith("10K")]
+    short = [run for run in runs if run not in long]
 
     def mean(runs: list[PublishedRun], rung: str) -> str:
         return number(fmean(run.pc1 - getattr(run, rung) for run in runs), 1)
 
     return {
+        "PublishedShortWas": mean(short, "schedule"),
+        "PublishedShortLeft": mean(short, "lengths"),
         "PublishedLongWas": mean(long, "schedule"),
         "PublishedLongLeft": mean(long, "lengths"),
     }
@@ -112,10 +117,7 @@ def _published_filler() -> dict[str, str]:
     """How many tokens of the published filler its stories hardly have; ranges are from one way to the other."""
     told = published_filler()
 
-    def count(n: int) -> str:
-        return f"{n:,}".replace(",", r"\,")
-
-    def ways(of: dict[str, Any], which: str, show: Callable[[int], str] = count) -> str:
+    def ways(of: dict[str, Any], which: str, show: Callable[[int], str] = thousands) -> str:
         shown = (show(n) for n in sorted(of[way][which] for way in ("rates", "trend")))
         return " to ".join(dict.fromkeys(shown))
 
@@ -124,10 +126,10 @@ def _published_filler() -> dict[str, str]:
 
     found = {"PublishedTokens": told["tokens"], "PublishedStories": told["stories"], "PublishedFew": told["few"]}
     found |= {"PublishedInProbe": told["in_probe"]}
-    named = {name: count(n) for name, n in found.items()}
+    named = {name: thousands(n) for name, n in found.items()}
     for which in ("never", "rarely"):
         name = f"Published{which.capitalize()}"
-        named[name] = count(told["counted"][which])
+        named[name] = thousands(told["counted"][which])
         named[f"{name}All"] = ways(told, which)
         named[f"{name}Share"] = ways(told, which, percent)
         named[f"{name}FromFew"] = ways(told["from_few"], which)
@@ -164,6 +166,7 @@ def _baseline(results: StudyResults) -> dict[str, str]:
         "EffectiveSize": ours("M.size", digits=0),
         **_published_ladder(),
         **_published_filler(),
+        **real_numbers(),
         "DecayShare": number(100 * share[-1], 0) if share else "--",
         "ScaleRatio": number(scale / isotropic, 2) if scale is not None and isotropic else "--",
         "AlignedIn": ours("U0in.mean_abs", digits=3),

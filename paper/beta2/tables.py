@@ -26,6 +26,7 @@ from lib.report.tex import number, table, tex
 from lib.tasks.stories.params import FILLERS
 from paper.beta2.published_ladder import published_ladder
 from paper.beta2.quantities import reheats
+from paper.beta2.real_stories import real_stories
 
 TRAINING = ("val.final", "p_ood.best", "p_ood.best_step", "p_ood.last")
 WINDOW = ("G1.pc1", "G1.k95", "G1.drift", "U1.mean_abs")
@@ -64,6 +65,7 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "fisher": fisher(results),
         "reheat": reheat(results),
         "fillers": fillers(results),
+        "real_stories": real_stories(),
         "findings": findings(verdicts),
         "cards": cards(verdicts),
         "operating": operating(results),

@@ -164,6 +164,20 @@ def test_scales_that_are_no_positive_number(scale, with_profile):
     assert "expected a number like 5 or 5/2" in refusal(*with_profile(f"time_scale: {scale}"))
 
 
+def test_set_chooses_another_time_scale():
+    """It scales what the profile's would; as a mere label of a run it would call its steps by wrong names."""
+    study = load_study("beta2", "laptop", "time_scale=10")
+    assert study.time_scale == 10 and study.branches["reheat"].snapshots == [200, 400]
+    assert {(run.params.schedule.steps, run.params.time_scale) for run in study.runs} == {(400, "10")}
+    assert load_study("beta2", "laptop", "time_scale=10/1 schedule.warmup=30").runs[0].params.schedule.warmup == 30
+
+
+@pytest.mark.parametrize("value", ["0", "[2]", "fast", "true", ".inf", "null", "-1"])
+def test_a_time_scale_that_is_none_is_one_sentence(value):
+    with pytest.raises(BadInput, match=r"^SET: time_scale = .*: expected a number like 5 or 5/2$"):
+        load_study("beta2", "laptop", f"time_scale={value}")
+
+
 def test_unknown_profile_and_study_name_the_nearest(tmp_path):
     assert "beta2.yaml has smoke, laptop, paper (did you mean smoke?)" in refusal("beta2", "smok")
     assert "(did you mean beta2?)" in refusal("beta_2", "smoke")

@@ -23,6 +23,8 @@ def study():
 
 
 def claim(test, smallest=1.0, spread=0.3, **more):
+    if all(part["kind"] == "within" for part in test.get("tests", [test])):
+        smallest = 0.0  # a range has none
     data = {
         "id": "a-claim",
         "claim": "Something is so.",
@@ -50,6 +52,14 @@ def exceeds(**more):
     return {"kind": "exceeds", "quantity": "G2.pc1"} | more
 
 
+def several(*tests):
+    return {"kind": "all", "tests": list(tests)}
+
+
+DECLARED = "; one seed, its error taken as 0.3"
+RELATIVE = {"spread": 0.1, "relative": True, "why": "because"}
+
+
 class TestMonotone:
     """A straight line over log(1 - beta2): of FALLING its change from 0.99 to 0.80 is -7.2 by hand."""
 
@@ -71,7 +81,7 @@ class TestMonotone:
     def test_below_the_smallest_of_interest_it_is_absent(self, results):
         found = verdict(results, monotone("falls"), 9.0)
         assert found.verdict == ABSENT
-        assert found.sentence == "Nothing is (a change of -7.5 ± 0.6)."
+        assert found.sentence == "Nothing is, to within what is of interest (a change of -7.5 ± 0.6)."
 
     def test_with_a_spread_as_large_nothing_is_said(self, results):
         assert verdict(results, monotone("falls"), 5.0, 4.0).verdict == OPEN
@@ -120,13 +130,13 @@ class TestLevels:
     def test_at_the_values_listed(self, results):
         found = verdict(results, within(low=66.0, at=[0.95]))
         assert found.verdict == HOLDS
-        assert found.why == "71.0 at 0.95, above 66 asked"
+        assert found.why == f"71.0 at 0.95, above 66 asked{DECLARED}"
 
     def test_more_than_nothing_by_what_is_of_interest(self, results):
         assert verdict(results, exceeds(than=60.0)).verdict == HOLDS
         assert verdict(results, exceeds(than=60.0), 9.0).verdict == EXCLUDED  # 4 at one level, 12 at another
         found = verdict(results, exceeds(than=60.0, at=[0.8]), 9.0)
-        assert (found.verdict, found.why) == (ABSENT, "64.0 at 0.80, above 60 by 9 or more asked")
+        assert (found.verdict, found.why) == (ABSENT, f"64.0 at 0.80, above 60 by 9 or more asked{DECLARED}")
 
     def test_an_exception_is_named(self, results):
         assert verdict(results, exceeds(than=66.0)).why.endswith("; reversed at 0.80")
@@ -180,7 +190,7 @@ class TestOthers:
         results = collect(study, folder)
         good, bad, close = within(low=10.0), within(low=90.0), within(low=69.9)
         for tests, expected in (([good, good], HOLDS), ([good, bad], EXCLUDED), ([good, close], OPEN)):
-            assert verdict(results, {"kind": "all", "tests": tests}).verdict == expected
+            assert verdict(results, several(*tests)).verdict == expected
 
 
 class TestSeeds:
@@ -277,9 +287,9 @@ class TestNull:
 
     def test_all_of_several_tests_are_the_nulls_or_none(self, results):
         tests = [within(low=20.0), within(low=61.0)]
-        assert verdict(results, {"kind": "all", "tests": tests}).null == EXCLUDED
+        assert verdict(results, several(*tests)).null == EXCLUDED
         tests = [within(low=20.0), within(low=0.0, quantity="val.final")]
-        assert verdict(results, {"kind": "all", "tests": tests}).null == ""
+        assert verdict(results, several(*tests)).null == ""
 
     def test_a_run_without_a_ladder_has_none(self, study, tmp_path, results):
         for path in tmp_path.rglob("backbone.json"):
@@ -335,6 +345,10 @@ class TestFile:
                 "nothing of an effect that is absent",
             ),
             ({"colour": "red"}, "unknown key colour"),
+            ({"effect": {"smallest": 1.0, "spread": 0.1, "why": "a"}}, "a range has no smallest effect"),
+            ({"effect": RELATIVE}, "within compares no levels, so effect.relative has no meaning"),
+            ({"test": exceeds(), "effect": RELATIVE}, "exceeds compares no levels"),
+            ({"test": several(monotone("falls"), exceeds()), "effect": RELATIVE}, "exceeds compares no levels"),
         ],
     )
     def test_mistakes_get_a_sentence(self, change, expected):

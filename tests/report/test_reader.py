@@ -38,7 +38,7 @@ def test_the_table_of_a_notebook_has_levels_across_and_parts_down(study, folder)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.data.splitlines()]
     assert rows[0][3:] == [rf"$\beta_2$ = {level}" for level in ("0.99", "0.95", "0.90", "0.80", "0.0")]
     assert [row[2] for row in rows[2:6]] == ["published", "observed", "null", "excess"]
-    assert rows[2][:2] == ["share of the first direction, PC1 (%)", "`G2` from step 1"]
+    assert rows[2][:2] == ["share of the first direction, PC1 (%)", "`G2` from step 1, all snapshots"]
     assert rows[3][0] == "" and rows[3][4] == "70.0" and rows[5][4] == "14.0\u00a0±\u00a00.6"
     assert rows[3][-1] == "diverged" and [row[0] for row in rows[3:6]] == [""] * 3
     assert any(row[0] == r"best $p_{\mathrm{ood}}$" for row in rows) and any(row[0] == "the gain" for row in rows)

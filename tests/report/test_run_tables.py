@@ -32,7 +32,8 @@ def result(seen):
 def test_a_quantity_is_told_in_words_with_its_preset_unit_and_errors():
     (row,) = run_tables.quantities(result(70.0), ["G1.pc1"]).data.replace("\u00a0", " ").splitlines()[2:]
     assert row == (
-        "| share of the first direction, PC1 (%) | `G1` step 600 to 2000 | 70.0 ± 1.2 | 60.0 ± 0.3 | 10.0 ± 0.3 |"
+        "| share of the first direction, PC1 (%) | `G1` from step 600 to 2000, all snapshots | "
+        "70.0 ± 1.2 | 60.0 ± 0.3 | 10.0 ± 0.3 |"
     )
     (row,) = run_tables.ladder(result(70.0), ["G1.pc1"]).data.replace("\u00a0", " ").splitlines()[2:]
     assert row.endswith("| 70.0 | 60.0 ± 0.3 | 60.0 ± 0.3 |")
@@ -73,9 +74,9 @@ def test_what_is_not_there_is_said_once_and_never_as_a_number(seen):
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("G0.pc1", "`G0` from step 0, every 200"),
-        ("G3raw.pc1", "`G3raw` from step 1, every 200, drifts as they are"),
-        ("R1.mean", "`R1` windows of 8, step 600 to 2000"),
+        ("G0.pc1", "`G0` from the initial weights, every 200 steps"),
+        ("G3raw.pc1", "`G3raw` from step 1, every 200 steps, drifts as they are"),
+        ("R1.mean", "`R1` windows of 8, from step 600 to 2000, all snapshots"),
         ("U0.early_mean", "`U0` held out, backbone G0, to step 2000"),
         ("U1.mean_abs", "`U1` in sample, backbone G1"),
         ("P0.cosine", "`P0` before and after step 2000"),
