@@ -13,7 +13,7 @@ if __name__ == "__main__":  # read when NumPy and torch are imported, here and i
 
 import torch
 
-from bench import compare, geometry, training
+from bench import compare, geometry, matrices, training
 from bench.measure import Differs, Pair, seconds
 from bench.report import Report
 from bench.sides import Shape, Side, both, large
@@ -164,6 +164,7 @@ MEASUREMENTS: dict[str, Callable[[training.Bench, Report, argparse.Namespace], N
     "together": measure_together,
     "geometry": measure_geometry,
     "pipeline": measure_pipeline,
+    "matrices": matrices.measure,
 }
 
 

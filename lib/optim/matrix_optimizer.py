@@ -8,7 +8,7 @@ Every singular value of polar(F) is 1, so that a step is as long as the learning
 are. A variant changes what enters the memory or what is followed: one function each.
 
 Where a decomposition fails, the matrix stands still in that step but for its decay; the gradient is in its memory.
-It is counted (`failures`), told as a warning, and stands in every evaluation.
+It is counted (`failures`), the first of a matrix is a warning, and the count stands in every evaluation.
 """
 
 import warnings
@@ -120,7 +120,9 @@ class MatrixOptimizer(torch.optim.Optimizer):
             factor, values = self.follows(Moment(p.grad, entered, memory, state, step, key, o))
         except torch.linalg.LinAlgError as error:
             state["failures"] += 1
-            warnings.warn(f"step {step}: parameter {place} stands still ({error})", stacklevel=2)
+            if state["failures"] == 1:
+                said = f"step {step}: parameter {place} stands still, and further failures of it are only counted"
+                warnings.warn(f"{said} ({error})", stacklevel=2)
             return
         if values is not None:
             state["effective_rank"] = effective_rank(values)

@@ -1,12 +1,14 @@
 """`python -m lib pilot`: the author's training command, word for word."""
 
 import shlex
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 from lib.base.errors import BadInput, nearest
 from lib.base.yaml_text import parse_yaml
 from lib.params.help import as_markdown, as_text, described
+from lib.params.members import parameters_of
 from lib.params.run import Params, dotted_names, load_params
 from lib.params.stages import scaled_branches
 from lib.params.study import load_study
@@ -34,7 +36,15 @@ PILOT_FLAGS = {
     "lambda_step": "task.lambda_step",
     "p_probe": "task.probe.p",
     "batch_size": "batch.size",
+    "alpha": "optim.alpha",
+    "rank_threshold": "optim.rank_threshold",
+    "gate": "optim.gate",
+    "scale": "optim.damping",
 }
+# Flags without a value: what they say.
+PILOT_SWITCHES = {"no_anneal": ("optim.anneal", "constant"), "no_adaptive": ("optim.adaptive", "false")}
+# Given in one command whatever the optimizer: one that has no such parameter does without.
+FAMILY_FLAGS = ("alpha", "rank_threshold", "gate", "scale", *PILOT_SWITCHES)
 PILOT_PLACES = ("study", "profile", "out_dir", "resume_from")
 
 PILOT_HELP = """usage: python -m lib pilot [--study {study}] [--profile paper] [--out_dir FOLDER]
@@ -91,7 +101,9 @@ def help_text(arguments: list[str]) -> str:
     markdown = AS_MARKDOWN in arguments
     places, values = parse_pilot([word for word in arguments if word not in (*HELP, AS_MARKDOWN)])
     study, profile = places.get("study", main_study()), places.get("profile", "paper")
-    groups = described(load_study(study, profile, as_overrides(values), axes={}).runs[0].params, PILOT_FLAGS)
+    switches = {f"{switch} (is {value})": name for switch, (name, value) in PILOT_SWITCHES.items()}
+    p = load_study(study, profile, as_overrides(values), axes={}).runs[0].params
+    groups = described(p, PILOT_FLAGS | switches)
     if markdown:
         return MARKDOWN_HELP.format(study=study, profile=profile) + as_markdown(groups)
     return PILOT_HELP.format(study=study, profile=profile) + as_text(groups) + "\n"
@@ -103,9 +115,10 @@ def as_overrides(values: dict[str, str]) -> str:
 
 def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """(places, parameter overrides) of a pilot command line."""
-    known = [*PILOT_PLACES, *PILOT_FLAGS, *dotted_names(Params)]
+    known = [*PILOT_PLACES, *PILOT_FLAGS, *PILOT_SWITCHES, *dotted_names(Params)]
     places: dict[str, str] = {}
     values: dict[str, str] = {}
+    family: dict[str, str] = {}
     words = list(arguments)
     while words:
         word = words.pop(0)
@@ -114,15 +127,27 @@ def parse_pilot(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         if not flag.startswith("--") or name not in known:
             hint = nearest(name, known).replace("did you mean ", "did you mean --")
             raise BadInput(f"pilot: unknown argument {word}{hint}")
-        if not equals:
+        if name in PILOT_SWITCHES:
+            if equals:
+                raise BadInput(f"pilot: --{name} takes no value")
+            value = PILOT_SWITCHES[name][1]
+        elif not equals:
             if not words or words[0].startswith("--"):
                 raise BadInput(f"pilot: --{name} needs a value")
             value = words.pop(0)
         target = places if name in PILOT_PLACES else values
-        key = PILOT_FLAGS.get(name, name)
+        key = PILOT_SWITCHES[name][0] if name in PILOT_SWITCHES else PILOT_FLAGS.get(name, name)
         if key in target:
             raise BadInput(f"pilot: --{name} is given twice")
         target[key] = value
+        if name in FAMILY_FLAGS:
+            family[name] = key
+    optimizer = values.get("optim.name")
+    own = parameters_of("optim", optimizer)
+    for name, key in family.items():
+        if own and key.partition(".")[2] not in own.model_fields:
+            print(f"pilot: optim.name = {optimizer} has no --{name}; it is left out", file=sys.stderr)
+            del values[key]
     return places, values
 
 

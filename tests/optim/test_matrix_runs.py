@@ -22,9 +22,9 @@ from lib.train.loop import train
 from lib.train.records import read_evaluations
 
 SHORT = (
-    "schedule.steps=24 schedule.warmup=4 task.lambda_step=24 eval.every=4 snapshots.whole=[8,20] optim.lr=0.02 "
-    "optim.weight_decay=0.1 snapshots.dense_from=2 snapshots.dense_every=2 snapshots.dense_to=24 "
-    "machine.checkpoint_seconds=0.001 task.probe.eval_examples=16 task.validation.stories=8"
+    "schedule.steps=24 schedule.warmup=4 eval.every=4 snapshots.whole=[8,20] optim.lr=0.02 optim.weight_decay=0.1 "
+    "snapshots.dense_from=2 snapshots.dense_every=2 snapshots.dense_to=24 snapshots.sparse_every=4 "
+    "snapshots.sparse_from=24 machine.checkpoint_seconds=0.001 model.layers=2 model.embedding=16 batch.size=32"
 )
 NOISE = "optim.anneal=constant optim.alpha=0.05 optim.rank_threshold=1.0"
 ARMS = {
@@ -37,7 +37,7 @@ ARMS = {
 
 
 def params(arm, more=""):
-    return load_study("beta2", "smoke", f"{SHORT} {ARMS[arm]} {more}", axes={}).runs[0].params
+    return load_study("modular", "smoke", f"{SHORT} {ARMS[arm]} {more}", axes={}).runs[0].params
 
 
 def results(run):
@@ -92,6 +92,7 @@ def train_until_killed(p, run, corpora, step):
     loop.train(p, run, corpora)
 
 
+@pytest.mark.filterwarnings("ignore:step .*stands still")  # the literal memory ends up beyond all numbers
 @pytest.mark.parametrize("arm", ARMS)
 def test_killed_and_resumed_is_uninterrupted_to_the_byte(arm, home, trained):
     expected = results(trained(arm))
@@ -122,7 +123,7 @@ def test_two_processes_have_one_set_of_weights_after_twenty_noisy_steps(home, tm
     both = [forked(work, RANK=rank, **shared) for rank in "01"]
     assert [os.waitpid(process, 0)[1] for process in both] == [0, 0]
     one, two = (load_tensors(tmp_path / rank)[0] for rank in "01")
-    assert one.keys() == two.keys() and len(one) > 8
+    assert one.keys() == two.keys() and len(one) == 4
     assert all(torch.equal(one[name], two[name]) for name in one)
     evaluations = read_evaluations(tmp_path / "run")
     assert evaluations[-1]["step"] == 24 and evaluations[-1]["noise_fired"] > 0.8
@@ -152,7 +153,9 @@ class Fixed(dict):
             super().__setitem__(key, value)
 
 
+@pytest.mark.filterwarnings("ignore:step .*stands still")
 def test_evaluations_tell_of_the_matrices(trained):
+    assert read_evaluations(trained("literal"))[-1]["matrix_failures"] > 0
     last = read_evaluations(trained("orthonoise"))[-1]
     assert last["matrix_failures"] == 0
     assert 0 < last["memory_rank"] < 1
@@ -164,11 +167,12 @@ def test_a_run_is_measured_against_noise_through_it_where_there_is_such_a_null(t
     folder, p = trained("muon"), params("muon")
     found = geometry(folder, (3, 5))
     null = polar_null(run_digest(folder), schedule(p), 0.1, momentum=0.95, nesterov=True)
-    expected = measure(null, ["G0"], time_scale=Fraction(1, 50))["G0.pc1"]
+    expected = measure(null, ["G0"], time_scale=Fraction(1, 20))["G0.pc1"]
     np.testing.assert_allclose(found["rungs"]["momentum"].values["G0.pc1"], expected, rtol=1e-9)
     assert optimizer_direction(folder, list(found["tensors"]))[1] == "polar"
     absent = geometry(trained("nolah"), (3, 5))["rungs"]
     assert "momentum" not in absent and {"schedule", "lengths", "memory", "shuffled"} == set(absent)
     step, kind, direction = optimizer_direction(trained("nolah"), list(found["tensors"]))
     assert (step, kind) == (24, "nolah")
-    assert all(abs(float(t.norm()) - min(t.shape) ** 0.5) < 0.3 for t in direction.values())
+    assert direction.keys() == found["tensors"].keys()
+    assert 0.8 < float(direction["layers.1.weight"].norm()) / min(direction["layers.1.weight"].shape) ** 0.5 < 1.01

@@ -1,5 +1,6 @@
 """The pilot command: the author's flags, reheats, and one sentence for every mistake."""
 
+import re
 import subprocess
 import sys
 
@@ -85,6 +86,47 @@ def test_the_authors_command_word_for_word(tmp_path):
     published = next(r for r in load_study("beta2", "paper").runs if r.params.optim.beta2 == 0.80)
     assert given.params == published.params
     assert given.name == "pilot_wd0.5_lr0.001_lp2.0_b20.80_s42"
+
+
+FAMILY = "--alpha 1e-2 --no-anneal --no-adaptive --rank-threshold 0.5 --gate tanh --scale 0.9"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "left_out"),
+    [
+        (
+            "orthonoise",
+            {"alpha": 1e-2, "anneal": "constant", "adaptive": False, "rank_threshold": 0.5},
+            ["gate", "scale"],
+        ),
+        ("isotropic", {"alpha": 1e-2, "anneal": "constant", "adaptive": False}, ["gate", "scale"]),
+        ("nolah", {"gate": "tanh", "damping": 0.9}, ["alpha", "no_anneal", "no_adaptive", "rank_threshold"]),
+        ("muon", {}, ["alpha", "no_anneal", "no_adaptive", "rank_threshold", "gate", "scale"]),
+    ],
+)
+def test_one_command_for_the_whole_muon_family(name, values, left_out, capsys):
+    """The flags of the published comparison: each optimizer takes its own, and says which it does without."""
+    from lib.params.study import load_study
+    from lib.workflow.pilot import as_overrides, parse_pilot
+
+    _, given = parse_pilot(["--optim.name", name, *FAMILY.split()])
+    o = load_study("beta2", "smoke", as_overrides(given), axes={}).runs[0].params.optim
+    assert (o.name, {key: getattr(o, key) for key in values}) == (name, values)
+    said = capsys.readouterr().err
+    assert re.findall(r"has no --(\w+); it is left out", said) == sorted(
+        left_out, key=FAMILY.replace("-", "_").find
+    )
+
+
+def test_what_adamw_does_not_have_is_a_mistake(tmp_path, capsys):
+    for words, sentence in (
+        (["--alpha", "0.1"], "unknown key optim.alpha"),
+        (["--optim.name", "muon", "--optim.gate", "tanh"], "unknown key optim.gate"),
+        (["--no-anneal=yes"], "--no_anneal takes no value"),
+        (["--no-anneal", "--optim.anneal", "linear"], "--optim.anneal is given twice"),
+    ):
+        code, said = told(capsys, "--out_dir", tmp_path, *words)
+        assert (code, sentence in said, said.count("\n")) == (2, True, 1), said
 
 
 def test_reheat_runs_and_resumes_from_a_mid_snapshot(tmp_path, capsys):
