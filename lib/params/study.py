@@ -130,7 +130,7 @@ def load_study(
         """What the runs of an arm have before axes and SET."""
         values = apply(in_steps(given, arm.time), flatten(prof.set), f"{named}.set")
         values = apply(values, own, f"{path}, set")
-        values = fitting(values, apply(values, members, "SET"), keep=set(own))
+        values = fitting(values, apply(values, members, "SET"), keep=mistaken(own, values))
         of_arm = in_steps(given | arm.published, arm.time)
         settings = {name: of_arm[name] for name in arm.published} | arm.written
         return apply(values, settings, f"{path}, arms")
@@ -150,7 +150,7 @@ def load_study(
         chosen = {name: value for name, value in point.items() if not arm or name != ARM}
         at = apply(starts[point[ARM]] if arm else values, chosen, f"{path}, axes")
         at = apply(at, ours, "SET")
-        keep = {*own, *chosen, *ours, *(arm.names if arm else ())}
+        keep = {*mistaken(own, values), *chosen, *ours, *(arm.names if arm else ())}
         params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
         runs.append(Run(name_of(params, run_name, **point) + axis_suffix(point, run_name), params, point))
     stages = resolved_stages(path, file, base, prof, time, beside["stages"])
@@ -211,6 +211,14 @@ def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> d
     """
     foreign = {name for name in values if not fits(name, chosen)}
     return {name: value for name, value in values.items() if name not in foreign - keep}
+
+
+def mistaken(own: dict[str, Any], values: dict[str, Any]) -> set[str]:
+    """Of what a study sets itself, what not even its own task, model and optimizer have: to be complained of.
+
+    The rest goes where an arm or SET names another optimizer, like everything else of the first one.
+    """
+    return {name for name in own if not fits(name, values)}
 
 
 def fits(name: str, chosen: dict[str, Any]) -> bool:

@@ -101,6 +101,8 @@ def why_of(test: Test, size: Size, results: StudyResults, known: list[Measured])
             [m], figures = known, figures_of(test, results)
             smallest = m.effect.sign * m.effect.smallest
             asked = f"{decimal(smallest, 3, sign=True).rstrip('0').rstrip('.')} or beyond asked"
+            if isinstance(test, Compare) and test.factor != 1:
+                asked = f"more than {test.factor:g} times as much{_beyond(known)} asked"
             return f"{_series(figures, at)}: {brief_of(known, results)}, {asked}"
         case Contrast():
             pairs = figures_of(test, results)

@@ -62,6 +62,7 @@ class Compare(Named):
     kind: Literal["compare"]
     larger_at: Level
     smaller_at: Level
+    factor: Annotated[float, Field(gt=0)] = 1.0  # that the smaller one is multiplied by
 
 
 class Diverges(Strict):

@@ -77,7 +77,7 @@ def _effects(test: Test, size: Size, results: StudyResults) -> Iterator[Effect]:
                 terms = (Term(1.0, test.larger, level), Term(-test.factor, test.smaller, level))
                 yield Effect(terms, smallest=size.smallest, level=level)
         case Compare():
-            terms = (Term(1.0, test, test.larger_at), Term(-1.0, test, test.smaller_at))
+            terms = (Term(1.0, test, test.larger_at), Term(-test.factor, test, test.smaller_at))
             yield Effect(terms, smallest=size.smallest * scale_of(terms, size, results))
 
 

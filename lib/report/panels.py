@@ -5,7 +5,7 @@ Steps are published steps: results are compared with published ones, and studies
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -15,9 +15,10 @@ from matplotlib.lines import Line2D
 
 from lib.geometry.presets import preset_steps
 from lib.report.axis import Level, are_numbers, level_mark
+from lib.report.quantities import BEYOND, Estimate
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
-from lib.report.style import MARKERS, NULL, RED, label, missing, null_band, ordered_palette
+from lib.report.style import BLUE, GREEN, MARKERS, NULL, ORANGE, RED, label, missing, null_band, ordered_palette
 
 Curve = tuple[np.ndarray, np.ndarray]
 LETTERS = 120  # of a legend in one line, a mark and its gap as eight
@@ -186,3 +187,46 @@ def level_ticks(ax: Axes, results: StudyResults, levels: list[Level]) -> None:
     ax.set_xlabel(label(results.axis.symbol))
     if diverged:
         ax.plot([], [], ls="none", marker="x", ms=4, color=RED, label="diverged, off the panels")
+
+
+# ------------------------------------------------------------------- levels that are words, one below another
+
+RUNG_MARKS = {"schedule": (BLUE, "o"), "lengths": (GREEN, "s"), "memory": (ORANGE, "D"), "shuffled": (RED, "^")}
+PARTS = {rung: part for part, rung in BEYOND.items()}
+
+
+def point(ax: Axes, found: Estimate, y: float, colour: str, marker: str, label: str | None = None) -> None:
+    """A mean with its 95 % interval over seeds; of one seed the value alone."""
+    if found.value is not None:
+        style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.9, "ls": "none", "label": label}
+        ax.errorbar([found.value], [y], xerr=found.interval, **style)
+
+
+def over_nulls(ax: Axes, results: StudyResults, name: str, places: Mapping[Level, float]) -> None:
+    """A quantity of every level that trained, over the span from the null of the schedule to the one with memory."""
+    for level in results.trained():
+        nulls = [results.at(level, name, part).value for part in ("null", "memory")]
+        if None not in nulls:
+            span = {"color": NULL, "lw": 5, "solid_capstyle": "butt", "label": "nulls, schedule to memory"}
+            ax.plot(nulls, [places[level]] * 2, **span)
+        point(ax, results.at(level, name), places[level], BLUE, "o")
+
+
+def beyond_rungs(ax: Axes, results: StudyResults, name: str, places: Mapping[Level, float]) -> None:
+    """What is left of a quantity on four rungs of the ladder, side by side at every level."""
+    for level in results.trained():
+        for n, (rung, (colour, marker)) in enumerate(RUNG_MARKS.items()):
+            y = places[level] + 0.18 * (1.5 - n)
+            point(ax, results.at(level, name, PARTS[rung]), y, colour, marker, f"beyond {rung}")
+    ax.axvline(0, color=NULL, lw=2, zorder=0.5)
+
+
+def name_levels(axes: Sequence[Axes], results: StudyResults, names: Callable[[Level], str]) -> dict[Level, float]:
+    """The levels as rows of panels that share them, the first on top; returns where each is."""
+    places = {level: float(place) for place, level in enumerate(reversed(results.levels))}
+    axes[0].set_yticks(list(places.values()), [names(level) for level in places])
+    for ax in axes:
+        ax.grid(axis="y", color=NULL, lw=0.3)
+        if not results.trained():
+            missing(ax)
+    return places

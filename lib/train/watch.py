@@ -9,10 +9,10 @@ means over the group:
     gradient_rank, update_rank    effective rank, as a share of a Gaussian matrix's of that shape
     unevenness                    ||I - X X^T||_F / sqrt(k) of X = U sqrt(k) / ||U||_F: 0 where all singular
                                   values are equal, sqrt(k / max(m, n)) of a Gaussian matrix
-    memory_cosine                 of -U with where the memory by itself leads: noise turns a step away from it
+    memory_rank                   effective rank likewise of the optimizer's memory of gradients, where it has one
+    memory_cosine                 of -U with where that memory by itself leads: noise turns a step away from it
 
-and every number that the optimizer keeps of a matrix, such as how often noise was added. What is not finite is
-null.
+and every count that the optimizer keeps of a matrix, such as how often noise was added. What is not finite is null.
 """
 
 import io
@@ -34,6 +34,8 @@ from lib.params.run import Params
 if TYPE_CHECKING:
     import pyarrow
 
+MEMORIES = ("momentum_buffer", "exp_avg")  # as torch names them
+TOLD = ("step", "effective_rank", "memory_rank")  # states that other columns have
 Row = dict[str, float | int | str]
 SEAL = b"seal"  # a hash of the rows, in the file's own metadata
 
@@ -88,9 +90,12 @@ class Watch:
             "update_rank": effective_rank(shares) / gaussian_rank(*w.shape),
             "unevenness": torch.linalg.vector_norm(1 - shares**2) / k**0.5,
         }
+        memory = next((state[key] for key in MEMORIES if key in state), None)
+        if memory is not None:
+            found["memory_rank"] = effective_rank(torch.linalg.svdvals(memory)) / gaussian_rank(*w.shape)
         if lead is not None:
             found["memory_cosine"] = -(u * lead).sum() / (size * torch.linalg.matrix_norm(lead))
-        found |= {key: state[key] for key in sorted(state) if state[key].ndim == 0 and key != "step"}
+        found |= {key: state[key] for key in sorted(state) if state[key].ndim == 0 and key not in TOLD}
         return {key: float(x) for key, x in found.items()}
 
     def save(self, folder: Path) -> None:

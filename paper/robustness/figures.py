@@ -8,16 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from lib.report.figures import Drawing
-from lib.report.panels import legend
-from lib.report.quantities import BEYOND, Estimate
+from lib.report.panels import PARTS, RUNG_MARKS, beyond_rungs, legend, name_levels, over_nulls, point
+from lib.report.quantities import Estimate
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
-from lib.report.style import BLUE, GREEN, GREY, NULL, ORANGE, PAGE, RED, missing
+from lib.report.style import BLUE, GREY, NULL, PAGE
 from paper.robustness.arms import BASE, LENGTHS, TRUNKS, length, named, one_of, there, weights
 
 PC1 = "G0.pc1"
-SHOWN = {"schedule": (BLUE, "o"), "lengths": (GREEN, "s"), "memory": (ORANGE, "D"), "shuffled": (RED, "^")}
-PARTS = {rung: part for part, rung in BEYOND.items()}
 
 
 def robustness(results: StudyResults) -> Figure:
@@ -25,32 +23,20 @@ def robustness(results: StudyResults) -> Figure:
     tall = 0.7 + 0.27 * len(results.levels)
     figure, axes = plt.subplots(1, 4, figsize=(PAGE, tall), sharey=True, width_ratios=(3, 4, 2, 2))
     pc1, left, time, size = axes
-    places = {arm: place for place, arm in enumerate(reversed(results.levels))}
-    for arm in results.trained():
-        y = places[arm]
-        nulls = [results.at(arm, PC1, part).value for part in ("null", "memory")]
-        if None not in nulls:
-            pc1.plot(nulls, [y, y], color=NULL, lw=5, solid_capstyle="butt", label="nulls, schedule to memory")
-        _point(pc1, results.at(arm, PC1), y, BLUE, "o")
-        for n, (rung, (colour, marker)) in enumerate(SHOWN.items()):
-            _point(left, results.at(arm, PC1, PARTS[rung]), y + 0.18 * (1.5 - n), colour, marker, f"beyond {rung}")
-        _point(time, results.at(arm, "M.time"), y, BLUE, "o")
-        _point(size, results.at(arm, "M.size"), y, BLUE, "o")
-    left.axvline(0, color=NULL, lw=2, zorder=0.5)
+    places = name_levels(axes, results, lambda arm: named(arm).replace("lambda", "λ"))
+    over_nulls(pc1, results, PC1, places)
+    beyond_rungs(left, results, PC1, places)
+    for ax, name in ((time, "M.time"), (size, "M.size")):
+        for arm in results.trained():
+            point(ax, results.at(arm, name), places[arm], BLUE, "o")
+        ax.xaxis.set_major_locator(MaxNLocator(3))
     titles = ("PC1 (%)", "PC1 beyond a null (points)", "memory (steps)", "dimensions")
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title)
-        ax.grid(axis="y", color=NULL, lw=0.3)
     for ax, name in ((pc1, PC1), (time, "M.time"), (size, "M.size")):
         base = results.at(BASE, name).value
         if base is not None:
             ax.axvline(base, color=GREY, lw=0.6, ls=":")
-    for ax in (time, size):
-        ax.xaxis.set_major_locator(MaxNLocator(3))
-    pc1.set_yticks(list(places.values()), [named(arm).replace("lambda", "λ") for arm in places])
-    if not results.trained():
-        for ax in axes:
-            missing(ax)
     legend(figure)
     return figure
 
@@ -68,7 +54,7 @@ def scaling(results: StudyResults) -> Figure:
         _line(row[0], x, [results.at(arm, PC1) for arm in levels], BLUE, "o", "observed")
         _line(row[0], x, [results.at(arm, PC1, "null") for arm in levels], NULL, "s", "null of the schedule")
         _line(row[0], x, [results.at(arm, PC1, "memory") for arm in levels], GREY, "D", "null with memory")
-        for rung, (colour, marker) in SHOWN.items():
+        for rung, (colour, marker) in RUNG_MARKS.items():
             found = [results.at(arm, PC1, PARTS[rung]) for arm in levels]
             _line(row[1], x, found, colour, marker, f"beyond {rung}")
         for ax, name in ((row[2], "M.time"), (row[3], "M.size")):
@@ -85,13 +71,6 @@ def scaling(results: StudyResults) -> Figure:
         ax.set_ylim(bottom=0)
     legend(figure)
     return figure
-
-
-def _point(ax: Axes, found: Estimate, y: float, colour: str, marker: str, label: str | None = None) -> None:
-    """A mean with its 95 % interval over seeds; of one seed the value alone."""
-    if found.value is not None:
-        style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.9, "ls": "none", "label": label}
-        ax.errorbar([found.value], [y], xerr=found.interval, **style)
 
 
 def _line(ax: Axes, x: Sequence[float], found: Sequence[Estimate], colour: str, marker: str, label: str) -> None:

@@ -1,0 +1,74 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+# language: python name: python3 ---
+
+# %% [markdown]
+# # 03 · What a step does to singular values
+#
+# Muon's step is the polar factor of its memory: of $M=USV^\top$ it keeps $UV^\top$, so that every direction of a
+# matrix moves by the same length, however small its singular value is. Everything here was measured inside the
+# training loop, every few steps, on each hidden matrix:
+#
+# * **effective rank**, $\exp(-\sum_i p_i\ln p_i)$ with $p_i=s_i/\sum_j s_j$, as a share of a Gaussian matrix's of
+#   that shape, of the gradient and of the step;
+# * **unevenness** of the step, $\lVert I-XX^\top\rVert_F/\sqrt k$ with $X$ scaled to $\lVert X\rVert_F=\sqrt k$:
+#   0 when all singular values are equal;
+# * the **cosine with the memory**: of the step and where the memory by itself would lead. Without noise it is 1;
+#   noise turns a step away from it, and how far says how much noise there really is, in whichever units its
+#   amplitude is.
+#
+# As executed, OrthoNoise writes its noise into the memory and then takes three steps of
+# $X\leftarrow\frac32X-\frac12XX^\top X$ on it, however large it is. A rewritten memory is no sum of gradients any
+# more: its cosine is 1 again and says nothing.
+
+# %% tags=["parameters"]
+run_folder: str = ""  # the run's folder; empty: a small run of its own
+
+# %%
+import os
+from pathlib import Path
+
+import pandas
+from IPython.display import Markdown, display
+
+from lib.base.files import ROOT
+from lib.params.run import load_params
+from lib.report import run_tables, style
+from lib.workflow.play import trained
+from paper.optimizers.run_figures import steps
+from paper.optimizers.steps import by_group, means_of, measured_steps
+
+os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
+folder = Path(run_folder) if run_folder else trained("seed=1", study="optimizers")
+params = load_params(folder / "params.yaml")
+display(Markdown(run_tables.text_of(params.optim)), run_tables.state(folder, params))
+rows = measured_steps(folder)
+
+# %% [markdown]
+# ## By group of matrices
+#
+# Means over the steps after the warm-up. `fired` is the share of steps so far that had noise, at the end.
+
+# %%
+display(by_group(means_of(rows, params)))
+
+# %% [markdown]
+# ## Over time
+#
+# A step is even from the first one on; a gradient is not, and its rank says what Muon changes. The rank of the
+# first memories is small whatever happens later: it is that of a few gradients.
+
+# %%
+style.save(steps(rows, params), folder, "03_steps")
+
+# %% [markdown]
+# ## Play
+#
+# The table itself, one row a step and a group: `watch.parquet` reads with pandas, polars or DuckDB.
+
+# %%
+pandas.DataFrame(rows).tail(8)

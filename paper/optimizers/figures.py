@@ -1,0 +1,124 @@
+"""The figures of the study of optimizers."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.report.figures import Drawing
+from lib.report.panels import beyond_rungs, legend, name_levels, over_nulls, point
+from lib.report.reader import StudyResults
+from lib.report.style import BLUE, GREY, NULL, ORANGE, PAGE, RED, missing
+from paper.optimizers.arms import DOSES, named
+from paper.optimizers.losses import LINE, Difference, difference
+
+PC1 = "G0.pc1"
+STEPS = {"steps.memory_rank": "rank of the memory", "steps.memory_cosine": "cosine with the memory"}
+
+
+def arms(results: StudyResults) -> Figure:
+    """Every arm's loss against the baseline's of the same seed, and what its steps do to matrices."""
+    figure, axes = plt.subplots(1, 4, figsize=(PAGE, _tall(results)), sharey=True, width_ratios=(4, 3, 3, 3))
+    places = name_levels(axes, results, named)
+    for arm in results.trained():
+        _spread(axes[0], difference(results, arm), places[arm])
+        _spread(axes[1], difference(results, arm, "loss.early"), places[arm])
+        for ax, name in zip(axes[2:], STEPS, strict=True):
+            point(ax, results.at(arm, name), places[arm], BLUE, "o")
+    titles = ("loss, % above Muon's", "early loss, % above", *STEPS.values())
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title)
+    for ax in axes[:2]:
+        ax.axvspan(-LINE, LINE, color=NULL, alpha=0.4, lw=0)
+        ax.set_xscale("symlog", linthresh=2 * LINE)
+    return figure
+
+
+def _spread(ax: Axes, found: Difference | None, y: float) -> None:
+    """Seeds as small dots, their mean, and the bootstrap's interval."""
+    if found is None:
+        return
+    ax.plot(found.each, [y] * len(found.each), ".", color=GREY, ms=2.5)
+    ax.plot([found.mean], [y], "o", color=BLUE, ms=3)
+    if found.low is not None:
+        ax.plot([found.low, found.high], [y, y], color=BLUE, lw=0.9)
+
+
+def dose(results: StudyResults) -> Figure:
+    """Loss against Muon's, and how far steps turn, by the amplitude of the noise, orthonormal and Gaussian."""
+    figure, (loss, turn) = plt.subplots(1, 2, figsize=(PAGE, 2.1))
+    for (kind, doses), (colour, marker) in zip(DOSES.items(), ((RED, "o"), (ORANGE, "s")), strict=True):
+        there = {alpha: arm for alpha, arm in doses.items() if arm in results.trained()}
+        found = {alpha: difference(results, arm) for alpha, arm in there.items()}
+        known = {alpha: d for alpha, d in found.items() if d is not None}
+        style = {"color": colour, "marker": marker, "ms": 3, "lw": 0.9, "label": kind}
+        if known:
+            means = np.array([d.mean for d in known.values()])
+            ends = np.array(
+                [[d.mean if d.low is None else d.low, d.mean if d.high is None else d.high] for d in known.values()]
+            )
+            loss.errorbar(list(known), means, np.abs(ends.T - means), **style)
+        turned = {alpha: results.at(arm, "steps.memory_cosine") for alpha, arm in there.items()}
+        points = {alpha: e for alpha, e in turned.items() if e.value is not None}
+        if points:
+            turn.errorbar(
+                list(points),
+                [e.value for e in points.values()],
+                [e.interval or 0 for e in points.values()],
+                **style,
+            )
+    loss.axhspan(-LINE, LINE, color=NULL, alpha=0.4, lw=0, label="within 1 %")
+    loss.set(ylabel="loss, % above Muon's")
+    turn.set(ylabel="cosine of step and memory")
+    for ax in (loss, turn):
+        ax.set(xscale="log", xlabel="amplitude of the noise")
+        if not ax.lines and not ax.containers:
+            missing(ax)
+    legend(figure)
+    return figure
+
+
+def path(results: StudyResults) -> Figure:
+    """PC1 of every arm over its nulls, what is left of it on four rungs, and the memory."""
+    figure, axes = plt.subplots(1, 3, figsize=(PAGE, _tall(results)), sharey=True, width_ratios=(4, 4, 2))
+    places = name_levels(axes, results, named)
+    over_nulls(axes[0], results, PC1, places)
+    beyond_rungs(axes[1], results, PC1, places)
+    for arm in results.trained():
+        point(axes[2], results.at(arm, "U0.early_mean", "excess"), places[arm], BLUE, "o")
+    axes[2].axvline(0, color=NULL, lw=2, zorder=0.5)
+    titles = ("PC1 (%)", "PC1 beyond a null (points)", "early updates, excess")
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title)
+    legend(figure)
+    return figure
+
+
+def _tall(results: StudyResults) -> float:
+    return 0.7 + 0.24 * len(results.levels)
+
+
+FIGURES = [
+    Drawing(
+        "arms",
+        arms,
+        "Final and early validation loss, in percent above that of Muon with the same seed: seeds, their mean and "
+        "a bootstrap interval, the plan's 1 % shaded, linear up to 2 % and logarithmic beyond. Then the effective "
+        "rank of the memory, as a share of a Gaussian matrix's, and the cosine of steps with where it leads.",
+        headline=True,
+    ),
+    Drawing(
+        "dose",
+        dose,
+        "By the amplitude of the noise, of orthonormal noise and of Gaussian noise of the same norm: the loss, and "
+        "how far noise turns the steps. Where the two lie on one another, it is the amount and not the kind.",
+        headline=True,
+    ),
+    Drawing(
+        "path",
+        path,
+        "The first direction of the path under every optimizer: PC1 over the span of its nulls, and what is left "
+        "of it on four rungs of the ladder; the alignment of early updates beyond the null. Bars are 95 % intervals "
+        "over seeds.",
+    ),
+]

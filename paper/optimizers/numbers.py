@@ -1,0 +1,44 @@
+"""The macros of the study of optimizers."""
+
+from lib.report.claims import Verdict
+from lib.report.numbers import common_numbers, macro_pairs
+from lib.report.reader import StudyResults
+from lib.report.tex import number, short, tex
+from paper.optimizers.arms import named
+from paper.optimizers.losses import BASELINE, difference
+
+NOTEBOOK = "notebooks/optimizers/04_study.py"
+WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
+
+
+def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
+    """Every macro with its value."""
+    common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
+    return macro_pairs({**common, **_setting(results), **_losses(results)}, verdicts)
+
+
+def _setting(results: StudyResults) -> dict[str, str]:
+    p = results.baseline.params
+    return {
+        "Arms": str(len(results.levels)),
+        "OwnSteps": str(p.schedule.steps),
+        "OwnWarmup": str(p.schedule.warmup),
+        "Layers": str(p.model.layers),
+        "Width": str(p.model.width),
+        "MuonRate": short(p.optim.lr),
+        "AdamRate": short(p.optim.adam_lr),
+    }
+
+
+def _losses(results: StudyResults) -> dict[str, str]:
+    """The baseline's loss and what its seeds differ by; the best and the worst arm against it."""
+    base = results.at(BASELINE, "val.final")
+    spread = None if base.error is None or base.count < 2 else 100 * base.error * base.count**0.5 / base.value
+    found = {arm: difference(results, arm) for arm in results.trained() if arm != BASELINE}
+    means = {arm: d.mean for arm, d in found.items() if d is not None}
+    told = {"BaseLoss": number(base.value, 3), "BaseSpread": number(spread, 2)}
+    for name, pick in (("Best", min), ("Worst", max)):
+        arm = pick(means, key=means.get) if means else None
+        told[f"{name}Arm"] = tex(named(arm)) if arm else "--"
+        told[f"{name}Difference"] = number(means[arm], 1, signed=True) if arm else "--"
+    return told

@@ -1,0 +1,37 @@
+"""What a run's steps do to its matrices over time, for its notebook."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from lib.params.run import Params
+from lib.report.style import OWN_STEP, PAGE, missing
+
+PANELS = {
+    "gradient_rank": "rank of the gradient",
+    "memory_rank": "rank of the memory",
+    "update_rank": "rank of the step",
+    "memory_cosine": "cosine with the memory",
+}
+
+
+def steps(rows: list[dict[str, Any]], p: Params) -> Figure:
+    """Ranks and the cosine with the memory, a line a group of matrices; the warm-up ends at the dotted line."""
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(PAGE, 2.0), sharex=True)
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    colours = plt.colormaps["viridis"](np.linspace(0.1, 0.85, max(1, len(groups))))
+    for ax, (name, title) in zip(axes, PANELS.items(), strict=True):
+        for group, colour in zip(groups, colours, strict=True):
+            known = [(row["step"], row[name]) for row in rows if row["group"] == group and name in row]
+            if known:
+                ax.plot(*zip(*known, strict=True), color=colour, lw=0.9, label=group.replace("blocks.*.", ""))
+        if not ax.lines:
+            missing(ax)
+        ax.axvline(p.schedule.warmup, color="0.6", lw=0.6, ls=":")
+        ax.set(title=title, xlabel=OWN_STEP)
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
