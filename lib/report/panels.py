@@ -203,7 +203,7 @@ def point(ax: Axes, found: Estimate, y: float, colour: str, marker: str, label: 
 
 
 def over_nulls(ax: Axes, results: StudyResults, name: str, places: Mapping[Level, float]) -> None:
-    """A quantity of every level that trained, over the span from the null of the schedule to the one with memory."""
+    """A quantity at every level, over the span from the null of the schedule to the one with memory."""
     for level in results.trained():
         nulls = [results.at(level, name, part).value for part in ("null", "memory")]
         if None not in nulls:

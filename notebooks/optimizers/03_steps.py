@@ -4,7 +4,9 @@
 #     formats: py:percent
 #   kernelspec:
 #     display_name: Python 3
-# language: python name: python3 ---
+#     language: python
+#     name: python3
+# ---
 
 # %% [markdown]
 # # 03 · What a step does to singular values

@@ -4,7 +4,9 @@
 #     formats: py:percent
 #   kernelspec:
 #     display_name: Python 3
-# language: python name: python3 ---
+#     language: python
+#     name: python3
+# ---
 
 # %% [markdown]
 # # 04 · The plan's phases and their verdicts

@@ -118,7 +118,7 @@ FIGURES = [
         "path",
         path,
         "The first direction of the path under every optimizer: PC1 over the span of its nulls, and what is left "
-        "of it on four rungs of the ladder; the alignment of early updates beyond the null. Bars are 95 % intervals "
-        "over seeds.",
+        "of it on four rungs of the ladder; the alignment of early updates beyond the null. Bars are 95 % "
+        "intervals over seeds.",
     ),
 ]
