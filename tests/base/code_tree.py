@@ -22,7 +22,7 @@ from lib.workflow.plan import changed_code, targets
 
 def answer(what):
     if what == "toy":
-        return {n: d.hash for n, d in definitions(Path("toy.py").resolve()).items()}
+        return {n: d.hash for n, d in definitions("toy.py").items()}
     study = load_study("beta2", "smoke")
     every = [t for t in targets(study, Path("outputs")) if t.run.name.endswith("b20.95_s42")]
     members = {
