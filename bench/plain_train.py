@@ -18,7 +18,7 @@ from lib.params.run import Params
 from lib.tasks.stories.batches import batch
 from lib.tasks.stories.corpus import Corpus
 from lib.tasks.stories.probe import Probes, eval_sets
-from lib.tasks.stories.task import probe_weight
+from lib.tasks.stories.probe_weight import probe_weight
 
 
 class PlainRun:

@@ -202,3 +202,20 @@ def test_parameters_and_the_algebra_of_digests_need_no_torch():
 def test_what_a_make_with_nothing_to_do_imports_needs_no_torch():
     names = ("workflow.cli", "workflow.queue", "workflow.status", "report.reader", "train.prepare")
     assert "torch" not in imported_with([f"lib.{name}" for name in names])
+
+
+def test_what_draws_and_writes_a_paper_needs_no_torch():
+    names = ("figures", "tables", "numbers")
+    modules = [f"paper.{path.parent.name}.{path.stem}" for n in names for path in ROOT.glob(f"paper/*/{n}.py")]
+    assert {"paper.beta2.figures", "paper.modular.tables"} <= set(modules)
+    assert "torch" not in imported_with(["lib.report.paper", *modules])
+
+
+def test_a_command_that_only_looks_imports_nothing_that_computes(tmp_path):
+    code = (
+        "import sys; from lib.workflow.cli import main; "
+        f"main(['why', '--profile=smoke', '--outputs={tmp_path}']); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"torch", "numpy", "pandas", "tokenizers"} & set(done.stdout.splitlines()[-1].split()) == set()

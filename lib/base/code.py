@@ -13,9 +13,8 @@ import contextlib
 import functools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, read_json, write_atomically
@@ -38,47 +37,57 @@ TELLING = {
 }
 SAYING = ("print", "say", "display")
 
-Place = tuple[Path, str]  # a definition: file and name
+Place = str  # a definition, 'file: name'; thousands are followed in every command, and a Path is slow to make
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """A top-level definition: its hash, the definitions it names, and every attribute it asks for."""
 
     hash: str
-    uses: frozenset[Place]
-    attributes: frozenset[str]
+    uses: list[Place]
+    attributes: list[str]
 
 
-def reached(roots: Iterable[Place], members: Iterable[Path] = (), without: tuple[str, ...] = ()) -> dict[str, str]:
+class Module(NamedTuple):
+    """A file's top-level definitions by name, and where the names come from that it imports."""
+
+    imports: dict[str, Place]
+    definitions: dict[str, Definition]
+    key: str  # a hash of what they were found from
+
+
+def reached(
+    roots: Iterable[tuple[Path, str]], members: Iterable[Path] = (), without: tuple[str, ...] = ()
+) -> dict[str, str]:
     """'file: name' -> hash of every definition that the roots reach, themselves included, in a stable order.
 
     Args:
+        roots: files and the names in them; `EVERYTHING` is all names.
         members: modules that the code imports by name: of each counts what is asked of it by attribute.
         without: folders, relative to the project, whose modules do not count.
     """
-    found: dict[Place, Definition] = {}
+    found: dict[Place, str] = {}
     asked: set[str] = set()
     answered: set[Place] = set()
-    waiting = list(members)
-    todo = list(roots)
+    waiting = [_relative(path) for path in members]
+    todo = [_place(_relative(path), name) for path, name in roots]
     while todo:
-        path, name = todo.pop()
-        for place in _places(path, name):
-            if place in found or _tells(place[0], without):
+        for place in _places(todo.pop()):
+            file, _, name = place.partition(": ")
+            if place in found or file in TELLING or file.startswith(without):
                 continue
-            definition = definitions(place[0])[place[1]]
-            found[place] = definition
-            asked |= definition.attributes
+            definition = definitions(file)[name]
+            found[place] = definition.hash
+            asked.update(definition.attributes)
             todo += definition.uses
-            if LOOSE in definitions(place[0]):
-                todo.append((place[0], LOOSE))
+            if LOOSE in definitions(file):
+                todo.append(_place(file, LOOSE))
         if not todo:  # whatever is asked by now; what it asks in its turn comes round again
             names = asked | {METHOD + name for name in asked}
-            todo = [(m, name) for m in waiting for name in _offered(m) & names if (m, name) not in answered]
-            answered |= set(todo)
+            todo = list({_place(file, name) for file in waiting for name in _offered(file) & names} - answered)
+            answered.update(todo)
     _keep()
-    return {f"{path.relative_to(ROOT)}: {name}": d.hash for (path, name), d in sorted(found.items())}
+    return dict(sorted(found.items()))
 
 
 def modules(table: dict[str, str]) -> list[str]:
@@ -86,57 +95,59 @@ def modules(table: dict[str, str]) -> list[str]:
     return sorted({name.split(":")[0] for name in table})
 
 
-def _places(path: Path, name: str) -> list[Place]:
-    """Where a name that is asked of a module is really defined; nothing for names that are not ours."""
-    known = definitions(path)
-    if name == EVERYTHING:
-        return [(path, each) for each in known]
-    if name in known:
-        return [(path, name)]
-    target = _module(path).imports.get(name)  # a name that the module has from another one
-    return _places(*target) if target else []
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
-def _offered(path: Path) -> set[str]:
-    """The names that a module answers to: what it defines, and what it has from another one."""
-    taken = (name for name, (_, inner) in _module(path).imports.items() if inner != EVERYTHING)
-    return {*definitions(path), *taken}
-
-
-def _tells(path: Path, without: tuple[str, ...]) -> bool:
-    name = str(path.relative_to(ROOT))
-    return name in TELLING or name.startswith(without)
-
-
-@dataclass(frozen=True)
-class Module:
-    """A file's top-level definitions by name, and where the names come from that it imports."""
-
-    definitions: dict[str, Definition]
-    imports: dict[str, Place]
-
-
-def definitions(path: Path) -> dict[str, Definition]:
-    """The top-level definitions of a file by name; several assignments to a name are one."""
-    return _module(path).definitions
+def _place(file: str, name: str) -> Place:
+    return f"{file}: {name}"
 
 
 @functools.cache
-def _module(path: Path) -> Module:
-    text = path.read_text(encoding="utf-8")
+def _places(asked: Place) -> list[Place]:
+    """Where a name that is asked of a module is really defined; nothing for names that are not ours."""
+    file, _, name = asked.partition(": ")
+    known = definitions(file)
+    if name == EVERYTHING:
+        return [_place(file, each) for each in known]
+    if name in known:
+        return [asked]
+    target = _module(file).imports.get(name)  # a name that the module has from another one
+    return _places(target) if target else []
+
+
+def _offered(file: str) -> set[str]:
+    """The names that a module answers to: what it defines, and what it has from another one."""
+    taken = (name for name, place in _module(file).imports.items() if not _is_module(place))
+    return {*definitions(file), *taken}
+
+
+def _is_module(place: Place) -> bool:
+    return place.endswith(f": {EVERYTHING}")
+
+
+def definitions(file: str) -> dict[str, Definition]:
+    """The top-level definitions of a file by name; several assignments to a name are one."""
+    return _module(file).definitions
+
+
+@functools.cache
+def _module(file: str) -> Module:
+    text = (ROOT / file).read_text(encoding="utf-8")
     key = content_hash([text, _listing(), _rules()])
-    name = str(path.relative_to(ROOT))
-    kept_key, module = _kept().get(name, (None, None))
-    if kept_key != key:
-        groups, imports = _parsed(path, text)
-        found = {name: _definition(path, nodes, groups, imports) for name, nodes in groups.items()}
-        module = Module(found, imports)
-        _fresh[name] = key, module
+    kept = _kept().get(file)
+    if kept and kept.key == key:
+        return kept
+    groups, imports = _parsed(file, text)
+    module = Module(
+        imports, {name: _definition(file, nodes, groups, imports) for name, nodes in groups.items()}, key
+    )
+    _fresh[file] = module
     return module
 
 
 def _definition(
-    path: Path, nodes: list[ast.stmt], groups: dict[str, list[ast.stmt]], imports: dict[str, Place]
+    file: str, nodes: list[ast.stmt], groups: dict[str, list[ast.stmt]], imports: dict[str, Place]
 ) -> Definition:
     uses: set[Place] = set()
     attributes: set[str] = set()
@@ -151,21 +162,21 @@ def _definition(
             if isinstance(part, ast.Attribute):
                 attributes.add(part.attr)
                 module = own.get(part.value.id) if isinstance(part.value, ast.Name) else None
-                if module and module[1] == EVERYTHING:
-                    uses.add((module[0], part.attr))
+                if module and _is_module(module):
+                    uses.add(_place(module.partition(": ")[0], part.attr))
                     taken.add(part.value)
             elif isinstance(part, ast.Name) and part not in taken:
                 if part.id in own:
                     uses.add(own[part.id])
                 elif part.id in groups:
-                    uses.add((path, part.id))
+                    uses.add(_place(file, part.id))
     dumped = [ast.dump(node) for node in nodes]
-    return Definition(content_hash(dumped), frozenset(uses), frozenset(attributes))
+    return Definition(content_hash(dumped), sorted(uses), sorted(attributes))
 
 
-def _parsed(path: Path, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
+def _parsed(file: str, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
     """(name -> statements that define it, name -> where it is imported from) of a file."""
-    tree = ast.parse(text, str(path))
+    tree = ast.parse(text, file)
     groups: dict[str, list[ast.stmt]] = {}
     imports: dict[str, Place] = {}
     for node in tree.body:
@@ -210,21 +221,21 @@ def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, Place]:
             base = node.module or ""
             inner, outer = _file(f"{base}.{alias.name}"), _file(base)
             if inner:
-                found[alias.asname or alias.name] = (inner, EVERYTHING)
+                found[alias.asname or alias.name] = _place(inner, EVERYTHING)
             elif outer:
-                found[alias.asname or alias.name] = (outer, alias.name)
+                found[alias.asname or alias.name] = _place(outer, alias.name)
         elif file := _file(alias.name):
-            found[alias.asname or alias.name.split(".")[0]] = (file, EVERYTHING)
+            found[alias.asname or alias.name.split(".")[0]] = _place(file, EVERYTHING)
     return found
 
 
 @functools.cache
-def _file(module: str) -> Path | None:
+def _file(module: str) -> str | None:
     """The file of a module of ours."""
     if module.split(".")[0] not in PACKAGES:
         return None
-    base = ROOT.joinpath(*module.split("."))
-    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+    base = module.replace(".", "/")
+    return next((file for file in (f"{base}.py", f"{base}/__init__.py") if (ROOT / file).is_file()), None)
 
 
 def _checks(method: ast.FunctionDef) -> bool:  # and so makes the values that are hashed
@@ -289,8 +300,7 @@ class _Computing(ast.NodeTransformer):
 # file is kept beside Python's own compiled files, with a hash of its content, the names of all files, and the rules
 # above. One version of a file is kept: every command reads them all.
 KEPT = ROOT / "lib" / "__pycache__" / "definitions.json"
-Kept = tuple[str, Module]  # hash of what it was found from
-_fresh: dict[str, Kept] = {}
+_fresh: dict[str, Module] = {}
 
 
 @functools.cache
@@ -301,14 +311,18 @@ def _listing() -> str:
 
 @functools.cache
 def _rules() -> str:
-    return Path(__file__).read_text(encoding="utf-8")
+    return content_hash(Path(__file__).read_text(encoding="utf-8"))
 
 
 @functools.cache
-def _kept() -> dict[str, Kept]:
+def _kept() -> dict[str, Module]:
     found = read_json(KEPT)
     try:
-        return {file: (entry["key"], _from_json(entry)) for file, entry in found.items() if (ROOT / file).is_file()}
+        return {
+            file: Module(imports, {name: Definition(*parts) for name, parts in definitions.items()}, key)
+            for file, (imports, definitions, key) in found.items()
+            if (ROOT / file).is_file()
+        }
     except (LookupError, TypeError, ValueError, AttributeError):  # whatever somebody else wrote there
         return {}
 
@@ -316,42 +330,7 @@ def _kept() -> dict[str, Kept]:
 def _keep() -> None:
     """Write what is new, with what of the old still stands; where nothing can be written, the next call parses."""
     if _fresh:
-        entries = {file: {"key": key} | _as_json(module) for file, (key, module) in {**_kept(), **_fresh}.items()}
-        with contextlib.suppress(OSError, BadInput):
-            write_atomically(KEPT, json.dumps(entries))
         _kept().update(_fresh)
         _fresh.clear()
-
-
-def _as_json(module: Module) -> dict[str, Any]:
-    return {
-        "imports": {name: _place_text(place) for name, place in module.imports.items()},
-        "definitions": {
-            name: [d.hash, sorted(map(_place_text, d.uses)), sorted(d.attributes)]
-            for name, d in module.definitions.items()
-        },
-    }
-
-
-def _from_json(entry: dict[str, Any]) -> Module:
-    return Module(
-        {
-            name: Definition(digest, frozenset(map(_place, uses)), frozenset(attributes))
-            for name, (digest, uses, attributes) in entry["definitions"].items()
-        },
-        {name: _place(text) for name, text in entry["imports"].items()},
-    )
-
-
-def _place_text(place: Place) -> str:
-    return f"{place[0].relative_to(ROOT)}: {place[1]}"
-
-
-def _place(text: str) -> Place:
-    file, _, name = text.partition(": ")
-    return _path(file), name
-
-
-@functools.cache  # thousands of places, a hundred files
-def _path(file: str) -> Path:
-    return ROOT / file
+        with contextlib.suppress(OSError, BadInput):
+            write_atomically(KEPT, json.dumps(_kept()))

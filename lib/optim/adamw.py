@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lib.optim.groups import parameter_groups
+from lib.optim.uncompiled import uncompiled
 from lib.params.fields import Below1, NonNegative, OptimizerParameters, Positive
 
 
@@ -27,7 +28,8 @@ class Parameters(OptimizerParameters):
 
 def build(model: nn.Module, o: Parameters) -> torch.optim.Optimizer:
     groups = parameter_groups(model, o.weight_decay)
-    return torch.optim.AdamW(groups, lr=o.lr, betas=(o.beta1, o.beta2), eps=o.eps, fused=True)
+    kind = uncompiled(torch.optim.AdamW)
+    return kind(groups, lr=o.lr, betas=(o.beta1, o.beta2), eps=o.eps, fused=True)
 
 
 def direction(state: dict[str, Tensor], o: Parameters) -> Tensor:

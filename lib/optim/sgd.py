@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lib.optim.groups import parameter_groups
+from lib.optim.uncompiled import uncompiled
 from lib.params.fields import Below1, NonNegative, OptimizerParameters
 
 
@@ -36,7 +37,7 @@ class Parameters(OptimizerParameters):
         return self
 
 
-class DecoupledSGD(torch.optim.SGD):
+class DecoupledSGD(uncompiled(torch.optim.SGD)):
     """torch's SGD, after weights of groups with a `decay` were scaled by (1 - lr * decay)."""
 
     @torch.no_grad()
@@ -53,7 +54,7 @@ def build(model: nn.Module, o: Parameters) -> torch.optim.Optimizer:
     if o.decoupled:
         kind = DecoupledSGD
         groups = [{"params": g["params"], "decay": g["weight_decay"]} for g in groups]
-    return kind(groups, lr=o.lr, momentum=o.momentum, dampening=o.dampening, nesterov=o.nesterov)
+    return uncompiled(kind)(groups, lr=o.lr, momentum=o.momentum, dampening=o.dampening, nesterov=o.nesterov)
 
 
 def direction(state: dict[str, Tensor], o: Parameters) -> Tensor | None:

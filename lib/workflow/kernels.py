@@ -28,8 +28,9 @@ ENVIRONMENT = {
 
 # Ends as soon as everything that asked to be called at exit was: taking libraries apart lasts most of a second.
 # The thread that was asked to end the kernel still flushes what it said, to sockets that are closed at exit.
+# The debugger is the largest thing that a kernel imports, and nobody is there to use it.
 KERNEL = (
-    "import atexit, os, runpy, threading; atexit.register(os._exit, 0); "
+    "import atexit, os, runpy, sys, threading; atexit.register(os._exit, 0); sys.modules['debugpy'] = None; "
     "from lib.workflow.kernels import end_with; end_with(int(os.environ['JPY_PARENT_PID'])); "
     "runpy.run_module('ipykernel_launcher', run_name='__main__'); "
     "[thread.join(2.0) for thread in threading.enumerate() if thread.name == 'Control']"

@@ -157,11 +157,11 @@ def filled_notebook(path: Path, parameters: dict[str, Any]) -> Any:
         cell.metadata.setdefault("tags", [])  # papermill looks for its tag in every cell
     notebook.metadata["papermill"] = {}
     notebook.metadata.pop("jupytext", None)  # JupyterLab refuses an .ipynb that says it is paired with a .py alone
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     known = [p.name for p in _infer_parameters(notebook)]
     for name in parameters:
         if name not in known:
             raise BadInput(f"{path.stem}: unknown notebook parameter {name}{nearest(name, known)}")
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
 
 

@@ -36,7 +36,7 @@ from lib.report.style import (
     nothing,
     ordered_palette,
 )
-from lib.tasks.stories.task import probe_weight
+from lib.tasks.stories.probe_weight import probe_weight
 from paper.beta2.filler_figures import by_filler
 from paper.beta2.published_ladder import published_ladder
 

@@ -11,7 +11,7 @@ from lib.base.files import ROOT
 # Imports once; each answer comes from a fork that has not read any file yet.
 SERVER = """
 import json, os, sys
-import numpy, tokenizers  # slow, and none of ours
+import filelock, numpy, tokenizers  # slow, and none of ours
 from pathlib import Path
 from lib.base.code import definitions, reached
 from lib.base.files import content_hash
@@ -20,10 +20,11 @@ from lib.params.study import load_study
 from lib.train.identity import training_definitions
 from lib.workflow.plan import changed_code, targets
 
+study = load_study("beta2", "smoke")
+
 def answer(what):
     if what == "toy":
-        return {n: d.hash for n, d in definitions(Path("toy.py").resolve()).items()}
-    study = load_study("beta2", "smoke")
+        return {n: d.hash for n, d in definitions("toy.py").items()}
     every = [t for t in targets(study, Path("outputs")) if t.run.name.endswith("b20.95_s42")]
     members = {
         "adamw": ("stories", "gpt", "adamw"),

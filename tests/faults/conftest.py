@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.faults.tiny_run import finished_runs
+from tests.faults.tiny_run import finish_runs
 from tests.faults.tools import execute, faulty_python, trained_run, write_study
 
 
@@ -46,9 +46,10 @@ def measured(finished, once):
 
 
 @pytest.fixture(scope="session")
-def two_runs(tmp_path_factory):
+def two_runs(once):
     """(run, run, corpus) of a dozen steps, the runs alike but for their seed; to be copied, not changed."""
-    return finished_runs(tmp_path_factory.mktemp("two"))
+    home = once("two", finish_runs)
+    return *sorted(home.glob("study/run*")), next(home.glob("corpora/*/"))
 
 
 @pytest.fixture

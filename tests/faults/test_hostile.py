@@ -21,7 +21,8 @@ from lib.report.paper_folder import PAPERS, PaperFolder
 from lib.report.reader import collect
 from lib.report.tex import tex
 from lib.tasks.stories import sources
-from lib.tasks.stories.corpus import build_corpus, corpus_key
+from lib.tasks.stories.corpus import build_corpus
+from lib.tasks.stories.corpus_key import corpus_key
 from lib.train import prepare
 from lib.train.folder import hold
 from lib.workflow.cli import main

@@ -27,12 +27,11 @@ def results(run):
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
-def finished_runs(home):
-    """(run, run, corpus): two finished runs that differ in their seed alone, and what both read."""
-    runs = [home / "study" / f"run{seed}" for seed in (42, 43)]
-    for folder, seed in zip(runs, (42, 43), strict=True):
+def finish_runs(home):
+    """Two finished runs below `study`, which differ in their seed alone, and below `corpora` what both read."""
+    for seed in (42, 43):
+        folder = home / "study" / f"run{seed}"
         train(tiny_params(f"seed={seed}"), folder, home / "corpora")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(MADE_BY_MAKE, "test")
             geometry(folder, DRAWS)
-    return *runs, next((home / "corpora").glob("*/"))

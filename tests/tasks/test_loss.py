@@ -9,7 +9,7 @@ from lib.models.gpt import build_model
 from lib.tasks.stories import loss
 from lib.tasks.stories.batches import Batch
 from lib.tasks.stories.loss import head_loss, loss_terms, piece_rows, position_losses, position_weights
-from lib.tasks.stories.task import probe_weight
+from lib.tasks.stories.probe_weight import probe_weight
 
 
 @pytest.fixture

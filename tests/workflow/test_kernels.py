@@ -13,6 +13,7 @@ import pytest
 from lib.base.files import ROOT
 from lib.workflow import kernels
 from lib.workflow.kernels import kernel_manager, scratch_folder
+from lib.workflow.runner import filled_notebook
 
 
 @pytest.mark.parametrize("left", ["", "connection.json", "profile_default/history.sqlite"])
@@ -76,3 +77,12 @@ def test_a_kernel_that_is_asked_to_end_says_nothing_more(tmp_path, monkeypatch):
         shutil.rmtree(scratch)
         os.close(held)
     assert said.read_text() == ""
+
+
+def test_a_notebook_that_names_no_kernel_runs_in_ours(tmp_path):
+    """Somebody's own notebook may have no header, or a damaged one."""
+    path = tmp_path / "01_own.py"
+    path.write_text('# %% tags=["parameters"]\nrun_folder: str = ""\n\n# %%\nprint(run_folder)\n')
+    notebook = filled_notebook(path, {"run_folder": "here"})
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    assert any('run_folder = "here"' in cell.source for cell in notebook.cells)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lib.workflow.cli import main
-from tests.faults.tools import PILOT, ROOT, pilot, results
+from tests.faults.tools import PILOT, ROOT, results
 
 
 def told(capsys, *words):
@@ -36,12 +36,11 @@ def test_broken_stories_get_one_sentence(tmp_path, capsys, content, sentence):
     assert said.startswith("error: ") and said.count("\n") == 1
 
 
-def test_missing_stories_name_the_file(tmp_path):
-    said = pilot(
-        tmp_path / "study", "--task.corpus.source", "file", "--task.corpus.path", str(tmp_path / "none.jsonl")
-    )
-    assert said.returncode == 2
-    assert "none.jsonl" in said.stderr and "Traceback" not in said.stderr
+def test_missing_stories_name_the_file(tmp_path, capsys):
+    place = ["--out_dir", tmp_path / "study", "--task.corpus.source", "file", "--task.corpus.path"]
+    code, said = told(capsys, *PILOT, *place, tmp_path / "none.jsonl")
+    assert code == 2
+    assert "none.jsonl" in said and "Traceback" not in said
 
 
 def test_offline_hub_names_the_two_ways_out(tmp_path):
@@ -131,7 +130,7 @@ def test_what_adamw_does_not_have_is_a_mistake(tmp_path, capsys):
 
 def test_reheat_runs_and_resumes_from_a_mid_snapshot(tmp_path, capsys):
     run = tmp_path / "study"
-    assert pilot(run).returncode == 0
+    assert told(capsys, *PILOT, "--out_dir", run)[0] == 0
     parent = next(run.glob("pilot_*"))
 
     def reheat(step):

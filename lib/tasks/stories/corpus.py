@@ -6,14 +6,12 @@ The hash names what went in, so every run of every study shares what it can. Sto
 each other: one story is one example.
 """
 
-import functools
 import hashlib
 import io
 import json
 import math
 import os
 import shutil
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +20,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 import storyworld
-from lib.base.code import reached
 from lib.base.errors import BadInput
-from lib.base.files import content_hash, write_atomically
+from lib.base.files import write_atomically
 from lib.base.locks import take
 from lib.params.run import Params
-from lib.tasks.stories.params import CorpusParams, Parameters
+from lib.tasks.stories.corpus_key import corpus_key
+from lib.tasks.stories.params import CorpusParams
 from lib.tasks.stories.sources import file_stories, hub_stories
 from lib.tasks.stories.tokenizer import END_OF_TEXT, load_tokenizer
 
@@ -100,46 +98,6 @@ def _pack(tokenizer: Tokenizer, texts: list[str]) -> tuple[np.ndarray, np.ndarra
 
 
 # ---------------------------------------------------------------------------------------- the packed folder
-
-
-def corpus_key(t: Parameters) -> str:
-    """The hash of everything the packed arrays depend on."""
-    key = {
-        "corpus": t.corpus.model_dump(mode="json"),
-        "tokenizer": t.tokenizer.model_dump(mode="json"),
-        "code": _code("_build"),
-    }
-    if t.corpus.source == "storyworld":
-        # The code too: an edited generator must not meet the stories of the one before it.
-        key["storyworld"] = {"version": storyworld.VERSION, "code": _code("_generated")}
-    for path in (t.corpus.path, t.corpus.validation_path, t.tokenizer.path):
-        if path:
-            key[f"content of {path}"] = _file_hash(Path(path))
-    if t.tokenizer.kind == "bpe" and not t.tokenizer.path:
-        key["codewords"] = t.probe.codewords
-    return content_hash(key)
-
-
-@functools.cache  # every stage of every run of a study asks for it
-def _code(name: str) -> dict[str, str]:
-    """What a function here runs; the generator counts where stories are generated."""
-    return reached([(Path(__file__).resolve(), name)], without=() if name == "_generated" else ("storyworld/",))
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        now = path.stat()
-        if not stat.S_ISREG(now.st_mode):  # reading a pipe or a device may never end
-            raise BadInput(f"{path}: this is not a file, and a corpus or a tokenizer is one")
-        return _content_hash(path, (now.st_ino, now.st_size, now.st_mtime_ns))
-    except OSError as error:
-        raise BadInput(f"{path}: this corpus file cannot be read: {error.strerror}") from None
-
-
-@functools.cache  # every stage of every run of a study asks for the same file
-def _content_hash(path: Path, version: tuple[int, ...]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def build_corpus(p: Params, corpora: Path) -> Corpus:

@@ -137,7 +137,7 @@ class Parameters(TaskParameters):
 
     def data_key(self) -> str:
         """A hash of everything that the data are made from: files, generator, tokenizer, and the code of each."""
-        from lib.tasks.stories.corpus import corpus_key
+        from lib.tasks.stories.corpus_key import corpus_key
 
         return corpus_key(self)
 

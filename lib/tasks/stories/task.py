@@ -22,6 +22,7 @@ from lib.tasks.stories.corpus import Corpus, build_corpus
 from lib.tasks.stories.evaluate import evaluate_all
 from lib.tasks.stories.loss import head_loss, loss_terms, position_weights
 from lib.tasks.stories.probe import EvalSet, Probes, build_probes, eval_sets
+from lib.tasks.stories.probe_weight import probe_weight
 
 # The reference's early stop: p_ood of at least this in so many evaluations in a row.
 SOLVED_ACCURACY, SOLVED_EVALUATIONS = 0.8, 5
@@ -80,13 +81,6 @@ def batch(data: Data, p: Params, step: int, micro: int = 0) -> Batch:
 def weights(p: Params, step: int) -> dict[str, float]:
     """What each objective counts for at a step."""
     return {"language": 1.0, "probe": probe_weight(step, p)}
-
-
-def probe_weight(step: int, p: Params) -> float:
-    """lambda(t): `lambda_probe` before `lambda_step`, `lambda_probe2` from it on (the same when it is null)."""
-    if p.task.lambda_probe2 is not None and step >= p.task.lambda_step:
-        return p.task.lambda_probe2
-    return p.task.lambda_probe
 
 
 def training_loss(
