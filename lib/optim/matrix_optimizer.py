@@ -145,8 +145,8 @@ class MatrixOptimizer(torch.optim.Optimizer):
             fused=True,
             amsgrad=False,
             maximize=False,
-            beta1=o.adam_beta1,
-            beta2=o.adam_beta2,
+            beta1=o.adam_memory,
+            beta2=o.adam_square_memory,
             eps=o.adam_eps,
             lr=o.adam_lr * (group["lr"] / o.lr if o.adam_schedule else 1.0),
             weight_decay=group["weight_decay"],
@@ -183,7 +183,7 @@ def direction(state: dict[str, Tensor], o: MatrixParameters) -> Tensor:
         memory = state["momentum_buffer"]
         return polar(memory, o.polar).factor * shape_scale(*memory.shape, o.shape_scale)
     m, v, t = (state[key] for key in ("exp_avg", "exp_avg_sq", "step"))
-    m_hat, v_hat = m / (1 - o.adam_beta1 ** float(t)), v / (1 - o.adam_beta2 ** float(t))
+    m_hat, v_hat = m / (1 - o.adam_memory ** float(t)), v / (1 - o.adam_square_memory ** float(t))
     return o.adam_lr / o.lr * m_hat / (v_hat.sqrt() + o.adam_eps)
 
 

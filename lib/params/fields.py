@@ -69,8 +69,8 @@ class MatrixParameters(OptimizerParameters):
     adam_schedule: bool = Field(
         True, description="AdamW's learning rate follows the schedule; false: constant, as executed"
     )
-    adam_beta1: Below1 = Field(0.9, description="AdamW's memory of the gradient")
-    adam_beta2: Below1 = Field(0.95, description="AdamW's memory of the squared gradient")
+    adam_memory: Below1 = Field(0.9, description="AdamW's memory of the gradient")
+    adam_square_memory: Below1 = Field(0.95, description="AdamW's memory of the squared gradient")
     adam_eps: Positive = Field(1e-8, description="added to the root of AdamW's second moment")
     adam_weight_decay: NonNegative = Field(0.01, description="AdamW's decoupled decay")
     adam_decays: Literal["matrices", "all"] = Field(
