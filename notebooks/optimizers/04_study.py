@@ -39,7 +39,7 @@ from paper.optimizers.tables import LOSS_HEADS
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
-results.frame(["val.final", "loss.early", "rank.memory", "turn", "G0.pc1"], parameters=["seed"])
+results.frame(["val.final", "loss.early", "steps.memory_rank", "steps.memory_cosine", "G0.pc1"], parameters=["seed"])
 
 # %% [markdown]
 # ## Losses

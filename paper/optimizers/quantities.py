@@ -1,5 +1,6 @@
 """The study's own quantities, by name.
 
+val.final       validation loss of the last evaluation
 loss.early      validation loss a fifth into the run, where the plan looks for early stability
 loss.rise       its largest rise from one evaluation to the next after that
 steps.<column>  mean of what was measured of steps after the warm-up, over groups of matrices: analysis/steps.json
@@ -19,6 +20,10 @@ def _late(run: RunResults) -> list[float]:
     return [loss for loss in found if loss is not None]
 
 
+def final(run: RunResults, part: str) -> Estimate:
+    return estimate(run.evaluations[-1]["val_loss"]) if run.evaluations else Estimate(None, why="no evaluation")
+
+
 def early(run: RunResults, part: str) -> Estimate:
     return estimate(next(iter(_late(run)), None))
 
@@ -33,6 +38,7 @@ def of_steps(run: RunResults, part: str, column: str) -> Estimate:
 
 
 QUANTITIES = {
+    "val.final": Quantity(final, null=False, digits=3),
     "loss.early": Quantity(early, null=False, digits=3),
     "loss.rise": Quantity(rise, null=False, digits=3),
     "steps": Quantity(of_steps, null=False, digits=3),
