@@ -1,0 +1,143 @@
+"""The study of optimizers: differences of losses seed by seed, what steps do, tables and figures, by hand."""
+
+import itertools
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from lib.params.study import load_study
+from lib.report.reader import collect
+from lib.report.summary import verdicts_of
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
+from paper.optimizers.figures import FIGURES
+from paper.optimizers.losses import compared, difference, loss_rows, sign_flips, steps_to_baseline
+from paper.optimizers.numbers import numbers
+from paper.optimizers.steps import by_group, means_of
+from paper.optimizers.tables import tables
+from tests.study_folder import backbone, smoke_study, write
+
+SEEDS = 3
+# Final losses of the first seed; every further seed has 0.1 more, which arms of a seed share.
+LOSSES = {"muon": 3.0, "adamw": 3.3, "rewriting": 3.3, "literal": 3.3, "ortho_2": 3.0, "gauss_2": 3.0}
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load_study("optimizers", "smoke", f"seeds={SEEDS}")
+
+
+@pytest.fixture
+def results(study, tmp_path):
+    """Runs whose loss falls from 6 on a line, and arms that differ from Muon by the same in every seed."""
+    for run in study.runs:
+        arm, seed = run.point["arm"], run.params.seed
+        place, steps = tmp_path / run.name, run.params.schedule.steps
+        last = LOSSES.get(arm, 3.15) + 0.1 * (seed - 42)
+        rows = [{"step": n, "val_loss": 6 - (6 - last) * n / steps} for n in range(1, steps + 1)]
+        found = backbone(smoke_study(), 70.0, diverged=False)
+        found["observed"]["G0.pc1"] = 60.0 + 5 * (arm == "adamw") + 0.01 * seed
+        (place / "analysis").mkdir(parents=True)
+        write(place / "run.json", {"state": "done", "step": steps, "steps": steps, "seconds": 1.0})
+        write(place / "pilot_metrics.json", rows)
+        write(place / "analysis" / "backbone.json", found)
+        means = {"memory_rank": 0.5, "memory_cosine": 0.9 if arm == "ortho_2" else 1.0}
+        write(place / "analysis" / "steps.json", {"groups": [], "all": means})
+    return collect(study, tmp_path)
+
+
+class TestDifferences:
+    def test_flipping_signs_by_hand(self):
+        """Of three values of one sign only two of eight ways are as far from 0."""
+        assert sign_flips(np.array([1.0, 2.0, 0.5])) == 2 / 8
+        assert sign_flips(np.array([1.0, -1.0])) == 1.0
+        assert sign_flips(np.full(6, -0.3)) == pytest.approx(2 / 64)
+
+    def test_flips_are_counted_as_a_loop_counts_them(self):
+        x = np.array([0.3, -0.1, 0.4, 0.2, -0.05])
+        ways = [sum(s * v for s, v in zip(signs, x, strict=True)) for signs in itertools.product((1, -1), repeat=5)]
+        assert sign_flips(x) == sum(abs(way) >= abs(x.sum()) - 1e-12 for way in ways) / 32
+
+    def test_of_many_seeds_a_sample_of_the_flips_will_do(self):
+        x = np.random.default_rng(1).normal(0.5, 1, 20)
+        z = abs(x.sum()) / np.sqrt((x**2).sum())
+        normal = math.erfc(z / 2**0.5)
+        assert sign_flips(x) == pytest.approx(normal, abs=0.01)
+
+    def test_an_interval_has_the_mean_and_is_the_same_every_time(self):
+        one, again = compared([0.5, 1.0, 1.5]), compared([0.5, 1.0, 1.5])
+        assert one == again and one.low < one.mean == 1.0 < one.high
+        assert (one.low, one.high) == (0.5, 1.5)  # of three seeds 1 in 27 means is either end
+
+    def test_one_seed_has_neither_interval_nor_p(self):
+        one = compared([0.5])
+        assert (one.mean, one.low, one.p, one.needed) == (0.5, None, None, None)
+
+    def test_how_many_seeds_would_tell_one_percent(self):
+        """(1.96 + 0.84)^2 sigma^2 / line^2, and one more."""
+        assert compared([0.0, 2**0.5]).needed == 9  # sigma = 1
+        assert compared([0.0, 0.1, 0.05]).needed == 2
+
+    def test_it_is_of_one_seed_each(self, results):
+        """What seeds share drops out: 10 % of 3.0, 3.1 and 3.2, not of their mean."""
+        found = difference(results, "adamw")
+        assert found.each == pytest.approx([100 * 0.3 / base for base in (3.0, 3.1, 3.2)])
+        assert difference(results, "ortho_2").mean == pytest.approx(0, abs=1e-9)
+
+    def test_the_step_of_the_baselines_loss(self, results, study):
+        """A line from 6 to 3 is at 3.3 after nine tenths of the way; the other way round never."""
+        steps = study.runs[0].params.schedule.steps * 50
+        assert steps_to_baseline(results, "adamw") == {}
+        assert steps_to_baseline(results, "ortho_2") == pytest.approx(dict.fromkeys((42, 43, 44), steps))
+
+
+class TestSteps:
+    ROWS = [
+        {"step": 4, "group": "a", "update_rank": 0.0, "fired": 0.0},
+        {"step": 20, "group": "a", "update_rank": 0.5, "fired": 5.0},
+        {"step": 40, "group": "a", "update_rank": 0.7},
+        {"step": 20, "group": "b", "update_rank": 1.0},
+    ]
+
+    def test_means_are_of_groups_after_the_warm_up(self, study):
+        found = means_of(self.ROWS, study.runs[0].params)
+        assert [g["group"] for g in found["groups"]] == ["a", "b"]
+        assert found["groups"][0] == {"group": "a", "update_rank": pytest.approx(0.6), "fired": 5.0}
+        assert found["all"] == {"update_rank": pytest.approx(0.8), "fired": 5.0}
+        assert "| `b` |  |  | 1.00 |" in by_group(found).data
+
+    def test_nothing_measured_is_said(self, study):
+        assert by_group(means_of(self.ROWS[:1], study.runs[0].params)).data.startswith("No step after the warm-up")
+
+
+class TestPaper:
+    def test_a_difference_that_is_there_holds_and_one_that_is_not_is_absent(self, results):
+        said = {v.claim.id: v.verdict for v in verdicts_of(results)}
+        assert said["rewriting-alone"] == HOLDS and said["flatter-path"] == HOLDS
+        assert said["noise-in-the-rewritten"] == ABSENT and said["rank-higher"] == ABSENT
+        assert said["noise-helps-at-a-hundredth"] in (ABSENT, EXCLUDED)
+        assert said["sane"] == EXCLUDED  # 10 % is more than 5 %
+        assert said["noise-helps-at-a-tenth"] == OPEN  # no such arm on this profile
+
+    def test_every_table_number_and_figure_is_made(self, results):
+        verdicts = verdicts_of(results)
+        assert "Muon" in tables(results, verdicts)["losses"]
+        told = dict(numbers(results, verdicts))
+        assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal, 0.01", "Gaussian, 0.01")
+        for drawing in FIGURES:
+            drawing.draw(results).canvas.draw()
+
+    def test_nothing_breaks_without_runs(self, study, tmp_path):
+        empty = collect(study, tmp_path)
+        tables(empty, verdicts_of(empty))
+        numbers(empty, verdicts_of(empty))
+        for drawing in FIGURES:
+            drawing.draw(empty).canvas.draw()
+        assert loss_rows(empty)[0][1] == "–"
