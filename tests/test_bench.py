@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench import __main__ as command
-from bench import compare, gpu, training
+from bench import compare, gpu, matrices, training
 from bench.compare import same_scores
 from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
 from bench.measure import Clock, Differs, Pair, agree
@@ -21,6 +21,7 @@ from bench.training import Bench, OurRun, same_items
 from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.models.gpt import build_model
+from lib.optim.matrices import Polar
 from lib.params.cadence import snapshot_steps
 from lib.params.study import load_study
 from lib.report.paper_folder import paper_folder
@@ -183,6 +184,18 @@ def test_the_command_writes_both_files_and_prints_the_table(tmp_path):
     assert [row["what"] for row in record["limits"]] == ["step, smoke", "step, smoke", "evaluation, smoke"]
     assert all(0 < row["share"]["median"] < 1 for row in record["limits"])
     assert max(record["agreement"].values()) < 1e-4
+
+
+def test_a_step_of_muon_is_timed_beside_the_decompositions_that_it_replaces(variant, monkeypatch):
+    monkeypatch.setattr(matrices, "BEFORE", 3)
+    run = matrices.MuonRun(variant)
+    pair, shares = matrices.one_step(run, 2)
+    assert len(pair.plain) == len(pair.ours) == 2 and all(0 < share < 1 for share in shares)
+    assert len(run.momenta()) == 2 + 8  # the embeddings, and four matrices of either block
+    assert matrices.by_shape((6, 9), 1).keys() == {"eigh", "svd", "quintic", "two SVDs"}
+    monkeypatch.setattr(matrices, "polar", lambda m: Polar(m / m.norm(), None))
+    with pytest.raises(Differs, match="sum of singular values"):
+        matrices.one_step(run, 1)
 
 
 @pytest.mark.parametrize(
