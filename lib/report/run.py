@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib.base.errors import BadInput
-from lib.base.files import read_json
+from lib.base.files import WATCH, read_json
 from lib.base.snapshots import Snapshots
 from lib.geometry.gram import Digest
 from lib.geometry.ladder import RUNGS
@@ -104,6 +104,13 @@ class RunResults:
 
         rows = pandas.DataFrame(self.evaluations)
         return rows.set_index("step") if len(rows) else rows
+
+    def watched(self) -> "pandas.DataFrame":
+        """What was measured of steps inside the loop, a row a step and a group; empty where nobody asked for it."""
+        import pandas
+
+        path = self.folder / WATCH
+        return pandas.read_parquet(path) if path.exists() else pandas.DataFrame()
 
     @cached_property
     def digest(self) -> Digest:

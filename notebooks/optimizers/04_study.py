@@ -39,7 +39,8 @@ from paper.optimizers.tables import LOSS_HEADS
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 results = open_study(study, profile, overrides, folder)
-results.frame(["val.final", "loss.early", "steps.memory_rank", "steps.memory_cosine", "G0.pc1"], parameters=["seed"])
+shown = ["val.final", "loss.early", "steps.memory_rank", "steps.memory_cosine", "G0.pc1"]
+results.frame(shown, parameters=["seed"])
 
 # %% [markdown]
 # ## Losses

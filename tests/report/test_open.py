@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
 
 from lib import open_run, open_study
 from lib.base.errors import BadInput
-from lib.base.files import ROOT
+from lib.base.files import ROOT, WATCH
 from lib.params.arguments import keep_arguments
 from lib.params.run import load_params
 from lib.params.study import load_study
@@ -121,6 +122,14 @@ class TestRun:
         metrics = open_run(folder / RUN).metrics()
         assert metrics.index.tolist() == [1, 40, 80]
         assert metrics["probe_ood_acc"].tolist() == [0.0, 0.9, 0.2]
+
+    def test_what_was_watched_is_a_table_or_an_empty_one(self, folder):
+        run = open_run(folder / RUN)
+        assert run.watched().empty
+        rows = pandas.DataFrame({"step": [4, 8], "group": ["a", "a"], "update_rank": [0.5, 0.7]})
+        rows.to_parquet(run.folder / WATCH)
+        assert run.watched().equals(rows)
+        (run.folder / WATCH).unlink()
 
     def test_alone_it_has_what_every_run_has(self, folder, tmp_path):
         shutil.copytree(folder / RUN, tmp_path / "taken")
