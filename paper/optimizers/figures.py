@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from lib.report.figures import Drawing
 from lib.report.panels import beyond_rungs, legend, name_levels, over_nulls, point
@@ -13,7 +14,7 @@ from paper.optimizers.arms import DOSES, named
 from paper.optimizers.losses import LINE, Difference, difference
 
 PC1 = "G0.pc1"
-STEPS = {"steps.memory_rank": "rank of the memory", "steps.memory_cosine": "cosine with the memory"}
+STEPS = {"steps.memory_rank": "memory's rank", "steps.memory_cosine": "cosine with it"}
 
 
 def arms(results: StudyResults) -> Figure:
@@ -25,12 +26,13 @@ def arms(results: StudyResults) -> Figure:
         _spread(axes[1], difference(results, arm, "loss.early"), places[arm])
         for ax, name in zip(axes[2:], STEPS, strict=True):
             point(ax, results.at(arm, name), places[arm], BLUE, "o")
-    titles = ("loss, % above Muon's", "early loss, % above", *STEPS.values())
+    titles = ("loss, % above Muon's", "early loss, %", *STEPS.values())
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title)
     for ax in axes[:2]:
         ax.axvspan(-LINE, LINE, color=NULL, alpha=0.4, lw=0)
         ax.set_xscale("symlog", linthresh=2 * LINE)
+        ax.xaxis.set_major_formatter(ScalarFormatter())
     return figure
 
 
@@ -80,14 +82,14 @@ def dose(results: StudyResults) -> Figure:
 
 def path(results: StudyResults) -> Figure:
     """PC1 of every arm over its nulls, what is left of it on four rungs, and the memory."""
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE, _tall(results)), sharey=True, width_ratios=(4, 4, 2))
+    figure, axes = plt.subplots(1, 3, figsize=(PAGE, _tall(results)), sharey=True, width_ratios=(4, 4, 3))
     places = name_levels(axes, results, named)
     over_nulls(axes[0], results, PC1, places)
     beyond_rungs(axes[1], results, PC1, places)
     for arm in results.trained():
         point(axes[2], results.at(arm, "U0.early_mean", "excess"), places[arm], BLUE, "o")
     axes[2].axvline(0, color=NULL, lw=2, zorder=0.5)
-    titles = ("PC1 (%)", "PC1 beyond a null (points)", "early updates, excess")
+    titles = ("PC1 (%)", "PC1 beyond a null (points)", "early updates")
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title)
     legend(figure)
@@ -118,7 +120,7 @@ FIGURES = [
         "path",
         path,
         "The first direction of the path under every optimizer: PC1 over the span of its nulls, and what is left "
-        "of it on four rungs of the ladder; the alignment of early updates beyond the null. Bars are 95 % "
+        "of it on four rungs of the ladder; how much more early updates align than in the null. Bars are 95 % "
         "intervals over seeds.",
     ),
 ]

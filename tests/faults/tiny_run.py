@@ -1,9 +1,13 @@
 """A run of a dozen steps with everything that a run's folder holds."""
 
+import json
+import signal
+
 import pytest
 
 from lib.measure.trajectory import geometry
 from lib.params.study import load_study
+from lib.train import loop
 from lib.train.loop import train
 from lib.train.places import MADE_BY_MAKE
 
@@ -35,3 +39,19 @@ def finish_runs(home):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(MADE_BY_MAKE, "test")
             geometry(folder, DRAWS)
+
+
+def interrupted(params, run, corpora, monkeypatch, step):
+    """Train until Ctrl-C comes after a step."""
+    original = loop.look
+
+    def look_and_signal(state, new):
+        original(state, new)
+        if state.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "look", look_and_signal)
+        with pytest.raises(KeyboardInterrupt):
+            train(params, run, corpora)
+    assert json.loads((run / "run.json").read_text())["step"] == step

@@ -1,16 +1,13 @@
 """The running average that snapshots may hold: what it is, that training does not notice it, that it resumes."""
 
-import json
-import signal
-
 import pytest
 import torch
 
 from lib.base.tensors import load_tensors
 from lib.params.cadence import snapshot_steps
-from lib.train import checkpoint, loop
+from lib.train import checkpoint
 from lib.train.loop import train
-from tests.faults.tiny_run import results, tiny_params
+from tests.faults.tiny_run import interrupted, results, tiny_params
 
 EVERY = "snapshots.dense_from=1 snapshots.dense_to=12 snapshots.dense_every=1"
 OVER = 4
@@ -62,31 +59,16 @@ def test_training_does_not_notice_it(plain, averaged):
     assert all(torch.equal(kept[name], more[name]) for name in kept)
 
 
-def interrupted(run, corpora, monkeypatch, step):
-    original = loop.look
-
-    def look_and_signal(state, new):
-        original(state, new)
-        if state.step == step:
-            signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "look", look_and_signal)
-        with pytest.raises(KeyboardInterrupt):
-            train(averaged_params(), run, corpora)
-    assert json.loads((run / "run.json").read_text())["step"] == step
-
-
 def test_resumed_equals_uninterrupted_bit_for_bit(averaged, corpora, tmp_path, monkeypatch):
     run = tmp_path / "study" / "run"
-    interrupted(run, corpora, monkeypatch, 7)
+    interrupted(averaged_params(), run, corpora, monkeypatch, 7)
     train(averaged_params(), run, corpora)
     assert results(run) == results(averaged)
 
 
 def test_an_average_that_is_forgotten_shows(averaged, corpora, tmp_path, monkeypatch):
     run = tmp_path / "study" / "run"
-    interrupted(run, corpora, monkeypatch, 7)
+    interrupted(averaged_params(), run, corpora, monkeypatch, 7)
     restore = checkpoint._restore
 
     def forgetful(model, optimizer, tensors, average):

@@ -1,7 +1,6 @@
 """The table of what steps do: by hand, unnoticed by training, the same bytes after an interruption."""
 
 import json
-import signal
 
 import pytest
 import torch
@@ -11,10 +10,9 @@ from lib.base.files import WATCH
 from lib.base.tensors import load_tensors
 from lib.optim.schedules import learning_rate
 from lib.params.study import load_study
-from lib.train import loop
 from lib.train.loop import train
 from lib.train.watch import group_of, read_rows
-from tests.faults.tiny_run import STEPS, results
+from tests.faults.tiny_run import STEPS, interrupted, results
 
 EVERY = "snapshots.dense_from=1 snapshots.dense_to=12 snapshots.dense_every=1 train.watch_every=3"
 OPTIMIZERS = {
@@ -92,25 +90,10 @@ def test_training_does_not_notice_it(watched, corpora, tmp_path):
     assert not (run / WATCH).exists()
 
 
-def interrupted(run, corpora, monkeypatch, step):
-    original = loop.look
-
-    def look_and_signal(state, new):
-        original(state, new)
-        if state.step == step:
-            signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "look", look_and_signal)
-        with pytest.raises(KeyboardInterrupt):
-            train(params("orthonoise"), run, corpora)
-    assert json.loads((run / "run.json").read_text())["step"] == step
-
-
 @pytest.mark.parametrize("step", [2, 7])
 def test_resumed_equals_uninterrupted_bit_for_bit(watched, corpora, tmp_path, monkeypatch, step):
     run = tmp_path / "study" / "run"
-    interrupted(run, corpora, monkeypatch, step)
+    interrupted(params("orthonoise"), run, corpora, monkeypatch, step)
     train(params("orthonoise"), run, corpora)
     whole = watched("orthonoise")
     assert results(run) == results(whole)
@@ -123,7 +106,7 @@ def test_a_lost_table_comes_back(watched, corpora, tmp_path, monkeypatch, capsys
     """Of an interrupted run and of a finished one: its rows can be had by training alone."""
     run, whole = tmp_path / "study" / "run", watched("orthonoise")
     if step:
-        interrupted(run, corpora, monkeypatch, step)
+        interrupted(params("orthonoise"), run, corpora, monkeypatch, step)
     else:
         train(params("orthonoise"), run, corpora)
     damage(run / WATCH)
