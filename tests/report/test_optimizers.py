@@ -34,12 +34,13 @@ def study():
     return load_study("optimizers", "smoke", f"seeds={SEEDS}")
 
 
-@pytest.fixture
-def results(study, tmp_path):
+@pytest.fixture(scope="module")
+def results(study, tmp_path_factory):
     """Runs whose loss falls from 6 on a line, and arms that differ from Muon by the same in every seed."""
+    folder = tmp_path_factory.mktemp("optimizers")
     for run in study.runs:
         arm, seed = run.point["arm"], run.params.seed
-        place, steps = tmp_path / run.name, run.params.schedule.steps
+        place, steps = folder / run.name, run.params.schedule.steps
         last = LOSSES.get(arm, 3.15) + 0.1 * (seed - 42)
         rows = [{"step": n, "val_loss": 6 - (6 - last) * n / steps} for n in range(1, steps + 1)]
         found = backbone(smoke_study(), 70.0, diverged=False)
@@ -50,7 +51,7 @@ def results(study, tmp_path):
         write(place / "analysis" / "backbone.json", found)
         means = {"memory_rank": 0.5, "memory_cosine": 0.9 if arm == "ortho_2" else 1.0}
         write(place / "analysis" / "steps.json", {"groups": [], "all": means})
-    return collect(study, tmp_path)
+    return collect(study, folder)
 
 
 class TestDifferences:
