@@ -121,6 +121,7 @@ MEANINGS = {
     "modular": ("lib/tasks/modular.py",),  # a task
     "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
 }
+PLAIN = {"optimizers"}  # words of any text: such a study is named by a text that is nothing else, or by a path
 
 
 @cache
@@ -135,6 +136,8 @@ def names_of_study(path: Path, study: str) -> list[str]:
     """Where a file of lib names a study. A parameter of that name is none: o.beta2, beta2=, optim.beta2."""
     name = str(path.relative_to(ROOT))
     word = re.compile(rf"(?<![a-z0-9]){study}(?![a-z0-9])", re.IGNORECASE)
+    if study in PLAIN:
+        word = re.compile(rf"^[\"']{study}[\"']$|\b(params|notebooks|paper)[./]{study}\b")
     found = []
     for line, kind, text in tokens(path):
         if study in parameter_names():
@@ -177,6 +180,9 @@ def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
         path.write_text(text + "\n")
         assert len(names_of_study(path, "beta2")) == count, text
     assert len(names_of_study(path, "modular")) == 1
+    for text, count in {"# all optimizers": 0, 'x = "optimizers"': 1, "# see notebooks/optimizers/03": 1}.items():
+        path.write_text(text + "\n")
+        assert len(names_of_study(path, "optimizers")) == count, text
 
 
 # ------------------------------------------------------------------------------------------------------- no torch
