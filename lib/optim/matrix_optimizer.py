@@ -203,7 +203,7 @@ def measured(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     matrix_rank    effective rank of what was followed, as a share of a Gaussian matrix's of that shape
     memory_rank    the same of the memory, where a trigger looks at it
     noise_fired    share of the steps so far that had noise
-    noise_ratio    ||noise||_F / ||M||_F of the last step that had some
+    noise_ratio    ||noise||_F / ||M||_F of the last step, 0 where it had none
     """
     kept = [(p.shape, optimizer.state[p]) for g in optimizer.param_groups if g["places"] for p in g["params"]]
     kept = [(shape, state) for shape, state in kept if state]

@@ -38,8 +38,8 @@ def with_noise(at: Moment, noise: Callable[[Tensor], Tensor], follows: Callable[
     One decomposition serves the trigger and, where there is no noise, the step.
     """
     o, state = at.o, at.state
-    for name in ("fired", "noise_ratio"):
-        state.setdefault(name, torch.zeros_like(state["step"]))
+    state.setdefault("fired", torch.zeros_like(state["step"]))
+    state["noise_ratio"] = torch.zeros_like(state["step"])
     if at.step <= o.noise_start if o.noise_start is not None else not state["warmed"]:
         return plain(at)
     if o.adaptive:

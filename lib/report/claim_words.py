@@ -59,9 +59,11 @@ def brief_of(known: list[Measured], results: StudyResults) -> str:
         error = f" ± {decimal(_half(m), digits)}" if m.error else ""
         value = (m.mean - m.effect.constant) / terms[0].factor
         return f"{decimal(value, digits)}{error} at {level_text(m.effect.level)}"
+    large, small = (figure_at(results, t.named.quantity, t.named.part, t.level).text for t in terms[:2])
     if m.effect.level is not None:
-        large, small = (figure_at(results, t.named.quantity, t.named.part, t.level).text for t in terms)
         return f"{large} against {small} at {level_text(m.effect.level)}"
+    if len(terms) == 2 and terms[0].factor != -terms[1].factor:  # their difference is not what was asked
+        return f"{large} at {level_text(terms[0].level)} against {small} at {level_text(terms[1].level)}"
     return f"a {'change' if len(terms) > 2 else 'difference'} of {_change(m, digits)}"
 
 

@@ -78,8 +78,11 @@ class Watch:
     def _measured(self, w: Tensor, start: Tensor) -> dict[str, float]:
         u, g, state = w.detach() - start, w.grad, self.optimizer.state[w]
         k, size = min(w.shape), torch.linalg.matrix_norm(u)
-        if not all(torch.isfinite(x).all() for x in (u, g)):
-            return {"weight_norm": float(torch.linalg.matrix_norm(w))}
+        counts = {key: float(state[key]) for key in sorted(state) if state[key].ndim == 0 and key not in TOLD}
+        memory = next((state[key] for key in MEMORIES if key in state), None)
+        known = [u, g] if memory is None else [u, g, memory]
+        if size == 0 or not all(torch.isfinite(x).all() for x in known):  # it stands still, or is lost
+            return {"weight_norm": float(torch.linalg.matrix_norm(w)), **counts}
         shares = torch.linalg.svdvals(u) * (k**0.5 / size)
         lead = self.own.direction(state, self.o)
         found = {
@@ -90,13 +93,11 @@ class Watch:
             "update_rank": effective_rank(shares) / gaussian_rank(*w.shape),
             "unevenness": torch.linalg.vector_norm(1 - shares**2) / k**0.5,
         }
-        memory = next((state[key] for key in MEMORIES if key in state), None)
         if memory is not None:
             found["memory_rank"] = effective_rank(torch.linalg.svdvals(memory)) / gaussian_rank(*w.shape)
         if lead is not None:
             found["memory_cosine"] = -(u * lead).sum() / (size * torch.linalg.matrix_norm(lead))
-        found |= {key: state[key] for key in sorted(state) if state[key].ndim == 0 and key not in TOLD}
-        return {key: float(x) for key, x in found.items()}
+        return {key: float(x) for key, x in found.items()} | counts
 
     def save(self, folder: Path) -> None:
         """Write the table as it is now, whole or not at all."""
@@ -110,7 +111,8 @@ class Watch:
 
     def resume(self, folder: Path, step: int) -> None:
         """Take up the rows that were measured up to a step; what came after it will come again."""
-        self.rows = [row for row in read_rows(folder) if row["step"] <= step] if self.every and step else []
+        there = read_rows(folder) if self.every and step >= self.every else []
+        self.rows = [row for row in there if row["step"] <= step]
 
 
 def lost_rows(folder: Path, p: Params, step: int) -> str:

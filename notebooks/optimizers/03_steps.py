@@ -19,13 +19,13 @@
 #   that shape, of the gradient and of the step;
 # * **unevenness** of the step, $\lVert I-XX^\top\rVert_F/\sqrt k$ with $X$ scaled to $\lVert X\rVert_F=\sqrt k$:
 #   0 when all singular values are equal;
-# * the **cosine with the memory**: of the step and where the memory by itself would lead. Without noise it is 1;
-#   noise turns a step away from it, and how far says how much noise there really is, in whichever units its
-#   amplitude is.
+# * the **cosine with the memory**: of the step and where the memory by itself would lead. It is 1 for Muon's heavy
+#   ball without noise and for AdamW; Nesterov's look ahead turns a step a little, and noise in a copy turns it as
+#   far as there really is noise, in whichever units its amplitude is.
 #
 # As executed, OrthoNoise writes its noise into the memory and then takes three steps of
-# $X\leftarrow\frac32X-\frac12XX^\top X$ on it, however large it is. A rewritten memory is no sum of gradients any
-# more: its cosine is 1 again and says nothing.
+# $X\leftarrow\frac32X-\frac12XX^\top X$ on it, however large it is; the plan's control writes its noise there too.
+# Then the step follows the memory again, noise and all, and its cosine says nothing.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
@@ -53,7 +53,8 @@ rows = measured_steps(folder)
 # %% [markdown]
 # ## By group of matrices
 #
-# Means over the steps after the warm-up. `fired` is the share of steps so far that had noise, at the end.
+# Means over the steps after the warm-up. `fired` is the share of those steps that had noise; in `stood still` the
+# decomposition of a matrix failed, and nothing but decay moved it.
 
 # %%
 display(by_group(means_of(rows, params)))
@@ -61,8 +62,8 @@ display(by_group(means_of(rows, params)))
 # %% [markdown]
 # ## Over time
 #
-# A step is even from the first one on; a gradient is not, and its rank says what Muon changes. The rank of the
-# first memories is small whatever happens later: it is that of a few gradients.
+# What an optimizer makes of a gradient is the way from the first panel to the third. The rank of the first memories
+# is small whatever happens later: it is that of a few gradients.
 
 # %%
 style.save(steps(rows, params), folder, "03_steps")

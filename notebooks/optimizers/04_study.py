@@ -45,9 +45,9 @@ results.frame(shown, parameters=["seed"])
 # %% [markdown]
 # ## Losses
 #
-# Differences from Muon of the same seed, in percent of Muon's loss: below 0 is better. The interval is a
-# bootstrap over seeds, p the exact one of flipping signs. With $n$ seeds p cannot be below $2^{1-n}$: `needed` is
-# how many would tell a difference of 1 % from none at this spread.
+# Differences from Muon of the same seed, in percent of Muon's loss: below 0 is better. `bootstrap` is the central
+# 95 % of means over seeds drawn again, too short for few of them; p is the exact one of flipping signs, which with
+# $n$ seeds cannot be below $2^{1-n}$. `seeds needed` is how many would tell a difference of 1 % from none.
 
 # %%
 display(Markdown(plain_table(LOSS_HEADS, loss_rows(results))))

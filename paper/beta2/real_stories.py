@@ -12,7 +12,6 @@ prints the numbers of real_stories.yaml from them.
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from lib.base.files import json_text
@@ -58,10 +57,11 @@ def real_stories() -> str:
 
 
 def real_numbers() -> dict[str, str]:
-    """Mean p_ood at the end over the runs of the smallest vocabulary, and how many they are."""
+    """p_ood at the end with the smallest vocabulary, from the lowest run to the highest, and how many they are."""
     runs = _runs()
     small = [run for run in runs if run["vocabulary"] == runs[0]["vocabulary"]]
-    ends = {f"Real{f.title()}": number(fmean(run[f]["last"] for run in small), 2) for f in ("random", "story")}
+    last = {filler: [run[filler]["last"] for run in small] for filler in ("random", "story")}
+    ends = {f"Real{f.title()}": " to ".join(number(pick(x), 2) for pick in (min, max)) for f, x in last.items()}
     return ends | {"RealRuns": str(len(small)), "RealWords": thousands(small[0]["vocabulary"])}
 
 

@@ -49,12 +49,16 @@ def compared(each: list[float]) -> Difference:
     x = np.array(each)
     n = len(x)
     low, high = bootstrap(x) if n > 2 else (None, None)
-    needed = math.ceil((2.8 * x.std(ddof=1) / LINE) ** 2) + 1 if n > 1 else None  # 80 % power at 5 %
+    # 80 % power at 5 %; with fewer than six seeds no way to flip signs is as rare as that.
+    needed = max(6, math.ceil((2.8 * x.std(ddof=1) / LINE) ** 2) + 1) if n > 1 else None
     return Difference(float(x.mean()), tuple(each), low, high, sign_flips(x) if n > 1 else None, needed)
 
 
 def bootstrap(x: np.ndarray) -> tuple[float, float]:
-    """The central 95 % of means of as many values drawn with replacement; the same every time."""
+    """The central 95 % of means of as many values drawn with replacement; the same every time.
+
+    Of few values it is too short: where the signs of all n agree it leaves 0 out, by chance once in 2^(n-1).
+    """
     drawn = np.random.default_rng(0).choice(x, (DRAWS, len(x)))
     low, high = np.quantile(drawn.mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
@@ -71,18 +75,13 @@ def sign_flips(x: np.ndarray) -> float:
 
 def steps_to_baseline(results: StudyResults, arm: Level) -> dict[int, float]:
     """Seed -> published step at which an arm's loss is the baseline's last, by lines between evaluations."""
-    found = {}
-    for run in (run for run in results.present if run.level == arm):
-        base = next((r for r in results.present if (r.level, r.params.seed) == (BASELINE, run.params.seed)), None)
-        if base is None or not base.evaluations:
-            continue
-        goal, rows = base.evaluations[-1]["val_loss"], run.evaluations
-        for before, after in itertools.pairwise(rows):
-            if before["val_loss"] > goal >= after["val_loss"]:
-                share = (before["val_loss"] - goal) / (before["val_loss"] - after["val_loss"])
-                found[run.params.seed] = run.time_scale * (
-                    before["step"] + share * (after["step"] - before["step"])
-                )
+    goals, found = results.by_seed(BASELINE, LOSS), {}
+    for run in (run for run in results.present if run.level == arm and run.params.seed in goals):
+        goal = goals[run.params.seed].value
+        rows = [(row["step"], row["val_loss"]) for row in run.evaluations if row["val_loss"] is not None]
+        for (step, loss), (later, lower) in itertools.pairwise(rows):
+            if loss > goal >= lower:
+                found[run.params.seed] = run.time_scale * (step + (loss - goal) / (loss - lower) * (later - step))
                 break
     return found
 
@@ -99,7 +98,8 @@ def loss_rows(results: StudyResults) -> list[list[str]]:
             continue
         interval = "" if found.low is None else f"{value(found.low, 2)} to {value(found.high, 2)}"
         reached = list(steps_to_baseline(results, arm).values())
-        there = f"{np.mean(reached):.0f} ({len(reached)} of {len(found.each)})" if reached else "never"
+        error = np.std(reached, ddof=1) / math.sqrt(len(reached)) if len(reached) > 1 else None
+        there = f"{value(np.mean(reached), 0, error)} ({len(reached)} of {len(found.each)})" if reached else "never"
         p = "" if found.p is None else f"{found.p:.2g}"
         rows.append([*cells, value(found.mean, 2), interval, p, str(found.needed or ""), there])
     return rows

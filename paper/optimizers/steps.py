@@ -21,31 +21,41 @@ COLUMNS = {  # what is shown of a row, in words, and its decimals
     "memory_cosine": ("cosine with the memory", 3),
     "noise_ratio": ("noise over memory", 3),
     "fired": ("fired", 2),
+    "failures": ("stood still", 2),
     "update_rms": ("RMS of the step", 5),
 }
 OF_GROUP = "group"
+COUNTED = ("fired", "failures")
 
 
 def measured_steps(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's table, and into analysis/steps.json their means; no rows where it has no table."""
-    rows = [_told(row) for row in read_rows(folder)] if (folder / WATCH).exists() else []
+    rows = read_rows(folder) if (folder / WATCH).exists() else []
     write_analysis(folder, "steps", means_of(rows, load_params(folder / "params.yaml")))
     return rows
 
 
 def means_of(rows: list[dict[str, Any]], p: Params) -> dict[str, Any]:
-    """Means of every column over steps after the warm-up: of every group of matrices, and of all groups."""
+    """Means of every column over steps after the warm-up: of every group of matrices, and of all groups.
+
+    What is counted from the start on becomes the share of those steps that it happened in.
+    """
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        if row["step"] > p.schedule.warmup:
-            groups[row[OF_GROUP]].append(row)
-    means = [{OF_GROUP: group} | _means(found) for group, found in groups.items()]
+        groups[row[OF_GROUP]].append(row)
+    means = []
+    for group, found in groups.items():
+        late = [row for row in found if row["step"] > p.schedule.warmup]
+        before = [row for row in found if row["step"] <= p.schedule.warmup]
+        if late:
+            start = before[-1] if before else {"step": 0}
+            means.append({OF_GROUP: group} | _means(late) | _shares(start, late[-1]))
     return {"groups": means, "all": _means(means)}
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as it is shown: noise as a share of the steps so far."""
-    return row | ({"fired": row["fired"] / row["step"]} if "fired" in row else {})
+def _shares(start: dict[str, Any], end: dict[str, Any]) -> dict[str, float]:
+    steps = end["step"] - start["step"]
+    return {name: (end[name] - start.get(name, 0)) / steps for name in COUNTED if name in end}
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from lib.report.tex import number, table, tex
 from paper.optimizers.arms import named
 from paper.optimizers.losses import loss_rows
 
-LOSS_HEADS = ["arm", "loss", "% above Muon's", "95 %", "p", "seeds needed", "steps to Muon's last loss"]
+LOSS_HEADS = ["arm", "loss", "% above Muon's", "bootstrap", "p", "seeds needed", "steps to Muon's last loss"]
 OF_STEPS = {  # column of analysis/steps.json -> title and decimals
     "gradient_rank": ("gradient", 2),
     "memory_rank": ("memory", 2),
@@ -18,6 +18,7 @@ OF_STEPS = {  # column of analysis/steps.json -> title and decimals
     "memory_cosine": ("cosine", 3),
     "noise_ratio": ("noise", 3),
     "fired": ("fired", 2),
+    "failures": ("still", 2),
 }
 PUBLISHED = (  # model, steps, loss of Muon, of NOLAH
     ("350M", 100, 2.42, 2.37),

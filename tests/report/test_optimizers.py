@@ -84,7 +84,7 @@ class TestDifferences:
     def test_how_many_seeds_would_tell_one_percent(self):
         """(1.96 + 0.84)^2 sigma^2 / line^2, and one more."""
         assert compared([0.0, 2**0.5]).needed == 9  # sigma = 1
-        assert compared([0.0, 0.1, 0.05]).needed == 2
+        assert compared([0.0, 0.1, 0.05]).needed == 6  # of fewer no p is below 0.05
 
     def test_it_is_of_one_seed_each(self, results):
         """What seeds share drops out: 10 % of 3.0, 3.1 and 3.2, not of their mean."""
@@ -101,17 +101,17 @@ class TestDifferences:
 
 class TestSteps:
     ROWS = [
-        {"step": 4, "group": "a", "update_rank": 0.0, "fired": 0.0},
+        {"step": 4, "group": "a", "update_rank": 0.0, "fired": 1.0},
         {"step": 20, "group": "a", "update_rank": 0.5, "fired": 5.0},
-        {"step": 40, "group": "a", "update_rank": 0.7},
+        {"step": 40, "group": "a", "update_rank": 0.7, "fired": 10.0},
         {"step": 20, "group": "b", "update_rank": 1.0},
     ]
 
     def test_means_are_of_groups_after_the_warm_up(self, study):
         found = means_of(self.ROWS, study.runs[0].params)
         assert [g["group"] for g in found["groups"]] == ["a", "b"]
-        assert found["groups"][0] == {"group": "a", "update_rank": pytest.approx(0.6), "fired": 5.0}
-        assert found["all"] == {"update_rank": pytest.approx(0.8), "fired": 5.0}
+        assert found["groups"][0] == {"group": "a", "update_rank": pytest.approx(0.6), "fired": 9 / 36}
+        assert found["all"] == {"update_rank": pytest.approx(0.8), "fired": 9 / 36}
         assert "| `b` |  |  | 1.00 |" in by_group(found).data
 
     def test_nothing_measured_is_said(self, study):
@@ -123,17 +123,23 @@ class TestPaper:
         said = {v.claim.id: v.verdict for v in verdicts_of(results)}
         assert said["rewriting-alone"] == HOLDS and said["flatter-path"] == HOLDS
         assert said["noise-in-the-rewritten"] == ABSENT and said["rank-higher"] == ABSENT
-        assert said["noise-helps-at-a-hundredth"] in (ABSENT, EXCLUDED)
+        assert said["noise-helps-at-a-hundredth"] == EXCLUDED  # no gain is not one of 1 %
         assert said["sane"] == EXCLUDED  # 10 % is more than 5 %
         assert said["noise-helps-at-a-tenth"] == OPEN  # no such arm on this profile
 
     def test_every_table_number_and_figure_is_made(self, results):
         verdicts = verdicts_of(results)
-        assert "Muon" in tables(results, verdicts)["losses"]
+        losses = tables(results, verdicts)["losses"].replace("\u00a0", " ")
+        assert "memory rewritten, no noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
         told = dict(numbers(results, verdicts))
         assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal, 0.01", "Gaussian, 0.01")
         for drawing in FIGURES:
             drawing.draw(results).canvas.draw()
+
+    def test_the_number_of_a_claim_is_of_what_was_asked(self, results):
+        """Of a share of a loss both losses: their difference is not what was tested."""
+        (sane,) = [v for v in verdicts_of(results) if v.claim.id == "sane"]
+        assert sane.brief == "3.100 at muon against 3.400 at literal"
 
     def test_nothing_breaks_without_runs(self, study, tmp_path):
         empty = collect(study, tmp_path)

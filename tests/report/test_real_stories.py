@@ -50,7 +50,12 @@ def test_the_table_and_the_numbers_are_of_what_is_kept(packed, capsys, monkeypat
         ["768", "42", "$20$", "$0.90$", "$0.01$ (0.01)", *same],
         [r"50\,257", "42", "$20$", "$0.90$", "$0.50$ (0.01)", *same],
     ]
-    assert real_numbers() == {"RealRandom": "$0.01$", "RealStory": "$0.95$", "RealRuns": "1", "RealWords": "768"}
+    assert real_numbers() == {
+        "RealRandom": "$0.01$ to $0.01$",
+        "RealStory": "$0.95$ to $0.95$",
+        "RealRuns": "1",
+        "RealWords": "768",
+    }
 
 
 def test_without_runs_it_is_one_sentence(tmp_path):

@@ -1,6 +1,7 @@
 """The table of what steps do: by hand, unnoticed by training, the same bytes after an interruption."""
 
 import json
+import warnings
 
 import pytest
 import torch
@@ -8,10 +9,11 @@ import torch
 from lib.base.errors import BadInput
 from lib.base.files import WATCH
 from lib.base.tensors import load_tensors
+from lib.optim import muon
 from lib.optim.schedules import learning_rate
 from lib.params.study import load_study
 from lib.train.loop import train
-from lib.train.watch import group_of, read_rows
+from lib.train.watch import Watch, group_of, read_rows
 from tests.faults.tiny_run import STEPS, interrupted, results
 
 EVERY = "snapshots.dense_from=1 snapshots.dense_to=12 snapshots.dense_every=1 train.watch_every=3"
@@ -98,6 +100,42 @@ def test_resumed_equals_uninterrupted_bit_for_bit(watched, corpora, tmp_path, mo
     whole = watched("orthonoise")
     assert results(run) == results(whole)
     assert (run / WATCH).read_bytes() == (whole / WATCH).read_bytes()
+
+
+def test_before_the_first_row_there_is_nothing_to_lose(watched, corpora, tmp_path, monkeypatch):
+    run = tmp_path / "study" / "run"
+    interrupted(params("orthonoise"), run, corpora, monkeypatch, 2)
+    (run / WATCH).unlink()
+    train(params("orthonoise"), run, corpora)
+    assert (run / WATCH).read_bytes() == (watched("orthonoise") / WATCH).read_bytes()
+
+
+class Still(torch.nn.Module):
+    """One hidden matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.eye(4))
+
+    def roles(self):
+        return {"weight": "hidden"}
+
+
+def test_a_matrix_that_stands_still_is_told_by_its_counts():
+    """Its decomposition failed, since its memory is not finite: neither a step nor a memory can be measured."""
+    model, p = Still(), params("muon")
+    optimizer = muon.build(model, p.optim)
+    watch = Watch(model, optimizer, muon, p, 1)
+    for step, gradient in enumerate((1.0, float("inf")), 1):
+        model.weight.grad = torch.full((4, 4), gradient)
+        watch.before_step(step, 0.02)
+        with warnings.catch_warnings(action="ignore"):
+            optimizer.step()
+        model.weight.grad = torch.ones(4, 4)
+        watch.after_step(step)
+    first, last = watch.rows
+    assert (first["failures"], last["failures"]) == (0, 1)
+    assert "update_rank" in first and "update_rank" not in last and last["weight_norm"] > 0
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PAR1")])
