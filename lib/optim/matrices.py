@@ -38,8 +38,16 @@ def polar(a: Tensor, way: str = "eigh") -> Polar:
             1e-6 of the largest singular value are left out;
             quintic, five steps of an iteration that does not converge: see `quintic`.
 
-    Raises: torch.linalg.LinAlgError if a decomposition fails, as svd and eigh do for what is not finite.
+    Raises: torch.linalg.LinAlgError if a decomposition fails, and for a matrix or a factor that is not finite: of such
+        ones svd and eigh may make numbers without a word.
     """
+    found = _polar(a, way)
+    if not (torch.isfinite(a).all() and torch.isfinite(found.factor).all()):
+        raise torch.linalg.LinAlgError("a matrix that is not finite has no polar factor")
+    return found
+
+
+def _polar(a: Tensor, way: str) -> Polar:
     if way == "quintic":
         return Polar(quintic(a), None)
     if way == "svd":

@@ -32,7 +32,7 @@ PUBLISHED = (  # model, steps, loss of Muon, of NOLAH
 def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
     """Every table of the paper by name."""
     common = common_tables(results, verdicts)
-    rows = [[tex(named(arm)), *map(tex, cells)] for arm, *cells in loss_rows(results)]
+    rows = [[tex(named(arm)), *map(_signed, cells)] for arm, *cells in loss_rows(results)]
     return {
         "losses": table("lrrrrrr", [head(*map(tex, LOSS_HEADS))], rows),
         "steps": of_steps(results),
@@ -41,6 +41,11 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "claims": common["claims"],
         "runs": common["runs"],
     }
+
+
+def _signed(text: str) -> str:
+    """A cell of a notebook's table for TeX, which has its minus in mathematics."""
+    return "$-$".join(tex(part) for part in text.split("−"))
 
 
 def of_steps(results: StudyResults) -> str:

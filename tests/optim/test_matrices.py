@@ -204,3 +204,13 @@ def test_scales_by_shape():
     assert [shape_scale(8, 32, kind) for kind in ("none", "tall")] == [1, 1]
     assert shape_scale(32, 8, "tall") == 2
     assert shape_scale(25, 9, "adam") == shape_scale(9, 25, "adam") == 1.0
+
+
+@pytest.mark.parametrize("way", ["eigh", "svd", "quintic"])
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_what_is_not_finite_has_no_polar_factor(way, bad):
+    """The libraries may answer with numbers: written into weights, they would be the end of a run."""
+    a = torch.eye(4, 6)
+    a[1, 2] = bad
+    with pytest.raises(torch.linalg.LinAlgError):
+        polar(a, way)

@@ -131,6 +131,7 @@ class TestPaper:
         verdicts = verdicts_of(results)
         losses = tables(results, verdicts)["losses"].replace("\u00a0", " ")
         assert "memory rewritten, no noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
+        assert "[U+" not in losses
         told = dict(numbers(results, verdicts))
         assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal, 0.01", "Gaussian, 0.01")
         for drawing in FIGURES:
