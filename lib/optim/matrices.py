@@ -38,8 +38,8 @@ def polar(a: Tensor, way: str = "eigh") -> Polar:
             1e-6 of the largest singular value are left out;
             quintic, five steps of an iteration that does not converge: see `quintic`.
 
-    Raises: torch.linalg.LinAlgError if a decomposition fails, and for a matrix or a factor that is not finite: of such
-        ones svd and eigh may make numbers without a word.
+    Raises: torch.linalg.LinAlgError if a decomposition fails, and for a matrix or a factor that is not finite:
+        of such a matrix svd and eigh may make numbers without a word.
     """
     found = _polar(a, way)
     if not (torch.isfinite(a).all() and torch.isfinite(found.factor).all()):
