@@ -49,10 +49,14 @@ class Watch:
         """
         Args:
             own: the optimizer's module, for the direction that its memory has.
+
+        Raises: BadInput for a model without a hidden matrix: its table would have no row.
         """
         self.every, self.optimizer, self.own, self.o = every, optimizer, own, p.optim
         roles = model.roles() if self.every else {}
         self.matrices = {n: w for n, w in model.named_parameters() if roles.get(n) == "hidden" and w.ndim == 2}
+        if self.every and not self.matrices:
+            raise BadInput(f"train.watch_every = {self.every}: {p.model.name} has no hidden matrix to watch")
         self.rows: list[Row] = []
         self.before: dict[str, Tensor] = {}
 

@@ -121,6 +121,15 @@ class Still(torch.nn.Module):
         return {"weight": "hidden"}
 
 
+def test_a_model_without_matrices_cannot_be_watched():
+    """Its table would have no row, which a finished run is known by."""
+    model, p = Still(), params("muon")
+    optimizer = muon.build(model, p.optim)
+    model.roles = lambda: {"weight": "head"}
+    with pytest.raises(BadInput, match=r"train\.watch_every = 3: gpt has no hidden matrix to watch"):
+        Watch(model, optimizer, muon, p, 3)
+
+
 def test_a_matrix_that_stands_still_is_told_by_its_counts():
     """Its decomposition failed, since its memory is not finite: neither a step nor a memory can be measured."""
     model, p = Still(), params("muon")
