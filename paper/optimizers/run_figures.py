@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lib.params.run import Params
-from lib.report.style import OWN_STEP, PAGE, missing
+from lib.report.style import OWN_STEP, PAGE, label, missing
 
 PANELS = {
     "gradient_rank": "rank of the gradient",
@@ -26,7 +26,9 @@ def steps(rows: list[dict[str, Any]], p: Params) -> Figure:
         for group, colour in zip(groups, colours, strict=True):
             known = [(row["step"], row[name]) for row in rows if row["group"] == group and name in row]
             if known:
-                ax.plot(*zip(*known, strict=True), color=colour, lw=0.9, label=group.replace("blocks.*.", ""))
+                ax.plot(
+                    *zip(*known, strict=True), color=colour, lw=0.9, label=label(group.replace("blocks.*.", ""))
+                )
         if not ax.lines:
             missing(ax)
         ax.axvline(p.schedule.warmup, color="0.6", lw=0.6, ls=":")

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import torch
 from lib.base.errors import BadInput
 from lib.train import checkpoint
 from lib.train.loop import train
+from tests.faults.tiny_run import interrupted
 from tests.faults.tools import PILOT, ROOT, kill_when, params, results
 
 
@@ -66,7 +66,7 @@ def test_the_comparison_can_fail(tmp_path, uninterrupted, monkeypatch):
     """Negative control: forget the optimizer's state at a resume, and the bytes differ."""
     corpora, expected = uninterrupted
     run = tmp_path / "study" / "run"
-    interrupt_at(run, corpora, monkeypatch, step=30)
+    interrupted(params(), run, corpora, monkeypatch, step=30)
 
     def forgetful(model, optimizer, tensors, average) -> None:
         with torch.no_grad():
@@ -80,27 +80,10 @@ def test_the_comparison_can_fail(tmp_path, uninterrupted, monkeypatch):
     assert found["snapshots/000080.safetensors"] != expected["snapshots/000080.safetensors"]
 
 
-def interrupt_at(run: Path, corpora: Path, monkeypatch, step: int) -> None:
-    """Ask a training run to stop, by the signal a terminal sends, once it reached `step`."""
-    from lib.train import loop as module
-
-    original = module.look
-
-    def look_and_signal(state, new) -> None:
-        original(state, new)
-        if state.step == step:
-            signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "look", look_and_signal)
-        with pytest.raises(KeyboardInterrupt):
-            train(params(), run, corpora)
-
-
 def test_interrupt_saves_and_says_so(tmp_path, uninterrupted, monkeypatch, capsys):
     corpora, expected = uninterrupted
     run = tmp_path / "study" / "run"
-    interrupt_at(run, corpora, monkeypatch, step=33)
+    interrupted(params(), run, corpora, monkeypatch, step=33)
     assert "the state after step 33 is saved" in capsys.readouterr().out
     record = json.loads((run / "run.json").read_text())
     assert (record["state"], record["step"]) == ("failed", 33)
@@ -112,7 +95,7 @@ def test_interrupt_saves_and_says_so(tmp_path, uninterrupted, monkeypatch, capsy
 def test_truncated_checkpoint_falls_back_and_says_so(tmp_path, uninterrupted, monkeypatch, capsys):
     corpora, expected = uninterrupted
     run = tmp_path / "study" / "run"
-    interrupt_at(run, corpora, monkeypatch, step=40)
+    interrupted(params(), run, corpora, monkeypatch, step=40)
     path = run / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     train(params(), run, corpora)
@@ -142,7 +125,7 @@ def test_finished_run_returns_at_once_and_lost_files_come_back(tmp_path, uninter
 def test_other_parameters_are_refused_by_name(tmp_path, uninterrupted, monkeypatch, override, named):
     corpora, _ = uninterrupted
     run = tmp_path / "study" / "run"
-    interrupt_at(run, corpora, monkeypatch, step=2)
+    interrupted(params(), run, corpora, monkeypatch, step=2)
     kept = results(run)
     with pytest.raises(BadInput, match=f"other parameters: {named}"):
         train(params(override), run, corpora)
@@ -153,7 +136,7 @@ def test_other_parameters_are_refused_by_name(tmp_path, uninterrupted, monkeypat
 def test_other_code_versions_or_corpus_are_refused_by_name(tmp_path, uninterrupted, monkeypatch, key):
     corpora, _ = uninterrupted
     run = tmp_path / "study" / "run"
-    interrupt_at(run, corpora, monkeypatch, step=2)
+    interrupted(params(), run, corpora, monkeypatch, step=2)
     record = json.loads((run / "run.json").read_text())
     record["identity"][key] = {"torch": "1.0"} if key == "versions" else "other"
     (run / "run.json").write_text(json.dumps(record))
