@@ -22,9 +22,9 @@ def steps(rows: list[dict[str, Any]], p: Params) -> Figure:
     figure, axes = plt.subplots(1, len(PANELS), figsize=(PAGE, 2.0), sharex=True)
     groups = list(dict.fromkeys(row["group"] for row in rows))
     colours = plt.colormaps["viridis"](np.linspace(0.1, 0.85, max(1, len(groups))))
-    for ax, (name, title) in zip(axes, PANELS.items(), strict=True):
+    for ax, (column, title) in zip(axes, PANELS.items(), strict=True):
         for group, colour in zip(groups, colours, strict=True):
-            known = [(row["step"], row[name]) for row in rows if row["group"] == group and name in row]
+            known = [(row["step"], row[column]) for row in rows if row["group"] == group and column in row]
             if known:
                 ax.plot(
                     *zip(*known, strict=True), color=colour, lw=0.9, label=label(group.replace("blocks.*.", ""))
