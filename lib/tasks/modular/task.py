@@ -7,15 +7,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from lib.params.fields import Score, Seed, TaskParameters
 from lib.tasks.draws import between, uniforms
 
 if TYPE_CHECKING:
@@ -26,29 +24,6 @@ SOLVED_ACCURACY, SOLVED_EVALUATIONS = 0.99, 5
 JUDGED = "train_nll"  # by which divergence is noticed: held-out pairs may be answered worse than by guessing
 
 Sequences = dict[str, Tensor]
-
-
-class Parameters(TaskParameters):
-    name: Literal["modular"] = Field(description="addition modulo p")
-    p: Annotated[int, Field(ge=2, le=2003)] = Field(description="the modulus")
-    train_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of all pairs that is trained on")
-    split_seed: Seed = Field(description="of the choice of training pairs; the same for every run of a study")
-
-    def scores(self) -> tuple[Score, ...]:
-        return (
-            Score("val_loss", "held-out loss"),
-            Score("test_acc", "held-out accuracy", largest=True, curve="strong"),
-            Score("train_acc", "training accuracy", curve="soft"),
-        )
-
-    def check(self, p: "Params") -> None:
-        count = round(self.train_share * self.p**2)
-        if not 0 < count < self.p**2:
-            raise ValueError(
-                f"task.train_share = {self.train_share} leaves nothing to train on, or nothing to test"
-            )
-        if p.batch.size > count:
-            raise ValueError(f"batch.size = {p.batch.size} is more than the {count} training pairs; 0 takes all")
 
 
 @dataclass(frozen=True)
