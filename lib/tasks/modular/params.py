@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from lib.params.fields import Score, Seed, TaskParameters
+from lib.params.fields import Event, Score, Seed, TaskParameters
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -22,6 +22,13 @@ class Parameters(TaskParameters):
             Score("test_acc", "held-out accuracy", largest=True, curve="strong"),
             Score("train_acc", "training accuracy", curve="soft"),
         )
+
+    def events(self) -> tuple[Event, ...]:
+        return Event("memorised", "train_acc", 0.98), Event("grokked", "test_acc", 0.95)
+
+    def epoch(self, p: "Params") -> float:
+        count = round(self.train_share * self.p**2)
+        return count / ((p.batch.size or count) * p.batch.accumulate)
 
     def check(self, p: "Params") -> None:
         count = round(self.train_share * self.p**2)
