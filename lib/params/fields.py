@@ -117,7 +117,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Event:
-    """The first evaluation at which a number has come so far: what a reader calls it, its key there, the least value."""
+    """The first evaluation at which a number has come so far: what it is called, its key there, the least value."""
 
     name: str
     key: str
@@ -136,7 +136,7 @@ class TaskParameters(Member):
         return ()
 
     def epoch(self, p: "Params") -> float | None:
-        """Own steps that read as many examples as there are to train on; None where the parameters do not say it."""
+        """Own steps that read as many examples as there are to train on; None where parameters do not say it."""
         return None
 
     def data_key(self) -> str:

@@ -6,16 +6,18 @@ The page, the table on the command line and the figure are all made from these e
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.base.errors import BadInput
 from lib.base.files import finite
 from lib.params.arms import ARM
 from lib.params.dotted import flatten
 from lib.params.fields import Score
 from lib.report.events import events_of, last_evaluated
-from lib.report.reader import StudyResults
+from lib.report.reader import StudyResults, open_run, open_study
 from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
 
@@ -50,35 +52,55 @@ class Entry:
         return None if step is None else step * self.run.time_scale
 
 
-def entries(results: Sequence[StudyResults], names: Iterable[str] | None = None) -> list[Entry]:
-    """The runs that there is anything of, in the order of their studies.
+def entries(folders: Iterable[Path]) -> list[Entry]:
+    """Runs by their folders, each as a part of its study; alone where no study knows it.
+
+    Raises: BadInput when a folder is no run's.
+    """
+    by_place: dict[Path, list[str]] = {}
+    for folder in folders:
+        by_place.setdefault(folder.resolve().parent, []).append(folder.resolve().name)
+    found = []
+    for place, names in by_place.items():
+        before = f"{place.name}/" if len(by_place) > 1 else ""
+        try:
+            known = {entry.run.name: entry for entry in of_study(open_study(place), before)}
+        except BadInput:
+            known = {}
+        found += [known.get(name) or _alone(place / name, before) for name in dict.fromkeys(names)]
+    return found
+
+
+def of_study(results: StudyResults, before: str = "") -> list[Entry]:
+    """The runs of a study that there is anything of, in its order.
 
     Args:
-        names: '<study>-<profile>/<run>' of those that are wanted; all without it.
+        before: what stands before their names, among those of other studies.
     """
-    wanted, found = None if names is None else set(names), []
-    several = len(results) > 1
-    for study in results:
-        place = study.folder.resolve().name
-        for run in study.present:
-            if wanted is None or f"{place}/{run.name}" in wanted:
-                before = f"{place}/" if several else ""
-                title, group = study.label(run, seed=True), study.label(run)
-                flat = {ARM: run.point[ARM]} if ARM in run.point else {}
-                flat |= flatten(run.params.model_dump(mode="json"))
-                found.append(Entry(run, before + run.name, _titled(before, title), _titled(before, group), flat))
-    return found
+    return [_entry(run, before, results.label(run, seed=True), results.label(run)) for run in results.present]
+
+
+def _alone(folder: Path, before: str) -> Entry:
+    run = open_run(folder)
+    return _entry(run, before, run.name, run.name)
+
+
+def _entry(run: RunResults, before: str, title: str, group: str) -> Entry:
+    flat = {ARM: run.point[ARM]} if ARM in run.point else {}
+    flat |= flatten(run.params.model_dump(mode="json"))
+    return Entry(run, before + run.name, _titled(before, title), _titled(before, group), flat)
 
 
 def _titled(before: str, title: str) -> str:
     return f"{before.rstrip('/')}: {title}" if before else title
 
 
-def differing(found: Sequence[Entry]) -> list[str]:
-    """The parameters that are not the same in all of these runs, those of their grids first."""
+def differing(found: Sequence[Entry]) -> tuple[list[str], int]:
+    """The parameters that are not the same in all runs, those of their grids first, and how many those are."""
     axes = dict.fromkeys(name for entry in found for name in entry.run.point)
     names = dict.fromkeys([*axes, *(name for entry in found for name in entry.flat)])
-    return [name for name in names if len({value_text(entry.flat, name) for entry in found}) > 1]
+    differ = [name for name in names if len({value_text(entry.flat, name) for entry in found}) > 1]
+    return differ, sum(name in axes for name in differ)
 
 
 def value_text(flat: dict[str, Any], name: str) -> str:
@@ -115,6 +137,13 @@ class Quality:
     score: str
     of: dict[str, str]
     rule: str
+
+
+def first_columns(found: Sequence[Entry], there: Iterable[str]) -> list[str]:
+    """What is shown where nobody asked: the first score of the first run's task, and the main one."""
+    names, known = {q.score for q in qualities(found)[:1]}, set(there)
+    keys = [s.key for entry in found for n, s in enumerate(entry.scores()) if not n or s.name in names]
+    return [key for key in dict.fromkeys(keys) if key in known][:2]
 
 
 def qualities(found: Sequence[Entry]) -> list[Quality]:

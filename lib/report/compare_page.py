@@ -1,7 +1,7 @@
 """report/compare.html: every course of every run in one page that needs no server, and the script that draws them.
 
-Numbers are as they were written: eight bytes each, or four where these say the same; byte after byte, all firsts before
-all seconds, which is what makes them smaller when they are packed. Courses that share their steps share them here.
+Numbers are as they were written: eight bytes each, or four where these say the same; all first bytes before all
+second ones, which makes them smaller when they are packed. Courses that share their steps share them here.
 """
 
 import base64
@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from lib.base.errors import BadInput
-from lib.report.compare import Entry, differing, happened, outcomes, qualities, value_text
+from lib.base.files import write_atomically
+from lib.report.compare import Entry, differing, first_columns, happened, of_study, outcomes, qualities, value_text
 from lib.report.explorer import Script, page_json, script_of
 from lib.report.page import render
+from lib.report.reader import StudyResults
 from lib.report.series import Course, courses, thinned
 
 SCRIPTS = ("plot", "compare_data", "compare_state", "compare_lines", "compare_draw", "compare_table", "compare")
@@ -40,6 +42,15 @@ def compare_page(title: str, found: Sequence[Entry], home: str = "") -> str:
     )
 
 
+def write_compare(results: StudyResults) -> Path:
+    """Write report/compare.html of a study, whole or not at all; what it says already is not written again."""
+    path = results.folder / "report" / "compare.html"
+    text = compare_page(f"Runs of {results.study.folder_name}", of_study(results), "index.html")
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_atomically(path, text)
+    return path
+
+
 def script() -> Script:
     return script_of([Path(__file__).with_name(f"{name}.js") for name in SCRIPTS])
 
@@ -53,14 +64,15 @@ def page_data(found: Sequence[Entry]) -> dict[str, Any]:
         except BadInput as error:
             unread.append(str(error).rpartition("/")[2] + f" of {entry.name}")
             known.append({})
-    names = differing(found)
+    names, axes = differing(found)
     numbers, points = _packed(known)
     return {
         "runs": [_run(entry, names) for entry in found],
         "parameters": names,
+        "axes": axes,
         "same": len({name for entry in found for name in entry.flat} - set(names)),
         "qualities": [{"score": q.score, "of": q.of, "rule": q.rule} for q in qualities(found)],
-        "first": _first(found, known),
+        "first": first_columns(found, (name for one in known for name in one)),
         "unread": unread,
         "thinned": points,
         **numbers,
@@ -83,14 +95,6 @@ def _run(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
         "outcomes": outcomes(entry),
         "events": {name: [step, until] for name, (step, until) in happened(entry).items()},
     }
-
-
-def _first(found: Sequence[Entry], known: Sequence[dict[str, Course]]) -> list[str]:
-    """The columns that a page opens with: the main score, and the first loss."""
-    keys = [score.key for entry in found for score in entry.scores()]
-    strong = [score.key for entry in found for score in entry.scores() if score.curve == "strong"]
-    there = {name for one in known for name in one}
-    return [key for key in dict.fromkeys([*keys[:1], *strong[:1]]) if key in there]
 
 
 # ------------------------------------------------------------------------------------------------------ packing
@@ -125,7 +129,8 @@ def _pack(known: Sequence[dict[str, Course]]) -> dict[str, Any]:
             if grid not in grids:
                 grids[grid] = len(grids)
                 lengths.append(len(steps))
-            wide = not np.array_equal(values, values.astype("<f4").astype("<f8"), equal_nan=True)
+            with np.errstate(over="ignore"):
+                wide = not np.array_equal(values, values.astype("<f4").astype("<f8"), equal_nan=True)
             numbers[wide].append(values)
             series.append([n, at, grids[grid], int(wide)])
     return {

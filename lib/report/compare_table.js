@@ -2,7 +2,7 @@
 // The table of the runs, sortable by any column, and what the chosen ones differ in.
 
 const MARKS = { high: "●", middling: "◐", low: "○" };
-const AXES = 4; // parameters that stand before the scores; the others come last
+const AXES = study.axes || Math.min(4, study.parameters.length); // parameters before the scores; the others come last
 const MOST_BESIDE = 6; // chosen runs that stand beside each other; more are counted by value
 const quality = () => study.qualities.find((q) => q.score === state.quality);
 const places = new Map(); // of every sorted text, its place in the order of the file

@@ -28,7 +28,10 @@ def _watched(run: RunResults) -> dict[str, Course]:
         groups = list(table.groupby("group", sort=False)) if len(table) else []
         return _known(
             {
-                f"{column} of {group}": (rows["step"].to_numpy(float), rows[column].to_numpy(float, na_value=np.nan))
+                f"{column} of {group}": (
+                    rows["step"].to_numpy(float),
+                    rows[column].to_numpy(float, na_value=np.nan),
+                )
                 for group, rows in groups
                 for column in rows.columns
                 if column not in ("step", "group")
@@ -44,7 +47,7 @@ def _known(found: dict[str, Course]) -> dict[str, Course]:
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> Course:
-    """About `most` points of a longer course: ends, the smallest and the largest of every stretch, where gaps begin."""
+    """About `most` points of a longer course: its ends, the extremes of every stretch, where gaps begin."""
     if len(values) <= most:
         return steps, values
     kept = {0, len(values) - 1}
