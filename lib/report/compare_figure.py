@@ -12,6 +12,7 @@ from lib.report.style import MARKERS, PAGE, RED, label, missing, ordered_palette
 
 HEIGHT = 2.3  # inches of a panel
 MOST_NAMED = 14  # groups in the legend
+LETTERS = 24  # that a panel's height has room for
 
 
 def compare_figure(found: Sequence[Entry], known: Sequence[dict[str, Course]], metrics: Sequence[str]) -> Figure:
@@ -24,7 +25,7 @@ def compare_figure(found: Sequence[Entry], known: Sequence[dict[str, Course]], m
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
         drawn = [_group(ax, looks[group], group, [(found[n], known[n].get(metric)) for n in members])
                  for group, members in groups.items()]  # fmt: skip
-        ax.set_ylabel(label(metric))
+        ax.set_ylabel(label(metric), fontsize=8 if len(metric) < LETTERS else 6)
         if not any(drawn):
             missing(ax)
     axes[-1, 0].set_xlabel("step")

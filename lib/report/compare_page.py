@@ -21,7 +21,7 @@ from lib.report.reader import StudyResults
 from lib.report.series import Course, courses, thinned
 
 SCRIPTS = ("plot", "compare_data", "compare_state", "compare_lines", "compare_draw", "compare_table", "compare")
-MOST = 9_000_000  # bytes of packed numbers in a page
+MOST = 9_700_000  # bytes of packed numbers in a page
 FEWEST = 64  # points that a course is thinned to at the most
 
 

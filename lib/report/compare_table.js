@@ -5,7 +5,6 @@ const MARKS = { high: "●", middling: "◐", low: "○" };
 const AXES = study.axes || Math.min(4, study.parameters.length); // parameters before the scores; the others come last
 const MOST_BESIDE = 6; // chosen runs that stand beside each other; more are counted by value
 const quality = () => study.qualities.find((q) => q.score === state.quality);
-const places = new Map(); // of every sorted text, its place in the order of the file
 
 function node(name, text = "", set = {}) {
   const made = document.createElement(name);
@@ -70,8 +69,16 @@ function sorted(rows, columns_) {
   });
 }
 
+let tabled = ""; // all that the table says, so that it is made anew only where it says something else
+
 function drawTable(span, found) {
   const columns_ = tableColumns(span), head = node("tr");
+  const rows = sorted(listed().map((run) => ({ run, cells: columns_.map((column) => column.cell(run)) })), columns_);
+  const look = (run) => (state.off.has(run.name) ? undefined : found.get(keyOf(run)));
+  const all = rows.map(({ run, cells }) => [run.name, look(run)?.colour, ...cells.flatMap((cell) => [cell.text, cell.exact])]);
+  const says = JSON.stringify([columns_, state.sort, state.falling, state.quality, all]);
+  if (says === tabled) return;
+  tabled = says;
   for (const { name, number } of [{ name: "run" }, ...columns_]) {
     const cell = node("th", "", { className: number ? "number" : "", scope: "col" });
     const order = state.sort === name ? (state.falling ? "descending" : "ascending") : "none";
@@ -81,13 +88,11 @@ function drawTable(span, found) {
     cell.append(button);
     head.append(cell);
   }
-  const rows = listed().map((run) => ({ run, cells: columns_.map((column) => column.cell(run)) }));
-  const body = sorted(rows, columns_).map(({ run, cells }) => {
+  const body = rows.map(({ run, cells }) => {
     const row = node("tr"), first = node("th", "", { scope: "row" }), label = node("label", "", { title: run.name });
     label.append(node("input", "", { type: "checkbox", name: "run", value: run.name, checked: !state.off.has(run.name) }), ` ${run.title}`);
-    const look = state.off.has(run.name) ? undefined : found.get(keyOf(run));
-    if (look) first.style.setProperty("--c", look.colour);
-    first.className = look ? "run" : "unchosen";
+    if (look(run)) first.style.setProperty("--c", look(run).colour);
+    first.className = look(run) ? "run" : "unchosen";
     first.append(label);
     row.append(first);
     cells.forEach((cell, i) => {
