@@ -57,6 +57,14 @@ def test_events_are_first_evaluations_or_not_by_the_last(grokked):
     assert [one["diverged"][0] for one in told] == [None, None, None, 90 * scale]
 
 
+def test_the_frame_of_a_notebook_has_the_events_in_own_steps(grokked):
+    results, names = grokked
+    frame = results.frame()
+    assert frame.loc[names, "step of grokked"].tolist()[:2] == [2000, 800]
+    assert frame.loc[names, "step of grokked"].isna().tolist() == [False, False, True, True]
+    assert frame.loc[names, "step of memorised"].tolist()[:3] == [200, 200, 400]
+
+
 def test_a_threshold_that_is_met_exactly_is_met(tmp_path):
     study = modular_study()
     rows = [{"step": n, "val_loss": 1.0, "test_acc": x, "train_acc": 0.0} for n, x in ((10, 0.9499), (20, 0.95))]
