@@ -270,7 +270,7 @@ def check_study(study: Study, where: str) -> None:
                 )
     known = dotted_names(Params)
     for key, branch in study.branches.items():
-        for name in [*branch.set, *branch.vary]:
+        for name in [*branch.set, *branch.vary, *(name for values in branch.arms.values() for name in values)]:
             if name not in known:
                 raise BadInput(
                     f"{where}: branches.{key} sets {plain_name(name)}, no parameter{nearest(name, known)}"

@@ -112,6 +112,10 @@ class Parameters(TaskParameters):
     lambda_probe2: NonNegative | None = Field(description="its weight from lambda_step on; null: the same")
     lambda_step: Steps = Field(description="step at which the weight changes")
     validation: ValidationParams
+    about: Text | None = Field(
+        None,
+        description="only stories with one of these words; the tokenizer stays that of all; null: all",
+    )
 
     @model_validator(mode="before")
     @classmethod
