@@ -46,7 +46,7 @@ class BranchFile(Strict):
     """Short runs that start from snapshots of a run, with a fresh optimizer: one for every value of `vary`."""
 
     where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
-    name: str = Field(description="pattern of a branch's folder; {step} is the snapshot's")
+    name: str = Field(description="pattern of its folder; {step} is the snapshot's, {state} fresh or restored")
     snapshots: list[Steps] = Field(description="steps they start from")
     vary: Chosen = Field({}, description="parameters that differ between the branches")
     steps: Steps
