@@ -12,8 +12,8 @@
 # # 04 · Going on from a snapshot, with the momentum or without
 #
 # A run's weights at half of its way, a new warm-up, the same optimizer: once with the memory of gradients that it
-# had there (`restored`), once with none (`fresh`). Both read the same batches. If the memory carries what matters of
-# the path, the fresh one falls behind, or turns off the backbone; if not, the two go the same way.
+# had there (`restored`), once with none (`fresh`). Both read the same batches. If the memory carries what matters
+# of the path, the fresh one falls behind, or turns off the backbone; if not, the two go the same way.
 #
 # The displacement of each is split along the parent's $v_b$ and across it. The null (noise and decay at the same
 # schedule) moves along $v_b$ by decay alone, and across it by all its noise.
@@ -40,7 +40,8 @@ from paper.optimizers.run_tables import restart_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
 folder = Path(run_folder) if run_folder else trained("seed=1 snapshots.state=[40]", study="optimizers")
-result = restarts(folder, Branches(**protocol) if protocol else load_study("optimizers", "smoke").branches["restart"])
+study = load_study("optimizers", "smoke")
+result = restarts(folder, Branches(**protocol) if protocol else study.branches["restart"])
 clear_output(wait=True)  # of what told how far each had come
 display(Markdown(restart_table(result)))
 

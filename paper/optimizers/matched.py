@@ -2,8 +2,8 @@
 
 After equally many steps one optimizer has learnt more than another, and a path's geometry changes as it goes on.
 So it is measured again from theta_0 to the first evaluation at which the validation loss is at most `loss`, which
-the study's file names, beside the same nulls: each of that part of the run alone. Snapshots are those of the whole path's even
-grid.
+the study's file names, beside the same nulls: each of that part of the run alone. Snapshots are those of the
+whole path's even grid.
 """
 
 from dataclasses import replace

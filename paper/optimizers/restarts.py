@@ -1,4 +1,4 @@
-"""What comes of the branches of a run: restarts with its momentum or without, and fine-tuning by other optimizers."""
+"""What comes of the branches of a run: restarts with its momentum or without, and fine-tuning."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from lib.train.records import read_evaluations, read_record
 
 
 def restarts(folder: Path, protocol: Branches) -> list[dict[str, Any]]:
-    """Every restart of a run, into analysis/restart.json: losses, and displacement along and across its backbone."""
+    """Every restart of a run, into analysis/restart.json: losses, and displacement along and across v_b."""
     found = [
         outcome(place) | {"restored": load_params(place / "params.yaml").start.state} | displacement(folder, place)
         for place in branches(folder, protocol)

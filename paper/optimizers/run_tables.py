@@ -18,7 +18,12 @@ def restart_table(found: list[dict[str, Any]]) -> str:
     return table(
         head,
         [
-            ["restored" if c["restored"] else "fresh", str(c["from"]), *_ends(c), *(value(c[name], 3) for name in moved)]
+            [
+                "restored" if c["restored"] else "fresh",
+                str(c["from"]),
+                *_ends(c),
+                *(value(c[name], 3) for name in moved),
+            ]
             for c in found
         ],
     )

@@ -102,7 +102,7 @@ def test_longest_gap_that_fits(smoke, changed):
 
 
 SWITCHES = flatten({"task": VARIANTS["corrected"]})
-UNASKED = ("snapshots.average", "train.watch_every", "task.about")  # null where nobody asks for them
+UNASKED = ("snapshots.average", "train.watch_every")  # null where nobody asks for them
 
 
 def test_every_missing_field_is_named(smoke):

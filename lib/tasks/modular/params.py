@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from lib.params.fields import Score, Seed, TaskParameters
+from lib.params.fields import UNASKED, Count, Score, Seed, Share, TaskParameters
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -15,6 +15,11 @@ class Parameters(TaskParameters):
     p: Annotated[int, Field(ge=2, le=2003)] = Field(description="the modulus")
     train_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of all pairs that is trained on")
     split_seed: Seed = Field(description="of the choice of training pairs; the same for every run of a study")
+
+    solved_accuracy: Annotated[Share, UNASKED] = Field(
+        0.99, description="test accuracy from which on the task counts as solved"
+    )
+    solved_evaluations: Annotated[Count, UNASKED] = Field(5, description="evaluations in a row that must have it")
 
     def scores(self) -> tuple[Score, ...]:
         return (

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lib.params.run import Params
 
 SPLIT, EXAMPLES = 0, 1  # streams of random numbers
-SOLVED_ACCURACY, SOLVED_EVALUATIONS = 0.99, 5
 JUDGED = "train_nll"  # by which divergence is noticed: held-out pairs may be answered worse than by guessing
 
 Sequences = dict[str, Tensor]
@@ -140,12 +139,13 @@ def evaluate(
     return scores, {"correct": np.packbits(right).tobytes().hex()}
 
 
-def solved(evaluations: list[dict[str, Any]]) -> str:
+def solved(evaluations: list[dict[str, Any]], p: "Params") -> str:
     """Why training may stop early, in words; empty while it may not."""
-    last = [e["test_acc"] for e in evaluations[-SOLVED_EVALUATIONS:]]
-    if len(last) < SOLVED_EVALUATIONS or min(last) < SOLVED_ACCURACY:
+    wanted, count = p.task.solved_accuracy, p.task.solved_evaluations
+    last = [e["test_acc"] for e in evaluations[-count:]]
+    if len(last) < count or min(last) < wanted:
         return ""
-    return f"test accuracy held {SOLVED_ACCURACY} for {SOLVED_EVALUATIONS} evaluations"
+    return f"test accuracy held {wanted} for {count} evaluation{'s' if count > 1 else ''}"
 
 
 # ----------------------------------------------------------------------------------------- gradients, curvature

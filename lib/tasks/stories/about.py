@@ -17,9 +17,7 @@ def stories_about(corpus: Corpus, words: str) -> Corpus:
     """
     named = words.split()
     if not named:
-        raise BadInput(
-            f"task.about = {words!r}: expected words, as 'tree stone'"
-        )
+        raise BadInput(f"task.about = {words!r}: expected words, as 'tree stone'")
     meant = re.compile(rf"\b({'|'.join(map(re.escape, named))})\b", re.IGNORECASE)
     found = {}
     for name in SPLITS:
@@ -27,9 +25,7 @@ def stories_about(corpus: Corpus, words: str) -> Corpus:
         texts = corpus.tokenizer.decode_batch([split.story(i).tolist() for i in range(len(split))])
         chosen = [split.story(i) for i, text in enumerate(texts) if meant.search(text)]
         if not chosen:
-            raise BadInput(
-                f"task.about = {words!r}: none of the {len(split)} {name} stories has such a word"
-            )
+            raise BadInput(f"task.about = {words!r}: none of the {len(split)} {name} stories has such a word")
         found[name] = Split(np.concatenate(chosen), np.cumsum([0, *map(len, chosen)], dtype=np.int64))
     digest = hashlib.blake2b(corpus.fingerprint.encode(), digest_size=16)
     for split in found.values():

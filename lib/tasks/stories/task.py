@@ -120,7 +120,7 @@ def evaluate(
     return scores | {"cur_lambda": probe_weight(step, p)}, correct
 
 
-def solved(evaluations: list[dict[str, Any]]) -> str:
+def solved(evaluations: list[dict[str, Any]], p: Params) -> str:
     """Why training may stop early, in words; empty while it may not."""
     last = [e["probe_ood_acc"] for e in evaluations[-SOLVED_EVALUATIONS:]]
     if len(last) < SOLVED_EVALUATIONS or min(last) < SOLVED_ACCURACY:
