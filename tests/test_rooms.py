@@ -118,7 +118,7 @@ def study_names() -> list[str]:
 # Words that are more than the name of a study, and the files that may say them in text.
 MEANINGS = {
     "beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py"),  # of Adam, and its symbol
-    "modular": ("lib/tasks/modular.py",),  # a task
+    "modular": ("lib/tasks/modular/task.py", "lib/tasks/modular/params.py"),  # a task
     "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
 }
 PLAIN = {"optimizers"}  # words of any text: such a study is named by a text that is nothing else, or by a path

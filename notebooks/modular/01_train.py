@@ -28,7 +28,7 @@ from lib.base.files import ROOT
 from lib.params.run import dump_params, load_params
 from lib.report import style
 from lib.report.run_tables import state
-from lib.tasks.modular import prepare
+from lib.tasks.modular.task import prepare
 from lib.train.loop import train
 from lib.train.places import data_store
 from lib.train.records import read_evaluations
