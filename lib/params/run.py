@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import content_hash
@@ -64,6 +64,11 @@ class TrainParams(Strict):
     watch_early: Annotated[Steps | None, UNASKED] = Field(
         None, description="step up to which every metric is measured at log-spaced steps too; null: none"
     )
+
+    @field_validator("watch")
+    @classmethod
+    def _without_null(cls, watch: dict[str, int | None]) -> dict[str, int | None]:
+        return {name: every for name, every in watch.items() if every}
 
 
 class EvalParams(Strict):

@@ -1,4 +1,4 @@
-"""Metrics of modular arithmetic: known values of the reference's smoothness, and networks that know the operation."""
+"""Metrics of modular arithmetic: the reference's smoothness by its values, and networks that know the operation."""
 
 import numpy as np
 import pytest
