@@ -168,9 +168,9 @@ def test_a_jump_is_more_than_five_points_either_way():
 def test_a_spike_happens_in_a_run(home):
     """Of a few pairs a step, some of which are still answered wrongly."""
     run = home / "study" / "spiked"
-    record = train(params("batch.size=4 optim.lr=0.05 events.spike=1.5"), run)
+    record = train(params("batch.size=4 optim.lr=0.05 events.spike=1.05"), run)
     spikes = [e for e in record["events"] if e["what"] == SPIKE]
-    assert spikes and all(e["to"] > 1.5 * e["from"] for e in spikes)
+    assert spikes and all(e["to"] > 1.05 * e["from"] for e in spikes)
     assert all(state_path(run, e["step"]).is_file() for e in spikes)
 
 
