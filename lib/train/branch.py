@@ -9,10 +9,12 @@ from typing import Any
 from lib.base.errors import BadInput
 from lib.base.files import snapshot_path, state_path
 from lib.base.snapshots import snapshot_digest
+from lib.params.arms import ARM
 from lib.params.dotted import flatten, unflatten
 from lib.params.names import name_of
 from lib.params.run import RESTORED, Params, load_params, validate
 from lib.params.stages import Branches
+from lib.params.study import fitting
 from lib.train.loop import train
 from lib.train.places import BRANCHES, results_place
 from lib.train.prepare import prepare_run
@@ -49,7 +51,9 @@ def branch_params(parent: Path, step: int, changes: dict[str, Any]) -> Params:
     if state and (name := changes.get("optim.name", p.optim.name)) != p.optim.name:
         raise BadInput(f"{where}: {RESTORED} goes with optim.name = {p.optim.name}, and not with {name}")
     start = {"snapshot": str(path.resolve()), "step": step, "digest": snapshot_digest(path), "state": state}
-    values = flatten(p.model_dump(mode="json")) | changes | {"start": start}
+    values = flatten(p.model_dump(mode="json"))
+    # A branch with another optimizer does not mean the parameters of its parent's.
+    values = fitting(values, values | changes, keep=set()) | changes | {"start": start}
     return validate(Params, unflatten(values), where)
 
 
@@ -67,7 +71,7 @@ def branch_changes(b: Branches, point: dict[str, Any]) -> dict[str, Any]:
         "snapshots.whole": [],
         "snapshots.state": [],
         **b.set,
-        **point,
+        **{name: value for name, value in point.items() if name != ARM},
     }
 
 
@@ -82,12 +86,13 @@ def branches(parent: Path, b: Branches) -> list[Path]:
             continue
         for point in b.points():
             changes = branch_changes(b, point)
-            place = results_place(parent) / BRANCHES / branch_name(parent, step, changes, b.name)
+            arm = {ARM: point[ARM]} if ARM in point else {}
+            place = results_place(parent) / BRANCHES / branch_name(parent, step, changes, b.name, **arm)
             branch(parent, step, changes, place)
             places.append(place)
     return places
 
 
-def branch_name(parent: Path, step: int, changes: dict[str, Any], pattern: str) -> str:
+def branch_name(parent: Path, step: int, changes: dict[str, Any], pattern: str, **named: str) -> str:
     memory = "restored" if changes.get(RESTORED) else "fresh"
-    return name_of(branch_params(parent, step, changes), pattern, step=step, state=memory)
+    return name_of(branch_params(parent, step, changes), pattern, step=step, state=memory, **named)

@@ -7,7 +7,7 @@ from lib.report.tex import number, short, tex
 from paper.optimizers.arms import named
 from paper.optimizers.losses import BASELINE, difference
 
-NOTEBOOK = "notebooks/optimizers/04_study.py"
+NOTEBOOK = "notebooks/optimizers/07_phases.py"
 WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
 
 

@@ -9,7 +9,7 @@
 # ---
 
 # %% [markdown]
-# # 04 · The plan's phases and their verdicts
+# # 07 · The plan's phases and their verdicts
 #
 # All arms side by side: losses against Muon's, seed by seed; what steps do to matrices; the geometry of the path
 # against the ladder of nulls. Nothing is trained or measured here.
