@@ -18,7 +18,7 @@ class Look:
 
     task    the task's module
     lr      of the step
-    kept    what metrics made once and look at again
+    kept    what metrics made once and look at again in every step; `now`, what in this step
     """
 
     model: nn.Module
@@ -29,6 +29,11 @@ class Look:
     step: int = 0
     lr: float = 0.0
     kept: dict[str, Any] = field(default_factory=dict)
+    now: dict[str, Any] = field(default_factory=dict)
+
+    def move(self, step: int, lr: float) -> None:
+        """To another step."""
+        self.step, self.lr, self.now = step, lr, {}
 
     @property
     def device(self) -> torch.device:
@@ -40,6 +45,14 @@ class Look:
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` gives, made once for the run."""
-        if name not in self.kept:
-            self.kept[name] = make()
-        return self.kept[name]
+        return _made(self.kept, name, make)
+
+    def share(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for this step."""
+        return _made(self.now, name, make)
+
+
+def _made(there: dict[str, Any], name: str, make: Callable[[], Any]) -> Any:
+    if name not in there:
+        there[name] = make()
+    return there[name]

@@ -69,7 +69,7 @@ def input_hessian_trace(f: Callable[[Tensor], Tensor], x: Tensor, random: torch.
     v = signs((count, *x.shape), random, x)
     if slope.grad_fn is None:  # linear in x
         return mean_of(x.detach().flatten(1).sum(dim=1) * 0, len(x))
-    (turned,) = torch.autograd.grad(slope, x, v, is_grads_batched=True)
+    (turned,) = torch.autograd.grad(slope, x, v, is_grads_batched=True, materialize_grads=True)
     return mean_of((turned * v).flatten(2).sum(dim=2).mean(dim=0), (1 + count) * len(x))
 
 

@@ -28,6 +28,7 @@ Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no path can hold the null
 
 
 UNASKED = "unasked"
+Metric = Annotated[str, "metric"]  # the name of one, as the key of a mapping
 
 
 class Strict(BaseModel):

@@ -7,12 +7,12 @@ import json
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lib.params.dotted import flatten
-from lib.params.fields import LARGEST, Member
+from lib.params.fields import LARGEST, Member, Metric
 from lib.params.members import ROOMS, members, metric_names
 from lib.params.run import Params
 
@@ -62,7 +62,7 @@ def described(p: Params, flags: dict[str, str]) -> list[Group]:
             if is_section(field.annotation):
                 found += rows(field.annotation, f"{name}.", (), used)
                 continue
-            if get_origin(field.annotation) is dict:
+            if Metric in get_args(field.annotation):
                 may = allowed(schema["properties"][key]["additionalProperties"], {})
                 for metric, about in metric_names().items():
                     default = _default(values.get(f"{name}.{metric}"))

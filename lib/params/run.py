@@ -6,15 +6,15 @@ optimizer have parameters of their own, told apart by `name`: they stand in the 
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import content_hash
 from lib.base.yaml_text import dump_yaml, read_yaml
 from lib.params.cadence import cadences, snapshot_steps
-from lib.params.fields import UNASKED, Count, Number, Positive, Seed, Share, Steps, Strict, Text
+from lib.params.fields import UNASKED, Count, Metric, Number, Positive, Seed, Share, Steps, Strict, Text
 from lib.params.members import ROOMS, home, members, metric_names, union
 
 M = TypeVar("M", bound=BaseModel)
@@ -58,12 +58,17 @@ class TrainParams(Strict):
     watch_every: Steps | None = Field(
         None, description="steps between looks at what a step does to every matrix, into watch.parquet; null: none"
     )
-    watch: Annotated[dict[str, Steps | None], UNASKED] = Field(
+    watch: Annotated[dict[Metric, Steps | None], UNASKED] = Field(
         {}, description="steps between measurements of the whole model, into watch.parquet; null: none"
     )
     watch_early: Annotated[Steps | None, UNASKED] = Field(
         None, description="step up to which every metric is measured at log-spaced steps too; null: none"
     )
+
+    @field_validator("watch")
+    @classmethod
+    def _without_null(cls, watch: dict[str, int | None]) -> dict[str, int | None]:
+        return {name: every for name, every in watch.items() if every}
 
 
 class EvalParams(Strict):
@@ -251,7 +256,7 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
                 names |= dict.fromkeys(dotted_names(member, f"{name}."))
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             names |= dict.fromkeys(dotted_names(inner, f"{prefix}{name}."))
-        elif get_origin(inner) is dict:
+        elif Metric in get_args(inner):
             names |= dict.fromkeys(f"{prefix}{name}.{metric}" for metric in metric_names())
         else:
             names[prefix + name] = None

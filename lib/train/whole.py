@@ -32,7 +32,7 @@ class Whole:
         due = measured_metrics(step, self.look.p, event)
         if not due:
             return None
-        self.look.step, self.look.lr = step, lr
+        self.look.move(step, lr)
         row: Row = {"step": step, "group": GROUP}
         with plain_products(self.look.model):
             for name in due:

@@ -80,7 +80,7 @@ def test_a_member_that_the_run_does_not_have_shows_its_own_defaults(groups):
         ("task.lambda_probe2", "a number from 0 or null"),
         ("machine.compile", "true or false"),
         ("task.corpus.path", "text"),
-        ("start", "a mapping of snapshot, step, digest or null"),
+        ("start", "a mapping of snapshot, step, digest, state or null"),
     ],
 )
 def test_what_it_may_be_in_words(groups, name, words):

@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from lib.tasks.modular.fourier import (
-    KEY_SHARE,
-    SIGNS,
-    along,
-    explained,
-    key_frequencies,
-    power_of,
-    progress,
-    spectrum,
-)
 from torch import Tensor
 
 from lib.models.look import Look
 from lib.models.traces import Estimate, input_hessian_trace, jacobian_square, mean_of
 from lib.tasks.draws import uniforms
-from lib.tasks.modular.smoothness import share_below, smooth_share
-from lib.tasks.modular.task import logits
+from lib.tasks.modular.fourier import (
+    SIGNS,
+    along,
+    explained,
+    key_frequencies,
+    low_frequencies,
+    power_of,
+    progress,
+    spectrum,
+)
+from lib.tasks.modular.smoothness import smoothness_as_executed
+from lib.tasks.modular.task import logits_of_many
 
 PAIRS = 256  # held-out pairs that derivatives are asked of, at most
 DIRECTIONS, PROBES = 10, 5  # for each of them
@@ -75,11 +75,13 @@ def smoothness(at: Look) -> dict[str, Estimate]:
     operation_share        share of the logits' power, without DC, that depends on the result of the operation alone
     """
     found: dict[str, Estimate] = {}
-    for name, operation, table in _tables(at):
-        ordered = along(table, operation)
-        found[f"spectral_smoothness{name}"] = Estimate(smooth_share(table.argmax(dim=2).double()))
-        found[f"smooth_share{name}"] = Estimate(share_below(spectrum(ordered), len(ordered) // 4))
-        found[f"operation_share{name}"] = Estimate(float(explained(ordered, SIGNS[operation])))
+    for name, operation, table, _ in _tables(at):
+        found[f"spectral_smoothness{name}"] = Estimate(smoothness_as_executed(table.argmax(dim=2)))
+        if (ordered := _ordered(table, operation)) is not None:
+            power, n = spectrum(ordered), len(ordered)
+            low = low_frequencies(n, n // 4).to(power.device)
+            found[f"smooth_share{name}"] = Estimate(float(power[low].sum() / power.sum()))
+            found[f"operation_share{name}"] = Estimate(float(explained(ordered, SIGNS[operation])))
     return found
 
 
@@ -91,13 +93,12 @@ def fourier(at: Look) -> dict[str, Estimate]:
                        alone, and without them
     """
     found: dict[str, Estimate] = {}
-    for name, operation, table in _tables(at):
-        ordered, sign = along(table, operation), SIGNS[operation]
-        keys = key_frequencies(power_of(ordered, sign), KEY_SHARE)
-        losses = progress(ordered, along(_answers(operation, len(table), table.device), operation), keys, sign)
-        found[f"key_frequencies{name}"] = Estimate(float(len(keys)))
-        for what, loss in losses._asdict().items():
-            found[f"{what}_loss{name}"] = Estimate(float(loss))
+    for name, operation, table, answers in _tables(at):
+        if (ordered := _ordered(table, operation)) is not None:
+            keys = key_frequencies(power_of(ordered, SIGNS[operation]))
+            losses = progress(ordered, along(answers, operation), keys, SIGNS[operation])
+            found[f"key_frequencies{name}"] = Estimate(float(len(keys)))
+            found |= {f"{what}_loss{name}": Estimate(float(loss)) for what, loss in losses._asdict().items()}
     return found
 
 
@@ -134,14 +135,27 @@ def _tokens(at: Look, chosen: Any) -> Tensor:
     return torch.from_numpy(at.data.tokens[chosen]).to(at.device)
 
 
-def _tables(at: Look) -> list[tuple[str, str, Tensor]]:
-    """(suffix of the columns, operation, logits (p, p, C)) of every operation that there is."""
-    with torch.no_grad():
-        found = logits(at.model, torch.from_numpy(at.data.tokens).to(at.device)).double()
-    p = at.p.task.p
-    return [("", "add", found.reshape(p, p, -1))]
+def _tables(at: Look) -> list[tuple[str, str, Tensor, Tensor]]:
+    """(suffix of the columns, operation, logits (p, p, C), answers (p, p)) of every operation that there is."""
+
+    def made() -> list[tuple[str, str, Tensor, Tensor]]:
+        data = at.data
+        with torch.no_grad():
+            found = logits_of_many(at.model, torch.from_numpy(data.tokens).to(at.device)).double()
+        labels = torch.from_numpy(data.labels).to(at.device)
+        p, several = data.modulus, len(data.operations) > 1
+        rows = {o: data.rows(o) for o in data.operations}
+        return [
+            (f"_{o}" if several else "", o, found[own].view(p, p, -1), labels[own].view(p, p))
+            for o, own in rows.items()
+        ]
+
+    return at.share("tables", made)
 
 
-def _answers(operation: str, p: int, device: torch.device) -> Tensor:
-    a, b = torch.arange(p, device=device)[:, None], torch.arange(p, device=device)[None, :]
-    return {"add": a + b, "sub": a - b, "mul": a * b}[operation] % p
+def _ordered(table: Tensor, operation: str) -> Tensor | None:
+    """In the operation's own order; None for products modulo what is no prime, which have none."""
+    try:
+        return along(table, operation)
+    except ValueError:
+        return None
