@@ -29,7 +29,7 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
-loss: float = 6.3  # of validation, up to which paths are compared
+loss: float = 5.7  # of validation, up to which paths are compared
 draws: list = [5, 20]  # of every null, for its error; orders of the run's own steps
 
 # %%
