@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lib.tasks.modular import penalties
-from lib.tasks.modular.fourier import low_frequencies
 
 GENERATOR = torch.Generator().manual_seed(3)
 W = torch.rand(6, 4, generator=GENERATOR, dtype=torch.float64)
@@ -60,15 +59,6 @@ def test_layers_are_averaged_and_positions_count():
     assert penalties.routing("consistency", [together], X[:3]) == pytest.approx(
         penalties.consistency(W[1::2], X[:3]).item()
     )
-
-
-@pytest.mark.parametrize(("p", "k", "share"), [(17, 4, 0.170), (113, 28, 0.192)])
-def test_published_shares_of_low_frequencies(p, k, share):
-    mask = low_frequencies(p, k)
-    assert mask.double().mean() == pytest.approx(share, abs=5e-4)
-    assert torch.equal(mask, mask.roll((-1, -1), (0, 1)).flip(0, 1))  # a frequency and its opposite
-    assert low_frequencies(p, 0).sum() == 1
-    assert low_frequencies(p, 0)[0, 0]
 
 
 @pytest.mark.parametrize(("p", "k", "add", "mul"), [(17, 4, 0.9391, 0.7672), (113, 28, 0.9929, 0.7938)])

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from lib.models.look import Look
+from lib.models.traces import Estimate, input_hessian_trace, jacobian_square, mean_of
+from lib.tasks.draws import uniforms
 from lib.tasks.modular.fourier import (
     KEY_SHARE,
     SIGNS,
@@ -18,11 +23,6 @@ from lib.tasks.modular.fourier import (
     progress,
     spectrum,
 )
-from torch import Tensor
-
-from lib.models.look import Look
-from lib.models.traces import Estimate, input_hessian_trace, jacobian_square, mean_of
-from lib.tasks.draws import uniforms
 from lib.tasks.modular.smoothness import share_below, smooth_share
 from lib.tasks.modular.task import logits
 
