@@ -6,8 +6,7 @@ import torch
 
 from lib.models.look import Look
 from lib.tasks.modular import metrics, task
-from lib.tasks.modular.fourier import low_frequencies
-from lib.tasks.modular.smoothness import smoothness_as_executed
+from lib.tasks.modular.smoothness import low_mask, smooth_share
 from tests.modular_run import modular_params
 
 GRID = {p: torch.meshgrid(torch.arange(p), torch.arange(p), indexing="ij") for p in (7, 17, 113)}
@@ -18,15 +17,15 @@ GRID = {p: torch.meshgrid(torch.arange(p), torch.arange(p), indexing="ij") for p
 )
 def test_smoothness_is_the_references_and_mostly_dc(p, low, add, multiply, dc):
     a, b = GRID[p]
-    assert smoothness_as_executed((a + b) % p, low) == pytest.approx(add, abs=5e-5)
-    assert smoothness_as_executed(a * b % p, low) == pytest.approx(multiply, abs=5e-5)
-    assert smoothness_as_executed((a + b) % p, 0) == pytest.approx(dc, abs=5e-5)
-    assert smoothness_as_executed(torch.full((p, p), 3)) == pytest.approx(1.0)
+    assert smooth_share(((a + b) % p).double(), low) == pytest.approx(add, abs=5e-5)
+    assert smooth_share((a * b % p).double(), low) == pytest.approx(multiply, abs=5e-5)
+    assert smooth_share(((a + b) % p).double(), 0) == pytest.approx(dc, abs=5e-5)
+    assert smooth_share(torch.full((p, p), 3.0)) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("p", "low", "share"), [(17, 4, 0.170), (113, 28, 0.192), (7, 0, 1 / 49)])
 def test_share_of_low_frequencies(p, low, share):
-    assert float(low_frequencies(p, low).double().mean()) == pytest.approx(share, abs=5e-4)
+    assert float(low_mask(p, low).double().mean()) == pytest.approx(share, abs=5e-4)
 
 
 class Table(torch.nn.Module):

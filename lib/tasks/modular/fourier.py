@@ -80,12 +80,6 @@ def key_frequencies(power: Tensor, share: float = KEY_SHARE) -> Tensor:
     return torch.nonzero((power >= share * power.max()) & (power > 0)).flatten() + 1
 
 
-def low_frequencies(p: int, k: int) -> Tensor:
-    """(p, p) bool: where the frequency, of up to half a cycle a step along each side, is at most k / p."""
-    one = torch.fft.fftfreq(p, dtype=torch.float64)
-    return (one[:, None] ** 2 + one**2).sqrt() <= k / p + 1e-12
-
-
 def embedding_power(matrix: Tensor) -> Tensor:
     """(n, d) -> (n // 2,): squared coefficients of orthonormal sines and cosines of k = 1, 2, ..., summed over d.
 

@@ -18,12 +18,11 @@ from lib.tasks.modular.fourier import (
     along,
     explained,
     key_frequencies,
-    low_frequencies,
     power_of,
     progress,
     spectrum,
 )
-from lib.tasks.modular.smoothness import smoothness_as_executed
+from lib.tasks.modular.smoothness import share_below, smooth_share
 from lib.tasks.modular.task import logits_of_many
 
 PAIRS = 256  # held-out pairs that derivatives are asked of, at most
@@ -76,11 +75,9 @@ def smoothness(at: Look) -> dict[str, Estimate]:
     """
     found: dict[str, Estimate] = {}
     for name, operation, table, _ in _tables(at):
-        found[f"spectral_smoothness{name}"] = Estimate(smoothness_as_executed(table.argmax(dim=2)))
+        found[f"spectral_smoothness{name}"] = Estimate(smooth_share(table.argmax(dim=2).double()))
         if (ordered := _ordered(table, operation)) is not None:
-            power, n = spectrum(ordered), len(ordered)
-            low = low_frequencies(n, n // 4).to(power.device)
-            found[f"smooth_share{name}"] = Estimate(float(power[low].sum() / power.sum()))
+            found[f"smooth_share{name}"] = Estimate(share_below(spectrum(ordered), len(ordered) // 4))
             found[f"operation_share{name}"] = Estimate(float(explained(ordered, SIGNS[operation])))
     return found
 

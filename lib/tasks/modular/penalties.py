@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib.tasks.modular.fourier import low_frequencies
+from lib.tasks.modular.smoothness import low_mask
 
 TINY = 1e-8
 
@@ -61,5 +61,5 @@ def roughness(logits: Tensor, k: int) -> Tensor:
     """1 - the low share of the power of e(a, b) = sum_c c softmax_c(logits), of a table (p, p, C)."""
     classes = torch.arange(logits.shape[2], device=logits.device, dtype=logits.dtype)
     power = torch.fft.fft2((logits.softmax(dim=2) * classes).sum(dim=2)).abs().square()
-    low = low_frequencies(len(logits), k).to(logits.device)
+    low = low_mask(len(logits), k).to(logits.device)
     return 1 - (power * low).sum() / (power.sum() + TINY)

@@ -68,6 +68,30 @@ def logits_of_many(model: nn.Module, tokens: Tensor) -> Tensor:
     return model.shared(tokens) if hasattr(model, "shared") else logits(model, tokens)
 
 
+Loss = Callable[[Batch, int], Tensor]
+
+
+def plain_loss(
+    model: nn.Module,
+    p: "Params",
+    device: torch.device,
+    share: slice = slice(None),
+    autocast: bool = False,
+    compiled: bool = False,
+) -> Loss:
+    """(batch, step) -> this process's part of the mean cross-entropy of a micro-batch, scaled for accumulation."""
+    forward = torch.compile(logits) if compiled else logits if p.batch.size else logits_of_many
+
+    def loss(example: Batch, step: int) -> Tensor:
+        tokens, labels = (torch.from_numpy(x[share]).to(device) for x in (example.tokens, example.labels))
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            found = forward(model, tokens)
+        total = F.cross_entropy(found.float(), labels, reduction="sum")
+        return total / (len(example.labels) * p.batch.accumulate)
+
+    return loss
+
+
 def training_loss(
     model: nn.Module,
     p: "Params",
@@ -75,29 +99,26 @@ def training_loss(
     share: slice = slice(None),
     autocast: bool = False,
     compiled: bool = False,
-) -> Callable[[Batch, int], Tensor]:
-    """(batch, step) -> this process's part of the loss of a micro-batch, scaled for accumulation."""
-    forward = torch.compile(logits) if compiled else logits if p.batch.size else logits_of_many
-    t = p.task
-    grid = torch.from_numpy(make_data(p).tokens[: t.p**2]).to(device) if t.spectral_weight else None
+) -> Loss:
+    """The same with the penalties that the run asks for, in the precision of the weights."""
+    t, plain = p.task, plain_loss(model, p, device, share, autocast, compiled)
+    routed = t.routing_penalty != "none" and t.routing_weight > 0
+    if not routed and not t.spectral_weight:
+        return plain
+    grid = torch.from_numpy(make_data(p).tokens[: t.p**2]).to(device)
 
     def loss(example: Batch, step: int) -> Tensor:
-        tokens, labels = (torch.from_numpy(x[share]).to(device) for x in (example.tokens, example.labels))
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            if t.routing_penalty == "none" or not t.routing_weight:
-                found, routed = forward(model, tokens), None
-            else:
-                found, routed = model.routed(tokens)
-        total = F.cross_entropy(found.float(), labels, reduction="sum") / len(example.labels)
-        part = len(labels) / len(example.labels)
-        if routed is not None:
-            total = total + part * t.routing_weight * penalties.routing(
-                t.routing_penalty, routed, model.inputs(tokens)
-            )
-        if grid is not None and step % t.spectral_every == 0:
+        total = plain(example, step)
+        tokens = torch.from_numpy(example.tokens[share]).to(device)
+        part = len(tokens) / (len(example.tokens) * p.batch.accumulate)
+        if routed:
+            _, weights = model.routed(tokens)
+            penalty = penalties.routing(t.routing_penalty, weights, model.inputs(tokens))
+            total = total + part * t.routing_weight * penalty
+        if t.spectral_weight and step % t.spectral_every == 0:
             table = logits_of_many(model, grid).view(t.p, t.p, -1)
             total = total + part * t.spectral_weight * penalties.roughness(table, t.spectral_k or t.p // 4)
-        return total / p.batch.accumulate
+        return total
 
     return loss
 
