@@ -1,4 +1,4 @@
-# The front door: make all | everything | studies | new-study | paper | report | claims | grid | explore | test | test-faults | bench | lab | compare | watch | status | why | arxiv | clean | help
+# The front door: make all | everything | studies | new-study | paper | report | claims | grid | plan | explore | test | test-faults | bench | lab | compare | watch | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -8,6 +8,8 @@ STUDY    ?= beta2
 PROFILE  ?= laptop
 SET      ?=
 SEEDS    ?=
+ONLY     ?=
+SINCE    ?=
 LAUNCH   ?=
 OUTPUTS  ?= outputs
 NOTEBOOK ?= 01_train
@@ -36,7 +38,7 @@ LATEX := $(if $(findstring q,$(firstword -$(MAKEFLAGS))),,latex)
 
 # What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
 # the make that runs the stages does not get it a second time.
-GIVEN := STUDY PROFILE SET SEEDS OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN RUNS METRIC SIZES NAME
+GIVEN := STUDY PROFILE SET SEEDS ONLY SINCE OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN RUNS METRIC SIZES NAME
 define line_break
 
 
@@ -48,8 +50,9 @@ MAKEOVERRIDES :=
 
 STUDY_OPTIONS = --study=$(call given,STUDY) $(GRID_OPTIONS)
 GRID_OPTIONS = --profile=$(call given,PROFILE) --set=$(call given,SET) --seeds=$(call given,SEEDS) --outputs=$(call given,OUTPUTS)
+SOME = --only=$(call given,ONLY) --since=$(call given,SINCE)
 export LAUNCH MAKE
-.PHONY: help all everything studies new-study grid explore compare watch paper report claims arxiv pack test test-faults bench lab status why clean setup latex
+.PHONY: help all everything studies new-study grid plan explore compare watch paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/$(STUDY).pdf and the HTML report; resumes what was interrupted'
@@ -66,12 +69,14 @@ help:
 	@echo 'make watch     the page that compares the runs of a study, written anew while they go on'
 	@echo 'make status    runs and stages: done, step, rate, time left'
 	@echo 'make why       what would run, and because of what'
+	@echo 'make plan      the runs, where their parameters are from, how long they train; nothing is run'
 	@echo 'make clean     remove runs that were set aside; results stay'
 	@echo
 	@echo PROFILE=$(call given,PROFILE)'   smoke (seconds) | laptop (minutes, two cores) | paper (51M parameters, one GPU)'
 	@echo STUDY=$(call given,STUDY)'      a name in params/ or a params file'
 	@echo "SET=             parameters by dotted name: SET='optim.lr=6e-4 seed=271'"
 	@echo 'SEEDS=           how many seeds, each with every value of the axes (laptop: 3): make all SEEDS=10'
+	@echo "ONLY=            some runs or arms alone, by name or a part of it; SINCE= from that number of make plan on"
 	@echo "LAUNCH=          what each run is started by: LAUNCH='srun --gres=gpu:1'"
 	@echo OUTPUTS=$(call given,OUTPUTS)'  where results go'
 	@echo 'SIZES=           of the geometry that make bench measures: laptop middle large paper'
@@ -79,7 +84,7 @@ help:
 	@echo '-jN              N stages at a time (default: one a core, one on a GPU)'
 
 all: $(READY) $(LATEX)
-	+@$(PY) -m lib make $(STUDY_OPTIONS)
+	+@$(PY) -m lib make $(STUDY_OPTIONS) $(SOME)
 
 everything: $(READY) $(LATEX)
 	+@$(PY) -m lib everything $(GRID_OPTIONS)
@@ -107,9 +112,12 @@ explore: $(READY)
 
 grid: $(READY)
 	+@test -n $(call given,PARAMS) || { echo "error: make grid needs PARAMS=my.yaml, a study of your own" >&2; exit 2; }
-	+@$(PY) -m lib make --runs-only --study=$(call given,PARAMS) $(GRID_OPTIONS)
+	+@$(PY) -m lib make --runs-only --study=$(call given,PARAMS) $(GRID_OPTIONS) $(SOME)
 
-status why clean: $(READY)
+status why plan: $(READY)
+	@$(PY) -m lib $@ $(STUDY_OPTIONS) $(SOME)
+
+clean: $(READY)
 	@$(PY) -m lib $@ $(STUDY_OPTIONS)
 
 compare: $(READY)

@@ -118,7 +118,6 @@ def study_names() -> list[str]:
 # Words that are more than the name of a study, and the files that may say them in text.
 MEANINGS = {
     "beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py"),  # of Adam, and its symbol
-    "modular": ("lib/tasks/modular/task.py", "lib/tasks/modular/params.py"),  # a task
     "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
 }
 PLAIN = {"optimizers"}  # words of any text: such a study is named by a text that is nothing else, or by a path
@@ -175,11 +174,11 @@ def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
         'path = "params/beta2.yaml"': 1,
         "import paper.beta2_figures": 1,
         "BETA2_STUDY = 3": 1,
-        'if study == "modular":': 0,
+        'if study == "grokking":': 0,
     }.items():
         path.write_text(text + "\n")
         assert len(names_of_study(path, "beta2")) == count, text
-    assert len(names_of_study(path, "modular")) == 1
+    assert len(names_of_study(path, "grokking")) == 1
     for text, count in {"# all optimizers": 0, 'x = "optimizers"': 1, "# see notebooks/optimizers/03": 1}.items():
         path.write_text(text + "\n")
         assert len(names_of_study(path, "optimizers")) == count, text
@@ -213,7 +212,7 @@ def test_what_a_make_with_nothing_to_do_imports_needs_no_torch():
 def test_what_draws_and_writes_a_paper_needs_no_torch():
     names = ("figures", "tables", "numbers")
     modules = [f"paper.{path.parent.name}.{path.stem}" for n in names for path in ROOT.glob(f"paper/*/{n}.py")]
-    assert {"paper.beta2.figures", "paper.modular.tables"} <= set(modules)
+    assert {"paper.beta2.figures", "paper.grokking.tables"} <= set(modules)
     assert "torch" not in imported_with(["lib.report.paper", *modules])
 
 

@@ -28,6 +28,10 @@ def snapshot_path(folder: Path, step: int) -> Path:
     return folder / "snapshots" / f"{step:06d}.safetensors"
 
 
+def state_path(folder: Path, step: int) -> Path:
+    return folder / "states" / f"{step:06d}.safetensors"
+
+
 def write_atomically(path: Path, data: bytes | str) -> None:
     """`path` holds the old bytes or the new ones at every moment, also after a power loss."""
     payload = data.encode() if isinstance(data, str) else data

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ONEDNN = X86 and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -75,3 +76,20 @@ def fast_products(model: nn.Module, device: torch.device) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.multiply = F.linear
+
+
+@contextlib.contextmanager
+def plain_products(model: nn.Module) -> Iterator[None]:
+    """Within it the linear layers of `model` multiply by F.linear, and attention by plain products.
+
+    Both have derivatives of every order, and rules for weights of each example's own.
+    """
+    layers = {m: m.multiply for m in model.modules() if hasattr(m, "multiply")}
+    for layer in layers:
+        layer.multiply = F.linear
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        for layer, multiply in layers.items():
+            layer.multiply = multiply

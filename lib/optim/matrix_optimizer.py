@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from lib.optim.groups import decays
 from lib.optim.matrices import Polar, effective_rank, gaussian_rank, polar, shape_scale
 from lib.params.fields import MatrixParameters
 
@@ -155,11 +156,11 @@ class MatrixOptimizer(torch.optim.Optimizer):
 
 def groups(model: nn.Module, o: MatrixParameters) -> list[dict[str, Any]]:
     """The matrices with their places among all parameters; then what AdamW takes, with and without its decay."""
-    roles, matrices, decayed, rest = model.roles(), {}, [], []
+    roles, decaying, matrices, decayed, rest = model.roles(), decays(model), {}, [], []
     for place, (name, p) in enumerate(model.named_parameters()):
         if roles[name] == "hidden" if o.matrices == "hidden" else p.ndim == 2 and min(p.shape) > 1:
             matrices[place] = p
-        elif p.ndim >= 2 or o.adam_decays == "all":
+        elif decaying[name] or o.adam_decays == "all":
             decayed.append(p)
         else:
             rest.append(p)

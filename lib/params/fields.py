@@ -1,12 +1,14 @@
 """The types that parameters are made of. Nothing has a value that is not checked, and nothing is changed in place.
 
-Fields marked `Steps` shrink with a profile's time scale, fields marked `Tokens` with its context scale.
+Fields marked `Steps` shrink with a profile's time scale, fields marked `Tokens` with its context scale. A field
+marked `UNASKED` is not written down where it has its default: what was trained before there was such a field is the
+same run as ever.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -25,8 +27,18 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no path can hold the null character
 
 
+UNASKED = "unasked"
+Metric = Annotated[str, "metric"]  # the name of one, as the key of a mapping
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_serializer(mode="wrap")
+    def _asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        unasked = {n for n, f in fields.items() if UNASKED in f.metadata and getattr(self, n) == f.get_default()}
+        return {name: value for name, value in handler(self).items() if name not in unasked}
 
 
 class Member(Strict):

@@ -7,13 +7,13 @@ import json
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lib.params.dotted import flatten
-from lib.params.fields import LARGEST, Member
-from lib.params.members import ROOMS, members
+from lib.params.fields import LARGEST, Member, Metric
+from lib.params.members import ROOMS, members, metric_names
 from lib.params.run import Params
 
 WIDTH = 100
@@ -61,6 +61,12 @@ def described(p: Params, flags: dict[str, str]) -> list[Group]:
                 continue
             if is_section(field.annotation):
                 found += rows(field.annotation, f"{name}.", (), used)
+                continue
+            if Metric in get_args(field.annotation):
+                may = allowed(schema["properties"][key]["additionalProperties"], {})
+                for metric, about in metric_names().items():
+                    default = _default(values.get(f"{name}.{metric}"))
+                    found.append(Described(f"{name}.{metric}", (), f"{field.description}: {about}", may, default))
                 continue
             default = _default(field.default) if not field.is_required() else NO_DEFAULT
             if used and name in values:

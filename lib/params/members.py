@@ -10,6 +10,7 @@ and a `make` with nothing to do takes one second in all.
 import ast
 import builtins
 import importlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ from lib.params.fields import Strict
 
 LIB = Path(__file__).resolve().parents[1]
 ROOMS = {"task": "tasks", "model": "models", "optim": "optim"}  # section of the parameters -> room
+METRICS = LIB / "train" / "metrics.py"
 CLASS = "Parameters"
 # What a class of parameters may be made of.
 SOURCES = ("typing", "pydantic", "fractions", "math", "lib.params.fields")
@@ -63,6 +65,35 @@ def module_paths(section: str, name: str) -> list[Path]:
     """The file that `member` imports, and of a folder the one with the parameters."""
     place = LIB / ROOMS[section] / name
     return [place / f"{section}.py", place / "params.py"] if place.is_dir() else [place.with_suffix(".py")]
+
+
+def metric_files(task: str) -> list[Path]:
+    """Whose public functions are metrics: one file for every task, and one in the folder of a task that has it."""
+    return [METRICS, *([own] if (own := LIB / "tasks" / task / "metrics.py").is_file() else [])]
+
+
+@cache
+def metrics_in(file: Path) -> dict[str, str]:
+    """Name -> meaning of the metrics of a file: its public functions, and what their first lines say."""
+    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    public = [n for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in public}
+
+
+@cache
+def metric_names(task: str = "") -> dict[str, str]:
+    """Name -> meaning of what can be measured of a whole model inside the loop: for a task, or for any."""
+    files = [file for name in ([task] if task else members("task")) for file in metric_files(name)]
+    return {name: meaning for file in files for name, meaning in metrics_in(file).items()}
+
+
+def metrics(task: str) -> dict[str, Callable[..., Any]]:
+    """Name -> function of every metric that a task has, with torch and all that they import."""
+    found = {}
+    for file in metric_files(task):
+        module = importlib.import_module(".".join(file.relative_to(LIB.parent).with_suffix("").parts))
+        found |= {name: getattr(module, name) for name in metrics_in(file)}
+    return found
 
 
 def home(section: str, name: str) -> str:

@@ -6,20 +6,21 @@ optimizer have parameters of their own, told apart by `name`: they stand in the 
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import content_hash
 from lib.base.yaml_text import dump_yaml, read_yaml
 from lib.params.cadence import cadences, snapshot_steps
-from lib.params.fields import Count, Number, Positive, Seed, Share, Steps, Strict, Text
-from lib.params.members import ROOMS, home, members, union
+from lib.params.fields import UNASKED, Count, Metric, Number, Positive, Seed, Share, Steps, Strict, Text
+from lib.params.members import ROOMS, home, members, metric_names, union
 
 M = TypeVar("M", bound=BaseModel)
 MOST_SNAPSHOTS = 100_000
 MOST_FAULTS = 20  # told at once
+RESTORED = "start.state"  # of a branch: whether its optimizer begins with the memory that it had
 
 
 class BatchParams(Strict):
@@ -51,9 +52,23 @@ class TrainParams(Strict):
     )
     on_divergence: Literal["stop", "continue"] = Field(description="what a run does whose loss runs away")
     early_stop: bool = Field(description="end the run once its task counts as solved")
+    stop_after: Annotated[Steps | None, UNASKED] = Field(
+        None, description="with early_stop: steps that a run still goes on once its task is solved; null: none"
+    )
     watch_every: Steps | None = Field(
         None, description="steps between looks at what a step does to every matrix, into watch.parquet; null: none"
     )
+    watch: Annotated[dict[Metric, Steps | None], UNASKED] = Field(
+        {}, description="steps between measurements of the whole model, into watch.parquet; null: none"
+    )
+    watch_early: Annotated[Steps | None, UNASKED] = Field(
+        None, description="step up to which every metric is measured at log-spaced steps too; null: none"
+    )
+
+    @field_validator("watch")
+    @classmethod
+    def _without_null(cls, watch: dict[str, int | None]) -> dict[str, int | None]:
+        return {name: every for name, every in watch.items() if every}
 
 
 class EvalParams(Strict):
@@ -67,9 +82,30 @@ class SnapshotParams(Strict):
     sparse_every: Steps = Field(description="steps between snapshots from sparse_from on")
     sparse_from: Steps = Field(description="first step of the sparse cadence")
     whole: list[Steps] = Field(description="steps at which a later stage needs the whole model, not only the trunk")
+    log_to: Annotated[Steps | None, UNASKED] = Field(
+        None, description="step up to which there are snapshots at log-spaced steps too; null: none"
+    )
+    state: Annotated[list[Steps], UNASKED] = Field(
+        [], description="steps at which all weights and the optimizer's memory are kept, in states/"
+    )
     average: Steps | None = Field(
         None, description="steps that the weights in a snapshot are averaged over, exponentially; null: as they are"
     )
+
+
+class EventParams(Strict):
+    """What nobody can plan: a run leaves a full state in states/ where it happens, and looks closer for a while."""
+
+    jump: Share | None = Field(
+        None, description="change of an accuracy between two evaluations that is one when exceeded; null: none is"
+    )
+    spike: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(
+        None, description="training loss that is one, in times the lowest since the last evaluation; null: none is"
+    )
+    watch_every: Steps | None = Field(
+        None, description="steps between measurements of every metric after one; null: as ever"
+    )
+    watch_for: Steps | None = Field(None, description="steps after one in which they are; null: none")
 
 
 class MachineParams(Strict):
@@ -82,11 +118,14 @@ class MachineParams(Strict):
 
 
 class StartParams(Strict):
-    """A branch starts from the whole-model snapshot of another run, with a fresh optimizer."""
+    """A branch starts from the whole-model snapshot of another run, its optimizer fresh or as it was there."""
 
     snapshot: Text = Field(description="path of the snapshot file")
     step: Number = Field(description="its step")
     digest: Text = Field(description="hash of its tensors, so that another file of the same name is another run")
+    state: Annotated[bool, UNASKED] = Field(
+        False, description="the file has the optimizer's state too, which is restored; false: a fresh optimizer"
+    )
 
 
 class Params(Strict):
@@ -103,6 +142,7 @@ class Params(Strict):
     train: TrainParams
     eval: EvalParams
     snapshots: SnapshotParams
+    events: Annotated[EventParams, UNASKED] = EventParams()
     machine: MachineParams
     start: StartParams | None = Field(
         description="the snapshot that a branch starts from, as --resume_from sets it; null: initial weights"
@@ -115,6 +155,8 @@ class Params(Strict):
         count = sum(map(len, cadences(self)))
         if count > MOST_SNAPSHOTS:
             raise ValueError(f"the cadence of the snapshots makes {count} of them, at most {MOST_SNAPSHOTS} fit")
+        if self.snapshots.state and (last := max(self.snapshots.state)) > self.schedule.steps:
+            raise ValueError(f"snapshots.state names step {last}, and the run ends at {self.schedule.steps}")
         missing = sorted(set(self.snapshots.whole) - set(snapshot_steps(self)))
         if missing:
             raise ValueError(
@@ -123,6 +165,13 @@ class Params(Strict):
                 f"{self.snapshots.dense_every}, sparse from {self.snapshots.sparse_from} by "
                 f"{self.snapshots.sparse_every}) takes no snapshot"
             )
+        known = metric_names(self.task.name)
+        for name in self.train.watch:
+            if name not in known:
+                raise ValueError(
+                    f"train.watch.{plain_name(name)}: there is no such metric of {self.task.name}; there are "
+                    f"{', '.join(known)}{nearest(name, known)}"
+                )
         return self
 
 
@@ -207,6 +256,8 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
                 names |= dict.fromkeys(dotted_names(member, f"{name}."))
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             names |= dict.fromkeys(dotted_names(inner, f"{prefix}{name}."))
+        elif Metric in get_args(inner):
+            names |= dict.fromkeys(f"{prefix}{name}.{metric}" for metric in metric_names())
         else:
             names[prefix + name] = None
     return tuple(names)

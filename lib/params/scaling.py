@@ -28,7 +28,9 @@ def scaled(
     """`values` with step counts divided by `time`, exactly, and token counts by `tokens`, halves to even."""
     result = dict(values)
     for name, field in model.model_fields.items():
-        value = values.get(name)
+        if name not in values:
+            continue
+        value = values[name]
         inner = field.annotation
         if model is Params and name in ROOMS and isinstance(value, dict):
             inner = parameters_of(name, value.get("name"))
@@ -44,17 +46,19 @@ def scaled(
 
 
 def unit_marks(metadata: Iterable[Any], annotation: Any) -> set[str]:
-    """The unit with which a field's type is annotated, or the items of its list, or what it may be besides null."""
+    """The unit with which a field's type is annotated, or the items of its list or mapping, or it besides null."""
     marks = {mark for mark in metadata if isinstance(mark, str)}
     marks |= {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
     for argument in get_args(annotation):
-        if get_origin(annotation) in (list, Union, UnionType):
+        if get_origin(annotation) in (list, dict, Union, UnionType):
             marks |= unit_marks((), argument)
     return marks
 
 
 def each(value: Any, function: Callable[[int], int]) -> Any:
-    """`function` of a whole number, or of every one in a list."""
+    """`function` of a whole number, or of every one in a list or a mapping."""
+    if isinstance(value, dict):
+        return {key: each(v, function) for key, v in value.items()}
     if isinstance(value, list):
         return [each(v, function) for v in value]
     return function(value) if isinstance(value, int) and not isinstance(value, bool) else value

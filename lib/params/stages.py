@@ -10,6 +10,8 @@ from typing import Any
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import ROOT
+from lib.params.arms import ARM
+from lib.params.dotted import flatten
 from lib.params.fields import LARGEST
 from lib.params.run import validate
 from lib.params.scaling import each, exactly, scaled
@@ -60,6 +62,7 @@ class Branches:
     name: str
     snapshots: list[int]
     vary: dict[str, list[Any]]
+    arms: dict[str, dict[str, Any]]
     steps: int
     warmup: int
     eval_every: int
@@ -77,7 +80,9 @@ class Branches:
         return replace(self, snapshots=snapshots or self.snapshots, vary=vary)
 
     def points(self) -> list[dict[str, Any]]:
-        return grid(self.vary)
+        """What each branch sets by dotted name; where there are arms, under `arm` which it is of."""
+        arms = [flatten(values) | {ARM: name} for name, values in self.arms.items()] or [{}]
+        return [arm | point for arm in arms for point in grid(self.vary)]
 
 
 def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -162,7 +167,8 @@ def resolved_branches(path: Path, file: StudyFile, time: Fraction, beside: dict[
         checked = validate(BranchFile, values, where)
         if checked.warmup >= checked.steps:
             raise BadInput(f"{where}: warmup = {checked.warmup} must end before steps = {checked.steps}")
-        check_values(checked.set | checked.vary, where)
+        for values in (checked.set | checked.vary, *checked.arms.values()):
+            check_values(values, where)
         found[name] = Branches(**checked.model_dump())
     return found
 

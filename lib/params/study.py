@@ -18,7 +18,7 @@ from lib.params.dotted import flatten, unflatten
 from lib.params.members import ROOMS, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.overrides import apply, parse_overrides, split_overrides
-from lib.params.run import Params, dotted_names, validate
+from lib.params.run import RESTORED, Params, dotted_names, validate
 from lib.params.scaling import scale, scaled
 from lib.params.stages import (
     Branches,
@@ -268,9 +268,16 @@ def check_study(study: Study, where: str) -> None:
                     f"{where}: a later stage needs the whole model at step {step}, which is not in "
                     f"snapshots.whole = {shown(run.params.snapshots.whole)}"
                 )
-    known = dotted_names(Params)
+    known = (*dotted_names(Params), RESTORED)
     for key, branch in study.branches.items():
-        for name in [*branch.set, *branch.vary]:
+        if True in (branch.set.get(RESTORED), *branch.vary.get(RESTORED, [])):
+            for run, step in itertools.product(study.runs, branch.snapshots):
+                if has(run.params, branch.where) and step not in run.params.snapshots.state:
+                    raise BadInput(
+                        f"{where}: branches.{key} restores the optimizer's memory at step {step}, which is not in "
+                        f"snapshots.state = {shown(run.params.snapshots.state)}"
+                    )
+        for name in [*branch.set, *branch.vary, *(name for values in branch.arms.values() for name in values)]:
             if name not in known:
                 raise BadInput(
                     f"{where}: branches.{key} sets {plain_name(name)}, no parameter{nearest(name, known)}"

@@ -43,12 +43,13 @@ class FurtherFile(Strict):
 
 
 class BranchFile(Strict):
-    """Short runs that start from snapshots of a run, with a fresh optimizer: one for every value of `vary`."""
+    """Short runs that start from snapshots of a run: one for each arm and value of `vary`."""
 
     where: Chosen = Field({}, description="values of parameters: only runs that have one of them")
-    name: str = Field(description="pattern of a branch's folder; {step} is the snapshot's")
+    name: str = Field(description="pattern of its folder; {step} is the snapshot's, {state} fresh or restored")
     snapshots: list[Steps] = Field(description="steps they start from")
     vary: Chosen = Field({}, description="parameters that differ between the branches")
+    arms: dict[ArmName, dict[str, Any]] = Field({}, description="named sets of parameters, a branch of each")
     steps: Steps
     warmup: Steps
     eval_every: Steps

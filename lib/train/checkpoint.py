@@ -76,10 +76,15 @@ def _restore(
             tensor.copy_(tensors[f"average.{name}"])
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])
-            prefix = f"optimizer.{name}."
-            state = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-            optimizer.state[parameter] = {
-                # The fused step counter lives with its parameter; copies keep each dtype.
-                key: t.to(parameter.device)
-                for key, t in state.items()
-            }
+            optimizer.state[parameter] = optimizer_state(tensors, name, parameter)
+
+
+def optimizer_state(tensors: dict[str, Tensor], name: str, parameter: Tensor) -> dict[str, Tensor]:
+    """What a full state has of the optimizer's memory of one parameter, by the optimizer's own keys."""
+    prefix = f"optimizer.{name}."
+    # The fused step counter lives with its parameter; copies keep each dtype.
+    return {
+        key.removeprefix(prefix): t.to(parameter.device, copy=True)
+        for key, t in tensors.items()
+        if key.startswith(prefix)
+    }

@@ -21,6 +21,11 @@ class State:
     norms: list[float] = field(default_factory=list)  # gradient norms, likewise
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     diverged: dict[str, Any] | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def saved(self) -> dict[str, Any]:
+        """As a checkpoint has it; where nothing happened it says nothing of events."""
+        return {name: value for name, value in vars(self).items() if name != "events" or value}
 
 
 def look(state: State, new: int) -> None:

@@ -169,9 +169,10 @@ class RunFolder:
         return on.early_stop and bool(solved)
 
     def finish(
-        self, step: int, diverged: dict[str, Any] | None, evaluations: list[dict], solved: str
+        self, step: int, diverged: dict[str, Any] | None, evaluations: list[dict], solved: str, more: dict[str, Any]
     ) -> dict[str, Any]:
-        changes: dict[str, Any] = {"state": "done", "step": step, "finished": now_text()}
+        """Write the last record; `more` stands in it where there is something to say."""
+        changes: dict[str, Any] = {"state": "done", "step": step, "finished": now_text(), **more}
         if diverged:
             finite = [e for e in evaluations if all(map(_is_finite, e.values()))]
             changes |= {

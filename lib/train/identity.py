@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lib.base.code import reached
 from lib.base.files import ROOT, content_hash
-from lib.params.members import ROOMS, module_paths
+from lib.params.members import ROOMS, metric_files, metrics_in, module_paths
 from lib.params.run import Params
 
 GENERATORS = ("storyworld/",)
@@ -19,11 +19,18 @@ def member_paths(p: Params) -> tuple[Path, ...]:
 
 def training_code(p: Params) -> str:
     """One hash of all of it."""
-    return content_hash(training_definitions(member_paths(p)))
+    return content_hash(training_definitions(member_paths(p), watched(p)))
+
+
+def watched(p: Params) -> tuple[tuple[Path, str], ...]:
+    """(file, name) of the metrics that a run measures inside its loop."""
+    wanted = {name for name, every in p.train.watch.items() if every}
+    files = metric_files(p.task.name) if wanted else []
+    return tuple((file, name) for file in files for name in sorted(wanted & metrics_in(file).keys()))
 
 
 @cache
-def training_definitions(members: tuple[Path, ...]) -> dict[str, str]:
+def training_definitions(members: tuple[Path, ...], metrics: tuple[tuple[Path, str], ...] = ()) -> dict[str, str]:
     """'file: name' -> hash of every definition that training reaches."""
     # The generator of stories counts with the data: `Parameters.data_key`.
-    return reached([(ROOT / "lib" / "train" / "loop.py", "train")], members, without=GENERATORS)
+    return reached([(ROOT / "lib" / "train" / "loop.py", "train"), *metrics], members, without=GENERATORS)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from lib.base import provenance
 from lib.base.errors import BadInput
 from lib.base.interrupts import Interrupts
-from lib.base.tensors import load_tensors, write_snapshot
+from lib.base.tensors import write_snapshot
+from lib.models.look import Look
 from lib.models.products import fast_products
 from lib.optim.schedules import learning_rate
 from lib.params.cadence import is_evaluation, is_whole, snapshot_steps
@@ -28,12 +29,15 @@ from lib.train import parallel
 from lib.train.average import Average
 from lib.train.checkpoint import full_state, load_checkpoint, save_checkpoint
 from lib.train.divergence import State, judge, look
+from lib.train.events import jumps, solved, spike
 from lib.train.folder import RunFolder
 from lib.train.parallel import Ranks
 from lib.train.places import data_store
 from lib.train.progress import Progress
 from lib.train.records import lost_before, read_record
+from lib.train.states import restore_optimizer, whole_model, write_state
 from lib.train.watch import Watch
+from lib.train.whole import Whole
 from lib.train.writer import Writer, frozen
 
 # Steps between looks at the losses. On a GPU a look waits for the device; the steps are fixed, so that
@@ -107,24 +111,28 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
     for group in optimizer.param_groups:
         group["seed"] = p.seed  # for those that draw noise
     average = Average(model, p.snapshots.average if run else None)  # of the process that writes the snapshots
-    watch = Watch(model, optimizer, optimizers, p, p.train.watch_every if run else None)
+    whole = Whole(Look(model, optimizer, task, data, p)) if run and p.train.watch else None
+    watch = Watch(model, optimizer, optimizers, p, p.train.watch_every if run else None, whole)
     state = State()
     if run:
         state = restore(run, p, model, optimizer, average, watch)
+        if state.step == 0 and p.start and p.start.state:
+            restore_optimizer(Path(p.start.snapshot), model, optimizer)
     state = ranks.spread(model, optimizer, state)
     loss_of = task.training_loss(model, p, device, ranks.share, autocast, compiled)
     if compiled:  # before the clock of the first step starts
         loss_of(task.batch(data, p, 1), 1).backward()
         optimizer.zero_grad(set_to_none=True)
 
-    snapshots = set(snapshot_steps(p))
+    snapshots, states = set(snapshot_steps(p)), set(p.snapshots.state)
     progress = Progress(run, data.pace(p), state.step) if run else None
     device_losses: list[Tensor] = []
     device_norms: list[Tensor] = []
     with fast_products(model, device), Writer() as writer:
         if run and state.step == 0:
             queue_snapshot(writer, run, p, model, average, 0)
-        ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
+        reason = solved(task, state.evaluations, p)
+        ended = ranks.any(run is not None and run.stopping(state, reason))
         while state.step < p.schedule.steps and not ended:
             step = state.step + 1
             lr = learning_rate(step, p.optim.lr, p.schedule)
@@ -141,7 +149,7 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), p.optim.clip, foreach=True)
             watch.before_step(step, lr)
             optimizer.step()
-            watch.after_step(step)
+            watch.after_step(step, lr, state.events[-1]["step"] if state.events else None)
             optimizer.zero_grad(set_to_none=True)
             average.update()
             state.step = step
@@ -150,11 +158,12 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             device_norms.append(norm)
 
             evaluating = is_evaluation(step, p)
-            if not (step % LOOK_EVERY[device.type] == 0 or evaluating or step in snapshots):
+            if not (step % LOOK_EVERY[device.type] == 0 or evaluating or step in snapshots | states):
                 continue
             state.losses += ranks.sum(torch.stack(device_losses)).tolist()
             state.norms += torch.stack(device_norms).tolist()
             look(state, len(device_losses))
+            happened = [event] if run and (event := spike(state, p, len(device_losses))) else []
             device_losses, device_norms = [], []
             if run:
                 progress.step(step, state.losses[-1])
@@ -166,11 +175,16 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
                     run.append_evaluation(record, {**correct, "data": state.data}, state.evaluations)
                     watch.save(run.folder)
                     judge(state, scores[task.JUDGED], data.outcomes)
+                    happened += jumps(state.evaluations, p)
+                    reason = solved(task, state.evaluations, p)
                 state.losses, state.norms = [], []
-            ended = ranks.any(run is not None and run.stopping(state, task.solved(state.evaluations)))
+            state.events += happened
+            ended = ranks.any(run is not None and run.stopping(state, reason))
             stop = ranks.any(asked.to_stop)
             if run and (step in snapshots or ended):
                 queue_snapshot(writer, run, p, model, average, step)
+            if run and (step in states or happened):
+                queue_state(writer, run, p, model, optimizer, step)
             if run and (stop or progress.checkpoint_due()):
                 watch.save(run.folder)  # first: a checkpoint is never ahead of it
                 queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
@@ -185,7 +199,9 @@ def _loop(p: Params, run: RunFolder | None, task: ModuleType, data: Any, ranks: 
             queue_checkpoint(writer, run, p, full_state(model, optimizer, average), state)
     if run:
         progress.close()
-        run.finish(state.step, state.diverged, state.evaluations, task.solved(state.evaluations))
+        told = {"events": state.events, "watched": whole.spent if whole else {}}
+        more = {name: found for name, found in told.items() if found}
+        run.finish(state.step, state.diverged, state.evaluations, reason, more)
 
 
 def restore(
@@ -196,7 +212,8 @@ def restore(
     saved, complaints = load_checkpoint(run.folder, model, optimizer, run_hash(p), average)
     for complaint in complaints:
         run.say(complaint)
-    if saved and (lost := lost_before(run.folder, p, saved["step"], saved["evaluations"])):
+    before = State(**saved) if saved else State()
+    if saved and (lost := lost_before(run.folder, p, before.step, before.evaluations, before.events)):
         run.say(f"{lost}; training from the start")
         run.begin_anew()
         saved = None
@@ -215,8 +232,8 @@ def initial_model(p: Params, data: Any) -> nn.Module:
     if p.start is None:
         return model
     path = Path(p.start.snapshot)
-    tensors, metadata = load_tensors(path)
-    if metadata["digest"] != p.start.digest:
+    tensors, digest = whole_model(path)
+    if digest != p.start.digest:
         raise BadInput(f"{path}: this snapshot is not the one the branch was defined with; its digest differs")
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     if missing or unexpected:
@@ -278,6 +295,14 @@ def queue_snapshot(
     writer.submit(lambda: write_snapshot(run.folder, step, fetch(), run_hash(p), list(trunk)))
 
 
+def queue_state(
+    writer: Writer, run: RunFolder, p: Params, model: nn.Module, optimizer: torch.optim.Optimizer, step: int
+) -> None:
+    """All weights and the optimizer's memory as they are, for whoever goes on from here."""
+    fetch = frozen(full_state(model, optimizer))
+    writer.submit(lambda: write_state(run.folder, step, fetch(), run_hash(p)))
+
+
 def queue_checkpoint(writer: Writer, run: RunFolder, p: Params, tensors: dict[str, Tensor], state: State) -> None:
-    fetch, progress = frozen(tensors), json.dumps(vars(state))
+    fetch, progress = frozen(tensors), json.dumps(state.saved())
     writer.submit(lambda: save_checkpoint(run.folder, fetch(), progress, run_hash(p)))

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput
-from lib.base.files import CURRENT, WATCH, content_hash, fingerprint, json_text, read_json, snapshot_path
+from lib.base.files import (
+    CURRENT,
+    WATCH,
+    content_hash,
+    fingerprint,
+    json_text,
+    read_json,
+    snapshot_path,
+    state_path,
+)
 from lib.params.cadence import snapshot_steps
 from lib.params.run import Params, run_hash
 
@@ -17,10 +26,16 @@ def training_files(folder: Path, p: Params) -> list[str]:
     record = read_record(folder) or {}
     last = record.get("step", p.schedule.steps)
     names = ["params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", *record.get("data_files", ())]
-    if p.train.watch_every:
+    if p.train.watch_every or p.train.watch:
         names.append(WATCH)
-    steps = [step for step in snapshot_steps(p) if step <= last]
-    return names + [str(snapshot_path(folder, step).relative_to(folder)) for step in steps]
+    steps = [snapshot_path(folder, step) for step in snapshot_steps(p) if step <= last]
+    steps += [state_path(folder, step) for step in state_steps(p, last, record.get("events", []))]
+    return names + [str(path.relative_to(folder)) for path in steps]
+
+
+def state_steps(p: Params, last: int, events: list[dict[str, Any]]) -> list[int]:
+    """The steps up to `last` of which a run keeps a full state."""
+    return [step for step in sorted({*p.snapshots.state, *(e["step"] for e in events)}) if step <= last]
 
 
 def lost_file(folder: Path, p: Params) -> str:
@@ -44,10 +59,12 @@ def lost_file(folder: Path, p: Params) -> str:
         except BadInput as error:
             return str(error)
     reached = (read_record(folder) or {}).get("step", p.schedule.steps)
-    return lost_before(folder, p, reached, evaluations)
+    return lost_before(folder, p, reached, evaluations, (read_record(folder) or {}).get("events", []))
 
 
-def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, Any]]) -> str:
+def lost_before(
+    folder: Path, p: Params, step: int, evaluations: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> str:
     """The first thing up to a step that training went through and that is not on disk as it was written."""
     from lib.base.snapshots import check_snapshot
     from lib.train.watch import lost_rows
@@ -60,6 +77,8 @@ def lost_before(folder: Path, p: Params, step: int, evaluations: list[dict[str, 
         for earlier in sorted({*snapshot_steps(p), *there}):
             if earlier <= step:
                 check_snapshot(snapshot_path(folder, earlier), earlier, run_hash(p))
+        for earlier in state_steps(p, step, events):
+            check_snapshot(state_path(folder, earlier), earlier, run_hash(p))
     except BadInput as error:
         return str(error)
     return lost_rows(folder, p, step)
@@ -92,6 +111,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         all(map(_is_number, numbers))
         and isinstance(record.get("identity", {}), dict)
         and isinstance(record.get("data_files", {}), dict)
+        and all(isinstance(e, dict) and _is_number(e.get("step")) for e in _listed(record.get("events", [])))
         and isinstance(diverged, dict)
         and _is_number(diverged.get("step"))
     )
@@ -112,6 +132,10 @@ def _is_evaluation(row: Any) -> bool:
         and "val_loss" in row
         and all(value is None or _is_number(value) for value in row.values())
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _is_number(value: Any) -> bool:

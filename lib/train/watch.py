@@ -1,4 +1,7 @@
-"""What steps do to matrices, measured inside the loop every `train.watch_every` steps: watch.parquet.
+"""What is measured inside the loop: watch.parquet.
+
+Of the whole model what `train.watch` asks for (`lib.train.whole`), a row a step in the group `model`. Of what steps
+do to matrices what follows, every `train.watch_every` steps.
 
 A row is a step and a group: every hidden matrix of one name, whatever its layer. Of a matrix W of m x n with
 k = min(m, n), its gradient g as the optimizer met it and U = what the step added to W besides decay, a row has
@@ -29,14 +32,15 @@ from torch import Tensor, nn
 from lib.base.errors import BadInput
 from lib.base.files import WATCH, content_hash, finite, write_atomically
 from lib.optim.matrices import effective_rank, gaussian_rank
+from lib.params.cadence import measured_metrics
 from lib.params.run import Params
+from lib.train.whole import GROUP, Row, Whole
 
 if TYPE_CHECKING:
     import pyarrow
 
 MEMORIES = ("momentum_buffer", "exp_avg")  # as torch names them
 TOLD = ("step", "effective_rank", "memory_rank")  # states that other columns have
-Row = dict[str, float | int | str]
 SEAL = b"seal"  # a hash of the rows, in the file's own metadata
 
 
@@ -44,20 +48,27 @@ class Watch:
     """The table of a run, one step after another; nothing is measured where nobody asked for it."""
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, own: ModuleType, p: Params, every: int | None
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        own: ModuleType,
+        p: Params,
+        every: int | None,
+        whole: Whole | None = None,
     ) -> None:
         """
         Args:
             own: the optimizer's module, for the direction that its memory has.
+            whole: what is measured of the whole model.
 
         Raises: BadInput for a model without a hidden matrix: its table would have no row.
         """
-        self.every, self.optimizer, self.own, self.o = every, optimizer, own, p.optim
+        self.every, self.optimizer, self.own, self.o, self.whole = every, optimizer, own, p.optim, whole
         roles = model.roles() if self.every else {}
         self.matrices = {n: w for n, w in model.named_parameters() if roles.get(n) == "hidden" and w.ndim == 2}
         if self.every and not self.matrices:
             raise BadInput(f"train.watch_every = {self.every}: {p.model.name} has no hidden matrix to watch")
-        self.rows: list[Row] = []
+        self.p, self.rows = p, list[Row]()
         self.before: dict[str, Tensor] = {}
 
     def before_step(self, step: int, lr: float) -> None:
@@ -66,9 +77,18 @@ class Watch:
             kept = 1 - self.own.decay(lr, self.o)
             self.before = {name: w.detach() * kept for name, w in self.matrices.items()}
 
+    def after_step(self, step: int, lr: float = 0.0, event: int | None = None) -> None:
+        """Measure the step, while the gradients that it was made from are still there.
+
+        Args:
+            event: the step of the newest event.
+        """
+        self._matrices(step)
+        if self.whole and (row := self.whole.row(step, lr, event)):
+            self.rows.append(row)
+
     @torch.no_grad()
-    def after_step(self, step: int) -> None:
-        """Measure the step, while the gradients that it was made from are still there."""
+    def _matrices(self, step: int) -> None:
         groups: dict[str, list[dict[str, float]]] = defaultdict(list)
         for name, start in self.before.items():
             groups[group_of(name)].append(self._measured(self.matrices[name], start))
@@ -105,7 +125,7 @@ class Watch:
 
     def save(self, folder: Path) -> None:
         """Write the table as it is now, whole or not at all."""
-        if self.every:
+        if self.every or self.whole:
             import pyarrow.parquet
 
             buffer = io.BytesIO()
@@ -115,21 +135,30 @@ class Watch:
 
     def resume(self, folder: Path, step: int) -> None:
         """Take up the rows that were measured up to a step; what came after it will come again."""
-        there = read_rows(folder) if self.every and step >= self.every else []
+        there = read_rows(folder) if planned_rows(self.p, step) else []
         self.rows = [row for row in there if row["step"] <= step]
 
 
 def lost_rows(folder: Path, p: Params, step: int) -> str:
     """What is missing of a run's table up to a step, in words; else nothing."""
-    every = p.train.watch_every
-    if not every or step < every:
+    planned = planned_rows(p, step)
+    if not planned:
         return ""
     try:
-        there = {row["step"] for row in read_rows(folder)}
+        there = {(row["step"], row["group"] == GROUP) for row in read_rows(folder)}
     except BadInput as error:
         return str(error)
-    missing = next((n for n in range(every, step + 1, every) if n not in there), None)
+    missing = next((n for n, whole in planned if (n, whole) not in there), None)
     return f"{WATCH} has no row of step {missing}" if missing else ""
+
+
+def planned_rows(p: Params, step: int) -> list[tuple[int, bool]]:
+    """(step, whether it is of the whole model) of every row that a table must have up to a step."""
+    every = p.train.watch_every
+    matrices = [(n, False) for n in range(every, step + 1, every)] if every else []
+    if not p.train.watch:
+        return matrices
+    return matrices + [(n, True) for n in range(1, step + 1) if measured_metrics(n, p)]
 
 
 def group_of(name: str) -> str:

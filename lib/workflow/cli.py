@@ -47,6 +47,7 @@ def run_command(arguments: list[str]) -> int:
         ("make", "bring every stage of a study up to date"),
         ("status", "runs and stages, with step, rate and time left"),
         ("why", "what would run, and because of what"),
+        ("plan", "the runs of a study, where their parameters are from, and how long they train"),
         ("paper", "the paper from what is there"),
         ("report", "the HTML report from what is there"),
         ("claims", "the table of claims and verdicts"),
@@ -62,6 +63,11 @@ def run_command(arguments: list[str]) -> int:
         study_parser.add_argument("--set", default="", help="'optim.lr=6e-4 seed=271'")
         study_parser.add_argument("--seeds", default="", help="how many, each with every value of the axes")
         study_parser.add_argument("--outputs", type=Path, default=OUTPUTS)
+        if name in ("make", "plan", "status", "why"):
+            study_parser.add_argument("--only", default="", help="runs or arms by name, or parts of names")
+            study_parser.add_argument(
+                "--since", default="", help="the number of a run, they are meant from there on"
+            )
         if name == "make":
             study_parser.add_argument("--runs-only", action="store_true", help="no figures, paper and report")
         if name in REMADE:
@@ -168,7 +174,8 @@ def study_command(options: argparse.Namespace) -> int:
         a = asked(packed_arguments(packed), options.outputs, f"packed-{packed.resolve().name}")
         unpack(packed, a.folder)
     else:
-        a = asked(arguments, options.outputs)
+        some = {name: getattr(options, name, "") for name in ("only", "since")}
+        a = asked(arguments, options.outputs, **some)
     if options.command == "clean":
         return clean(a.folder)
     if options.command == "make":
@@ -177,6 +184,11 @@ def study_command(options: argparse.Namespace) -> int:
         return pack_command(a, options.to or Path("results") / a.folder.name)
     if options.command in REMADE:
         return remake_command(options.command, a)
+    if options.command == "plan":
+        from lib.workflow.sweep import plan_text
+
+        print(plan_text(a.study, a.folder, a.runs, arguments["overrides"]))
+        return 0
     waiting = a.pending()
     if options.command == "status":
         print(status_table(a.every, waiting, a.steps(waiting)))

@@ -18,7 +18,7 @@ from lib.params.run import differences, identity
 from lib.params.stages import Stage
 from lib.params.study import Run, Study
 from lib.report.paper_folder import PAPERS
-from lib.train.identity import GENERATORS, member_paths, training_code
+from lib.train.identity import GENERATORS, member_paths, training_code, watched
 from lib.train.prepare import changed_since
 from lib.train.records import read_record
 from lib.workflow.done import KEPT, lost_outputs, read_done, read_table
@@ -75,7 +75,7 @@ def targets(study: Study, folder: Path) -> list[Target]:
         passed_on: dict[str, str] = {}
         of_run = run_inputs(run)
         for stage in study.stages_of(run):
-            code = stage_code(stage.notebook, member_paths(run.params))
+            code = stage_code(stage.notebook, member_paths(run.params), watched(run.params) if stage.trains else ())
             inputs = of_run | {
                 "parameters": parameters_of(study, stage, run),
                 "code": content_hash(code),
@@ -112,10 +112,12 @@ def parameters_of(study: Study, stage: Stage, run: Run) -> dict[str, Any]:
 
 
 @cache
-def stage_code(notebook: Path, members: tuple[Path, ...]) -> dict[str, str]:
+def stage_code(
+    notebook: Path, members: tuple[Path, ...], metrics: tuple[tuple[Path, str], ...] = ()
+) -> dict[str, str]:
     """The definitions that a notebook runs for a run with these members, but for how their results look."""
     looks = tuple(str(p.relative_to(ROOT)) for name in DRAWING_OF_PAPERS for p in PAPERS.glob(f"*/{name}"))
-    found = reached([(notebook, EVERYTHING)], members, without=DRAWING + GENERATORS + looks)
+    found = reached([(notebook, EVERYTHING), *metrics], members, without=DRAWING + GENERATORS + looks)
     return {name: digest for name, digest in found.items() if not name.startswith("notebooks/")}
 
 

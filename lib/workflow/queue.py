@@ -11,7 +11,7 @@ from pathlib import Path
 from lib.base.errors import BadInput
 from lib.base.locks import hold
 from lib.params.arguments import keep_arguments
-from lib.params.study import Study, load_study
+from lib.params.study import Run, Study, load_study
 from lib.params.study_file import main_study
 from lib.workflow.done import KEPT
 from lib.workflow.finish import Step, finish, no_paper, steps
@@ -19,6 +19,7 @@ from lib.workflow.launch import asked_of_make, job_count, launch_command, run_ru
 from lib.workflow.plan import Pending, Target, pending, targets
 from lib.workflow.processes import refuse_limits
 from lib.workflow.rules import discard, jobs, refuse_place, write_rules
+from lib.workflow.sweep import chosen
 
 RUNS_ONLY = Path(KEPT) / "runs-only"  # in a study's folder: nobody asked for a paper of it
 
@@ -31,22 +32,35 @@ class Asked:
     folder: Path
     arguments: dict[str, str]  # study, profile and overrides as given
     every: list[Target]
+    runs: list[Run]  # those that are meant; all of the study's, unless somebody wants some of them alone
+
+    @property
+    def alone(self) -> bool:
+        return len(self.runs) < len(self.study.runs)
 
     def pending(self) -> list[Pending]:
         return pending(self.every)
 
     def steps(self, waiting: list[Pending]) -> list[Step]:
-        """What is made once for the study; nothing where nobody asked for more than the runs."""
-        if (self.folder / RUNS_ONLY).exists():
+        """What is made once for the study; nothing where nobody asked for more than the runs, or for some alone."""
+        if self.alone or (self.folder / RUNS_ONLY).exists():
             return []
         return steps(self.study, self.folder, self.every, waiting, self.arguments)
 
 
-def asked(arguments: dict[str, str], outputs: Path, folder_name: str = "") -> Asked:
+def asked(
+    arguments: dict[str, str], outputs: Path, folder_name: str = "", only: str = "", since: str = ""
+) -> Asked:
+    """
+    Args:
+        only, since: of `lib.workflow.sweep.chosen`.
+    """
     arguments = arguments | {"study": arguments["study"] or main_study()}
     study = load_study(**arguments)
     folder = outputs / (folder_name or study.folder_name)
-    return Asked(study, folder, arguments, targets(study, folder))
+    runs = chosen(study, only, since)
+    every = [target for target in targets(study, folder) if target.run in runs]
+    return Asked(study, folder, arguments, every, runs)
 
 
 def make(a: Asked, runs_only: bool) -> int:
@@ -62,7 +76,8 @@ def make(a: Asked, runs_only: bool) -> int:
     with held(a.folder) as lock:
         rules = write_rules(a.study.folder_name, a.folder, a.every)
         keep_arguments(a.folder, a.arguments)
-        (a.folder / RUNS_ONLY).touch() if runs_only else (a.folder / RUNS_ONLY).unlink(missing_ok=True)
+        if not a.alone:
+            (a.folder / RUNS_ONLY).touch() if runs_only else (a.folder / RUNS_ONLY).unlink(missing_ok=True)
         for name in a.study.left_out:
             print(f"{a.study.folder_name}: the axis {name} is left out: nothing here has that parameter")
         waiting, code = a.pending(), 0
@@ -78,7 +93,9 @@ def make(a: Asked, runs_only: bool) -> int:
             print(f"{a.study.folder_name}: all {len(a.every)} stages are up to date")
         failed = [f"{p.target.run.name} {p.target.name}" for p in waiting]
         failed += finish(a.steps(waiting))
-        if not runs_only and (missing := no_paper(a.study)):
+        if a.alone:
+            print(f"{a.study.folder_name}: {len(a.runs)} of {len(a.study.runs)} runs were asked for, and no paper")
+        elif not runs_only and (missing := no_paper(a.study)):
             print(missing)
     print(runs_table(a.study, a.folder))
     for name in failed:
@@ -89,7 +106,11 @@ def make(a: Asked, runs_only: bool) -> int:
 def rehearse(a: Asked, runs_only: bool, how: str) -> int:
     """`make -n`: say what would run; `make -q`: say by the exit code whether anything would. Nothing is changed."""
     waiting = a.pending()
-    todo = [] if runs_only else [s for s in steps(a.study, a.folder, a.every, waiting, a.arguments) if s.reasons()]
+    todo = (
+        []
+        if runs_only or a.alone
+        else [s for s in steps(a.study, a.folder, a.every, waiting, a.arguments) if s.reasons()]
+    )
     if how == "q":
         return 1 if waiting or todo else 0
     stale = {p.target.done for p in waiting}

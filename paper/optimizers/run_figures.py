@@ -1,4 +1,4 @@
-"""What a run's steps do to its matrices over time, for its notebook."""
+"""What a run's steps do to its matrices over time, and what comes of its branches, for its notebooks."""
 
 from typing import Any
 
@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lib.params.run import Params
+from lib.report.run import numbers
 from lib.report.style import OWN_STEP, PAGE, label, missing
+from paper.optimizers.arms import named
 
 PANELS = {
     "gradient_rank": "rank of the gradient",
@@ -36,4 +38,17 @@ def steps(rows: list[dict[str, Any]], p: Params) -> Figure:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def losses_of(branches: dict[str, dict[str, Any]], p: Params) -> Figure:
+    """Validation losses of branches by their own steps, each with its name."""
+    figure, ax = plt.subplots(figsize=(0.6 * PAGE, 2.2))
+    for n, (name, found) in enumerate(branches.items()):
+        ax.plot(found["steps"], numbers(found["losses"]), "o-", ms=2.5, lw=0.9, color=f"C{n}", label=named(name))
+    if not ax.lines:
+        missing(ax)
+    ax.set(xlabel=f"{OWN_STEP} since the snapshot", ylabel="validation loss")
+    if ax.lines:
+        figure.legend(loc="outside lower center", ncols=4)
     return figure

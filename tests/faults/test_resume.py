@@ -175,5 +175,5 @@ def test_early_stop_is_off_and_is_the_references_when_on(tmp_path, p_ood, stops)
 
     state = State(evaluations=[{"probe_ood_acc": value} for value in p_ood])
     off, on = (RunFolder(tmp_path, params(words), {}) for words in ("", "train.early_stop=true"))
-    assert not off.stopping(state, solved(state.evaluations))
-    assert on.stopping(state, solved(state.evaluations)) == stops
+    assert not off.stopping(state, solved(state.evaluations, params()))
+    assert on.stopping(state, solved(state.evaluations, params())) == stops

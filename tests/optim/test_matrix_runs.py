@@ -37,7 +37,7 @@ ARMS = {
 
 
 def params(arm, more=""):
-    return load_study("modular", "smoke", f"{SHORT} {ARMS[arm]} {more}", axes={}).runs[0].params
+    return load_study("grokking", "smoke", f"{SHORT} {ARMS[arm]} {more}", axes={}).runs[0].params
 
 
 def results(run):

@@ -21,7 +21,8 @@ from tests.faults.tools import clean_environment, wait_for
 
 SMALL = """\
 study: small
-base: modular
+base: grokking
+run_name: "small_s{seed}"
 axes: {seed: [0]}
 """
 OTHER_KERNEL = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
@@ -88,7 +89,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_an_executed_notebook_runs_again_anywhere(project, home, tmp_path):
     """One that trains; notebooks that measure are run by hand below and in test_make.py."""
-    (run,) = (project / "outputs" / "small-smoke").glob("modular_*")
+    (run,) = (project / "outputs" / "small-smoke").glob("small_s*")
     before = contents(run)
     page = tmp_path / "01_train.ipynb"
     shutil.copy(run / "notebooks" / page.name, page)

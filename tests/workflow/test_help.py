@@ -57,7 +57,7 @@ def test_the_authors_flags_stand_beside_what_they_mean(groups):
 def test_defaults_are_those_of_the_profile_that_is_named():
     for profile, steps in (("paper", "4000"), ("laptop", "1600"), ("smoke", "80")):
         assert re.search(rf"--schedule.steps, --steps +{steps}\n", help_text(["--profile", profile, "-h"]))
-    assert re.search(r"--task.p +11\n", help_text(["--help", "--study", "modular", "--profile", "smoke"]))
+    assert re.search(r"--task.p +11\n", help_text(["--help", "--study", "grokking", "--profile", "smoke"]))
 
 
 def test_a_member_that_the_run_does_not_have_shows_its_own_defaults(groups):
@@ -80,7 +80,7 @@ def test_a_member_that_the_run_does_not_have_shows_its_own_defaults(groups):
         ("task.lambda_probe2", "a number from 0 or null"),
         ("machine.compile", "true or false"),
         ("task.corpus.path", "text"),
-        ("start", "a mapping of snapshot, step, digest or null"),
+        ("start", "a mapping of snapshot, step, digest, state or null"),
     ],
 )
 def test_what_it_may_be_in_words(groups, name, words):

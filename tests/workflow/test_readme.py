@@ -53,7 +53,7 @@ runs = {}
 for path in Path("outputs").glob("*/*/params.yaml"):
     p = load_params(path)
     runs |= dict.fromkeys((p.optim.name, p.model.name, p.task.name), path.parent)
-for name in ("lion", "quadratic", "difference"):
+for name in ("lion", "quadratic", "largest"):
     tensors = geometry(runs[name], (5, 20))["tensors"]
     assert optimizer_direction(runs[name], list(tensors))[2].keys() == tensors.keys()
 """

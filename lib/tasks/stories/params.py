@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from lib.params.fields import (
+    UNASKED,
     Count,
     NonNegative,
     Number,
@@ -112,6 +113,10 @@ class Parameters(TaskParameters):
     lambda_probe2: NonNegative | None = Field(description="its weight from lambda_step on; null: the same")
     lambda_step: Steps = Field(description="step at which the weight changes")
     validation: ValidationParams
+    about: Annotated[Text | None, UNASKED] = Field(
+        None,
+        description="only stories with one of these words; the tokenizer stays that of all; null: all",
+    )
 
     @model_validator(mode="before")
     @classmethod

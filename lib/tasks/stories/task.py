@@ -17,6 +17,7 @@ from lib.base.files import json_text
 from lib.models.gpt import GPT
 from lib.params.run import Params
 from lib.tasks.stories import batches
+from lib.tasks.stories.about import stories_about
 from lib.tasks.stories.batches import Batch, validation_batch
 from lib.tasks.stories.corpus import Corpus, build_corpus
 from lib.tasks.stories.evaluate import evaluate_all
@@ -70,6 +71,8 @@ class Data:
 def prepare(p: Params, store: Path) -> Data:
     """The data of a run; `store` holds packed corpora, and gets this one when it is not there."""
     corpus = build_corpus(p, store)
+    if p.task.about is not None:
+        corpus = stories_about(corpus, p.task.about)
     return Data(corpus, build_probes(corpus, p), p)
 
 
@@ -117,7 +120,7 @@ def evaluate(
     return scores | {"cur_lambda": probe_weight(step, p)}, correct
 
 
-def solved(evaluations: list[dict[str, Any]]) -> str:
+def solved(evaluations: list[dict[str, Any]], p: Params) -> str:
     """Why training may stop early, in words; empty while it may not."""
     last = [e["probe_ood_acc"] for e in evaluations[-SOLVED_EVALUATIONS:]]
     if len(last) < SOLVED_EVALUATIONS or min(last) < SOLVED_ACCURACY:

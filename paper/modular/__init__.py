@@ -1,1 +1,0 @@
-"""What only the study of modular addition needs."""
