@@ -44,6 +44,9 @@ function told(shown, sets, facts) {
   });
   const ended = shown.filter((run) => run.diverged).length;
   if (ended) parts.push(`${ended} diverged: thin lines that end in ✕ and do not set the scale.`);
+  if (sets.some((lines) => lines.length < MANY && lines.some((line) => line.run && line.low))) {
+    parts.push("Shades: a standard error to either side.");
+  }
   if (state.band) parts.push("Bands: smallest to largest over seeds, with their mean, where all of them have values.");
   if (study.thinned) parts.push(`Courses of more than ${study.thinned} points were thinned to fit this page, extremes kept.`);
   if (study.unread.length) parts.push(`${study.unread.join("; ")}.`);

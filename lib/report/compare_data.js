@@ -34,7 +34,8 @@ async function unpack() {
   runs.forEach((run, i) => (run.at = i));
 }
 
-const courseOf = (run, column) => courses.get(run.at * columns.length + columns.indexOf(column));
+const placeOf = new Map(columns.map((column, i) => [column, i]));
+const courseOf = (run, column) => courses.get(run.at * columns.length + placeOf.get(column)); // of no column: none
 
 // Places of about `most` points from one place to another: both ends, the smallest and the largest of every stretch,
 // and where gaps begin; all of them where they are no more.

@@ -3,6 +3,7 @@
 
 const POINTS = 40000; // in all plots together, so that a redraw is not felt; more is thinned
 const FEW = 40; // points of a line that are drawn as points too
+const MANY = 9; // lines from which on they are thin, without points and shades
 const drawn = new Map(); // of every plot as it was drawn last, for the pointer
 
 const log10 = (v) => (v > 0 ? Math.log10(v) : NaN);
@@ -70,14 +71,15 @@ function lookOf(line, few) {
 }
 
 function drawPlot(svg, spec, lines, span, most) {
-  const up = spec.log ? log10 : asIs, parts = lines.map((line) => piecesOf(line, span, most, up));
+  const up = spec.log ? log10 : asIs, bare = !state.band && lines.length >= MANY;
+  const parts = lines.map((line) => ({ ...piecesOf(bare ? { ...line, low: null } : line, span, most, up), line }));
   const steady = parts.filter((part) => !part.line.diverged && part.seen.length);
   let [low, high] = [Infinity, -Infinity];
   for (const { seen } of steady.length ? steady : parts) for (const v of seen) [low, high] = [Math.min(low, v), Math.max(high, v)];
   const empty = !(low <= high), margin = 0.05 * (high - low || Math.abs(high) || 1);
   const y = empty ? [0, 1] : [low - margin, high + margin], x = span.map(across());
   const pieces = parts.flatMap(({ line, pieces, count }) => pieces.map((piece) => ({
-    ...piece, colour: line.colour, look: lookOf(line, parts.length < 9), dots: (count <= FEW && parts.length < 9) || piece.x.length === 1,
+    ...piece, colour: line.colour, look: lookOf(line, parts.length < MANY), dots: (count <= FEW && parts.length < MANY) || piece.x.length === 1,
   })));
   const marks = [zeroRule(x), ...parts.filter((p) => p.band).map(bandMark), ...parts.filter((p) => p.line.diverged).map(endMark)];
   const wide = Math.max(2, Math.floor((svg.clientWidth || 300) / 90));
@@ -147,7 +149,7 @@ function hover(event, svg) {
   name.className = "run";
   name.style.setProperty("--c", line.colour);
   name.textContent = line.title;
-  const span = line.low ? ` (${line.low[i]} to ${line.high[i]})` : "";
+  const span = line.low ? (line.run ? ` ± ${short(line.high[i] - line.y[i])}` : ` (${line.low[i]} to ${line.high[i]})`) : "";
   tip.replaceChildren(name, `${axisName()} ${short(line.x[i], 7)}: ${line.column} ${line.y[i]}${span}`);
   const right = document.documentElement.clientWidth;
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, right - tip.offsetWidth - 4))}px`;

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.report.compare import Entry
-from lib.report.series import Course
+from lib.report.run import RunResults
+from lib.report.series import Course, error_of
 from lib.report.style import MARKERS, PAGE, RED, label, missing, ordered_palette, plt
 
 HEIGHT = 2.3  # inches of a panel
@@ -23,8 +24,10 @@ def compare_figure(found: Sequence[Entry], known: Sequence[dict[str, Course]], m
         groups.setdefault(entry.group, []).append(n)
     looks = dict(zip(groups, zip(ordered_palette(len(groups)), MARKERS * len(groups), strict=False), strict=False))
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
-        drawn = [_group(ax, looks[group], group, [(found[n], known[n].get(metric)) for n in members])
-                 for group, members in groups.items()]  # fmt: skip
+        drawn = [
+            _group(ax, looks[group], group, [(found[n].run, known[n], metric) for n in members])
+            for group, members in groups.items()
+        ]
         ax.set_ylabel(label(metric), fontsize=8 if len(metric) < LETTERS else 6)
         if not any(drawn):
             missing(ax)
@@ -33,26 +36,40 @@ def compare_figure(found: Sequence[Entry], known: Sequence[dict[str, Course]], m
     return figure
 
 
-def _group(ax: Axes, look: tuple[str, str], name: str, members: list[tuple[Entry, Course | None]]) -> bool:
-    """Draw runs that differ in the seed alone; those that diverged as thin lines that end in a cross."""
+def _group(ax: Axes, look: tuple[str, str], name: str, members: list[tuple[RunResults, dict, str]]) -> bool:
+    """Draw runs that differ in the seed alone; one that diverged as a thin line with a cross, off the scale."""
     colour, marker = look
-    curves = [(e, c[0] * e.run.time_scale, c[1]) for e, c in members if c is not None]
-    steady = [(x, y) for e, x, y in curves if not e.run.diverged]
-    for x, y in ((x, y) for e, x, y in curves if e.run.diverged and len(x)):
-        ax.plot(x, y, color=colour, lw=0.7)
-        ax.plot(x[-1:], y[-1:], ls="none", marker="x", ms=4, color=RED, label="diverged")
-    if not steady:
-        return bool(curves)
-    same = all(np.array_equal(x, steady[0][0]) for x, _ in steady)
-    if len(steady) > 1 and same:
-        rows = np.array([y for _, y in steady])
+    curves = [(run, *_course(run, known, metric)) for run, known, metric in members if metric in known]
+    steady = [curve[1:] for curve in curves if not curve[0].diverged]
+    for _, x, y, _ in (curve for curve in curves if curve[0].diverged):
+        lines = [
+            *ax.plot(x, y, color=colour, lw=0.7),
+            *ax.plot(x[-1:], y[-1:], "x", ms=4, color=RED, label="diverged"),
+        ]
+        for line in lines if steady else []:
+            line.remove()
+            ax.add_artist(line)  # which does not set the scale
+    if len(steady) > 1 and all(np.array_equal(x, steady[0][0]) for x, _, _ in steady):
+        rows = np.array([y for _, y, _ in steady])
         ax.fill_between(steady[0][0], rows.min(0), rows.max(0), color=colour, alpha=0.18, lw=0)
-        steady = [(steady[0][0], rows.mean(0))]
+        steady = [(steady[0][0], rows.mean(0), None)]
         name = f"{name} (mean of {len(rows)})"
-    for n, (x, y) in enumerate(steady):
+    for n, (x, y, error) in enumerate(steady):
         every = max(1, len(x) // 8)
         ax.plot(x, y, color=colour, marker=marker, ms=2.5, markevery=every, lw=1.0, label="" if n else label(name))
-    return True
+        if error is not None:
+            ax.fill_between(x, y - error, y + error, color=colour, alpha=0.18, lw=0)
+    return bool(curves)
+
+
+def _course(
+    run: RunResults, known: dict[str, Course], metric: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Published steps, values, and their standard errors where these were measured."""
+    steps, values = known[metric]
+    error = known.get(error_of(metric))
+    same = error is not None and len(error[0]) == len(steps)
+    return steps * run.time_scale, values, error[1] if same else None
 
 
 def _legend(figure: Figure, count: int) -> None:

@@ -156,7 +156,15 @@ def test_many_runs_stand_below_one_another(tmp_path):
 
 
 def test_a_column_is_named_whole_or_by_words_that_only_it_has():
-    there = ["val_loss", "train_loss", "norm of blocks.*.attn", "norm of head"]
+    there = [
+        "val_loss",
+        "train_loss",
+        "norm of blocks.*.attn",
+        "norm of head",
+        "trace of model",
+        "trace_se of model",
+    ]
+    assert find_columns("trace", there) == ["trace of model"]
     assert find_columns("val_loss, norm attn", there) == ["val_loss", "norm of blocks.*.attn"]
     with pytest.raises(BadInput, match=r"METRIC=norm fits several; there are: norm of blocks.*norm of head"):
         find_columns("norm", there)
