@@ -1,6 +1,6 @@
 "use strict";
-// From runs to lines: the step in the unit that is asked for, counted from an event, in colours that tell runs apart,
-// and seeds as a band.
+// From runs to lines: the step in the unit that is asked for, counted from an event, in colours that tell runs
+// apart, and seeds as a band.
 
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
 const DASHES = ["", "7 3", "2 2", "9 3 2 3"];
@@ -29,8 +29,8 @@ function looks(shown) {
   const numbers = keys.length > 2 && keys.every((key) => key !== "" && Number.isFinite(Number(key)));
   if (numbers) keys.sort((a, b) => a - b);
   keys.forEach((key, i) => {
-    const dash = DASHES[Math.floor(i / COLOURS.length) % DASHES.length];
-    found.set(key, numbers ? { colour: ramp(i / (keys.length - 1)), dash: "" } : { colour: COLOURS[i % COLOURS.length], dash });
+    const one = COLOURS[i % COLOURS.length], dash = DASHES[Math.floor(i / COLOURS.length) % DASHES.length];
+    found.set(key, numbers ? { colour: ramp(i / (keys.length - 1)), dash: "" } : { colour: one, dash });
   });
   return found;
 }
