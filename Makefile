@@ -1,4 +1,4 @@
-# The front door: make all | everything | studies | new-study | paper | report | claims | grid | plan | explore | test | test-faults | bench | lab | status | why | arxiv | clean | help
+# The front door: make all | everything | studies | new-study | paper | report | claims | grid | plan | explore | test | test-faults | bench | lab | compare | watch | status | why | arxiv | clean | help
 #
 #   make all                      the beta2 study on the laptop profile
 #   make all PROFILE=smoke -j2    any profile, any number of jobs
@@ -38,7 +38,7 @@ LATEX := $(if $(findstring q,$(firstword -$(MAKEFLAGS))),,latex)
 
 # What is given reaches python as it was typed: neither make nor the shell runs anything that stands in it, and
 # the make that runs the stages does not get it a second time.
-GIVEN := STUDY PROFILE SET SEEDS ONLY SINCE OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN SIZES NAME
+GIVEN := STUDY PROFILE SET SEEDS ONLY SINCE OUTPUTS NOTEBOOK PARAMS FROM TO CKPTS RUN RUNS METRIC SIZES NAME
 define line_break
 
 
@@ -52,7 +52,7 @@ STUDY_OPTIONS = --study=$(call given,STUDY) $(GRID_OPTIONS)
 GRID_OPTIONS = --profile=$(call given,PROFILE) --set=$(call given,SET) --seeds=$(call given,SEEDS) --outputs=$(call given,OUTPUTS)
 SOME = --only=$(call given,ONLY) --since=$(call given,SINCE)
 export LAUNCH MAKE
-.PHONY: help all everything studies new-study grid plan explore paper report claims arxiv pack test test-faults bench lab status why clean setup latex
+.PHONY: help all everything studies new-study grid plan explore compare watch paper report claims arxiv pack test test-faults bench lab status why clean setup latex
 
 help:
 	@echo 'make all       everything: runs, measurements, paper/build/$(STUDY).pdf and the HTML report; resumes what was interrupted'
@@ -65,6 +65,8 @@ help:
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'
 	@echo 'make pack      the results of a study without its snapshots, a few MB: make paper FROM=results/beta2-laptop'
+	@echo "make compare   runs beside each other, of any studies: make compare RUNS='b20.95 b20.80' METRIC=val_loss"
+	@echo 'make watch     the page that compares the runs of a study, written anew while they go on'
 	@echo 'make status    runs and stages: done, step, rate, time left'
 	@echo 'make why       what would run, and because of what'
 	@echo 'make plan      the runs, where their parameters are from, how long they train; nothing is run'
@@ -117,6 +119,12 @@ status why plan: $(READY)
 
 clean: $(READY)
 	@$(PY) -m lib $@ $(STUDY_OPTIONS)
+
+compare: $(READY)
+	@$(PY) -m lib compare $(STUDY_OPTIONS) --runs=$(call given,RUNS) --metric=$(call given,METRIC)
+
+watch: $(READY)
+	@$(PY) -m lib watch $(STUDY_OPTIONS)
 
 lab: $(READY)
 	@test -n $(call given,RUN) || { echo "error: make lab needs RUN=, a run's folder or a part of its name" >&2; exit 2; }

@@ -127,12 +127,29 @@ class Score:
         return self.curve != "soft"
 
 
+@dataclass(frozen=True)
+class Event:
+    """The first evaluation at which a number has come so far: what it is called, its key there, the least value."""
+
+    name: str
+    key: str
+    least: float
+
+
 class TaskParameters(Member):
     """What make itself asks of every task."""
 
     def scores(self) -> tuple[Score, ...]:
         """What the table after make and the report tell of a run, out of all that its evaluations hold."""
         return (Score("val_loss", "validation loss"),)
+
+    def events(self) -> tuple[Event, ...]:
+        """What may happen to a run once, which runs are compared by and aligned on."""
+        return ()
+
+    def epoch(self, p: "Params") -> float | None:
+        """Own steps that read as many examples as there are to train on; None where parameters do not say it."""
+        return None
 
     def data_key(self) -> str:
         """A hash of everything that the data are made from, besides the parameters and the code of the task."""

@@ -60,7 +60,8 @@ class Verdict:
         """What the paper says of the claim, without its full stop."""
         if not self.tested:
             claim = self.claim.claim.rstrip(".")
-            return f"This could not be tested: {claim[0].lower()}{claim[1:]}"
+            first = claim[0] if claim[1:2].isupper() else claim[0].lower()  # NOLAH stays NOLAH
+            return f"This could not be tested: {first}{claim[1:]}"
         prose = self.claim.prose
         absent = f"{prose.absent}, to within what is of interest"  # equivalent, which is not equal
         said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: absent, OPEN: prose.open}

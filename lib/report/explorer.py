@@ -7,7 +7,7 @@ that matrix, the schedule and the two numbers of the memory. So the page has the
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -42,7 +42,12 @@ class Script:
 
 
 def script() -> Script:
-    text = "\n" + "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
+    return script_of(SCRIPTS)
+
+
+def script_of(paths: Iterable[Path]) -> Script:
+    """Files that make one script of a page."""
+    text = "\n" + "\n".join(path.read_text(encoding="utf-8") for path in paths)
     return Script(text, base64.b64encode(sha256(text.encode()).digest()).decode())
 
 

@@ -24,18 +24,28 @@ function extent(lists, least = []) {
   return [low - margin, high + margin];
 }
 
+// A line whose numbers are all finite as text, to a tenth of a pixel: of many lines the text takes most of the time.
+function trace({ x, y }, toX, toY) {
+  let text = "";
+  for (let i = 0; i < x.length; i++) text += `${Math.round(10 * toX(x[i])) / 10},${Math.round(10 * toY(y[i])) / 10} `;
+  return text;
+}
+
 // One plot: lines over a band over axes. Everything is in pixels of the place that it has; returns the scales.
-function plot(svg, { lines, band = [], x, y, across = short, named = "", up = "", marks = [] }) {
+// `inside` cuts lines and marks off where the axes end.
+function plot(svg, asked) {
+  const { lines, band = [], x, y, across = short, named = "", up = "", marks = [], inside = false } = asked;
+  const { reads = short, over = ticks(...y, 5), along } = asked;
   const width = Math.max(svg.clientWidth, 200), height = svg.clientHeight || 200;
   const box = { left: 46, right: width - 10, top: up ? 18 : 8, bottom: height - (named ? 34 : 20) };
   const toX = (v) => box.left + ((v - x[0]) / (x[1] - x[0] || 1)) * (box.right - box.left);
   const toY = (v) => box.bottom - ((v - y[0]) / (y[1] - y[0] || 1)) * (box.bottom - box.top);
   const parts = [];
-  for (const v of ticks(...y, 5)) {
+  for (const v of over) {
     parts.push(element("line", { class: "grid", x1: box.left, x2: box.right, y1: toY(v), y2: toY(v) }));
-    parts.push(element("text", { x: box.left - 5, y: toY(v) + 4, "text-anchor": "end" }, short(v)));
+    parts.push(element("text", { x: box.left - 5, y: toY(v) + 4, "text-anchor": "end" }, reads(v)));
   }
-  for (const v of ticks(...x, Math.max(2, Math.floor(width / 90)))) {
+  for (const v of along ?? ticks(...x, Math.max(2, Math.floor(width / 90)))) {
     parts.push(element("line", { class: "tick", x1: toX(v), x2: toX(v), y1: box.bottom, y2: box.bottom + 4 }));
     const anchor = toX(v) > width - 24 ? "end" : "middle";
     parts.push(element("text", { x: toX(v), y: box.bottom + 15, "text-anchor": anchor }, across(v)));
@@ -49,21 +59,26 @@ function plot(svg, { lines, band = [], x, y, across = short, named = "", up = ""
     const points = path(edge.map((p) => p[0]), edge.map((p) => p[1])).join(" ");
     parts.push(element("polygon", { class: "null", points }));
   }
-  for (const mark of marks) parts.push(mark(box, toX));
+  const drawn = inside ? [] : parts;
+  for (const mark of marks) drawn.push(mark(box, toX, toY));
   for (const line of lines) {
-    const points = path(line.x, line.y);
-    const look = { class: line.kind ?? "run", style: `--c:${line.colour}` };
-    parts.push(element("polyline", { ...look, points: points.join(" ") }));
-    for (const [cx, cy] of line.dots ? points : []) parts.push(element("circle", { ...look, cx, cy, r: 2.2 }));
+    const look = { class: line.kind ?? "run", style: `--c:${line.colour}${line.look ?? ""}` };
+    const points = line.dots || line.named || !inside ? path(line.x, line.y) : [];
+    drawn.push(element("polyline", { ...look, points: points.length ? points.join(" ") : trace(line, toX, toY) }));
+    for (const [cx, cy] of line.dots ? points : []) drawn.push(element("circle", { ...look, cx, cy, r: 2.2 }));
     if (line.named && points.length) {
       const [cx, cy] = points[Math.floor(0.6 * points.length)], below = line.kind === "nullpath";
       const place = { x: cx + (below ? 8 : -8), y: cy + (below ? 14 : -6), "text-anchor": below ? "start" : "end" };
-      parts.push(element("text", { class: "named", ...place }, line.named));
+      drawn.push(element("text", { class: "named", ...place }, line.named));
     }
+  }
+  if (inside) {
+    const size = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
+    parts.push(element("svg", { ...size, viewBox: Object.values(size).join(" ") }, ...drawn));
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...parts);
-  return { box, fromX: (px) => x[0] + ((px - box.left) / (box.right - box.left)) * (x[1] - x[0]) };
+  return { box, toX, toY, fromX: (px) => x[0] + ((px - box.left) / (box.right - box.left)) * (x[1] - x[0]) };
 }
 
 // The smallest and the largest value at every step over curves.

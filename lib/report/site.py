@@ -18,6 +18,7 @@ from lib.base.clock import clock
 from lib.base.files import read_json, write_atomically
 from lib.report.claim_cards import claim_card
 from lib.report.claims import Verdict
+from lib.report.compare_page import write_compare
 from lib.report.explorer import explorer, page_json, script
 from lib.report.figures import Drawing, drawings
 from lib.report.page import highlighting, markdown, notebook_body, render
@@ -59,6 +60,7 @@ def build_report(results: StudyResults) -> Path:
         name: [_link(path, os.path.relpath(pages[path], report), path in broken) for path in files]
         for name, files in notebooks.items()
     }
+    write_compare(results)
     index = report / "index.html"
     write_atomically(index, render("index.html", **_index(results, links), paper=_paper(results, report)))
     for old in home.glob("*/*.html"):

@@ -53,6 +53,8 @@ def run_command(arguments: list[str]) -> int:
         ("claims", "the table of claims and verdicts"),
         ("arxiv", "the paper's sources in one tarball"),
         ("pack", "a study's results without its snapshots, a few MB that the paper can be made from"),
+        ("compare", "runs beside each other: a table, a figure and a page"),
+        ("watch", "keep the page that compares a study's runs up to date while they go on"),
         ("clean", "say what a study's outputs take on disk, and remove what was set aside"),
     ):
         study_parser = commands.add_parser(name, help=text)
@@ -72,6 +74,9 @@ def run_command(arguments: list[str]) -> int:
             study_parser.add_argument(
                 "--from", dest="source", type=Path, help="a packed study, instead of outputs/"
             )
+        if name == "compare":
+            study_parser.add_argument("--runs", default="", help="names, parts of names, folders; empty: all")
+            study_parser.add_argument("--metric", default="", help="what is drawn, by commas; parts of names do")
         if name == "pack":
             study_parser.add_argument("--to", type=Path, help="default: results/<study>-<profile>")
     execute = commands.add_parser("execute", help="stages of one run, in this order (make calls this)")
@@ -163,6 +168,8 @@ def study_command(options: argparse.Namespace) -> int:
 
     arguments = {"study": options.study, "profile": options.profile, "overrides": overrides(options)}
     packed = getattr(options, "source", None)
+    if options.command in ("compare", "watch"):
+        return compare_command(options, arguments)
     if packed:
         a = asked(packed_arguments(packed), options.outputs, f"packed-{packed.resolve().name}")
         unpack(packed, a.folder)
@@ -187,6 +194,19 @@ def study_command(options: argparse.Namespace) -> int:
         print(status_table(a.every, waiting, a.steps(waiting)))
     else:
         print(why_text(waiting, a.steps(waiting)))
+    return 0
+
+
+def compare_command(options: argparse.Namespace, arguments: dict[str, str]) -> int:
+    from lib.params.study import load_study
+    from lib.params.study_file import main_study
+    from lib.workflow.compare import compare, watch
+
+    study = load_study(**arguments | {"study": arguments["study"] or main_study()})
+    folder = options.outputs / study.folder_name
+    if options.command == "watch":
+        return watch(folder)
+    print(compare(options.runs, options.metric, folder, options.outputs))
     return 0
 
 

@@ -9,11 +9,14 @@
 # ---
 
 # %% [markdown]
-# # 01 · Learn addition modulo p
+# # 01 · Learn arithmetic modulo p
 #
-# A small network reads two residues $a$ and $b$ and names $a + b \bmod p$. It is trained on a share of all
-# $p^2$ pairs, all of them in every step, and asked for the others. It can learn the training pairs by heart;
-# whether it ever answers the held-out ones is another matter, and when it does, it can be long after.
+# A small network reads two residues $a$ and $b$ and names their sum modulo $p$. It is trained on a share of all
+# $p^2$ pairs, all of them in every step, and asked for the others. It learns the training pairs by heart within
+# some hundred steps; the held-out ones may follow thousands of steps later, all of a sudden or step by step. That
+# is **grokking**: *memorised* is the first evaluation with 98 % of the training pairs right, *grokked* the first
+# with 95 % of the held-out ones. A run that has not grokked by its end is censored: its step is beyond the end,
+# not never.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder, with its params.yaml; empty: a small run of its own to play with
@@ -33,16 +36,16 @@ from lib.train.loop import train
 from lib.train.places import data_store
 from lib.train.records import read_evaluations
 from lib.workflow.play import playground
-from paper.modular import figures
+from paper.grokking import run_figures
+from paper.grokking.transition import transition
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
-folder = Path(run_folder) if run_folder else playground(study="modular")
+folder = Path(run_folder) if run_folder else playground(study="grokking")
 params = load_params(folder / "params.yaml")
 data = prepare(params, data_store(folder))
 print(f"{len(data.train)} training and {len(data.test)} held-out pairs of residues modulo {data.modulus}")
 for k in data.train[:5]:
-    a, b = data.tokens[k]
-    print(f"{a:4d} + {b:4d} = {data.labels[k]:4d}")
+    print(*data.tokens[k], "->", data.labels[k])
 
 # %% [markdown]
 # ## Train
@@ -58,10 +61,12 @@ state(folder, params)
 # ## What happened
 #
 # Left: the losses on the training and on the held-out pairs. Right: the share of each that is answered right,
-# and what guessing gives.
+# and what guessing gives. A network that knows the training pairs by heart can be worse than chance at the others.
 
 # %%
-style.save(figures.curves(params, read_evaluations(folder)), folder, "01_train_curves")
+found = transition(read_evaluations(folder))
+print(f"memorised at step {found.memorised}, grokked at step {found.said}")
+style.save(run_figures.curves(params, read_evaluations(folder)), folder, "01_train_curves")
 
 # %% [markdown]
 # ## All parameters

@@ -9,16 +9,15 @@
 # ---
 
 # %% [markdown]
-# # 02 · The path through weight space, and what noise would have done
+# # 02 · The path through weight space, and whether it turns where the network groks
 #
-# The drifts $\Delta_t = \theta_t - \theta_0$ of all weight matrices, row by row; the first right singular
-# vector is the **backbone** $v_b$. Beside every number stands the **null**: noise at the same learning rates,
-# the same weight decay, a random start, and no data, with one scale fitted to the run's last drift. `G0` is
-# the whole run on an even grid of snapshots from the true $\theta_0$; `U0` compares updates with a backbone
-# that was fitted without them; `P0` is the angle between the backbones of the first and the second half.
+# The drifts $\Delta_t = \theta_t - \theta_0$ of all matrices that decay; the first right singular vector of their
+# rows is the **backbone** $v_b$. Beside every number stands the **null**: noise at the same learning rates,
+# the same weight decay, a random start, and no data, with one scale fitted to the run's last drift. `P0` is the
+# cosine of the backbones before and after published step 2000, wherever the run grokked; the turn below asks there.
 #
-# The analytic null takes the steps to be independent. What this optimizer makes of noise (its memory, and
-# with AdamW its normalisation) is in `momentum`, the second rung of the ladder.
+# What would speak for a turn: an angle at the grok step that is larger than the null's, and larger than elsewhere
+# on the same path. Weight decay alone turns no path sharply.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
@@ -28,17 +27,32 @@ draws: list = [5, 20]  # of every null, for its error; orders of the run's own s
 import os
 from pathlib import Path
 
+from IPython.display import display
+
 from lib.base.files import ROOT
 from lib.measure.trajectory import geometry
-from lib.report import run_figures, style
-from lib.report.run_tables import quantities
+from lib.report import run_figures, run_tables, style
 from lib.workflow.play import trained
+from paper.grokking import run_figures as own
+from paper.grokking.turn import turn
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
-folder = Path(run_folder) if run_folder else trained(study="modular")
+folder = Path(run_folder) if run_folder else trained(study="grokking")
 result = geometry(folder, tuple(draws))
 print(f"{len(result['steps'])} snapshots, {sum(result['tensors'].values()):,} weights")
-quantities(result, ["G0.pc1", "G0.k95", "G0.drift", "U0.mean_abs", "P0.cosine", "G0.start_cosine"])
+display(
+    run_tables.quantities(result, ["G0.pc1", "G0.k95", "G0.drift", "U0.mean_abs", "P0.cosine", "G0.start_cosine"])
+)
+
+# %% [markdown]
+# ## The ladder of nulls
+#
+# The analytic null takes the steps to be independent. `momentum` is noise through the run's own optimizer,
+# `lengths` has steps as long as the run's, `memory` their cosines too, `shuffled` is the run's own steps in other
+# orders.
+
+# %%
+run_tables.ladder(result, ["G0.pc1", "G0.k95", "U0.early_mean", "P0.cosine"])
 
 # %% [markdown]
 # ## Along and across
@@ -48,3 +62,19 @@ style.save(run_figures.decomposition(result), folder, "02_path_decomposition")
 
 # %%
 style.save(run_figures.spectrum(result), folder, "02_path_spectrum")
+
+# %% [markdown]
+# ## Where it turns
+#
+# The angle between the ways into and out of every snapshot, a twentieth of the run long each. Grey: the null.
+# `rank` is the share of later steps that turn less than the path does where the network groks.
+
+# %%
+turned = turn(folder)
+print(
+    {
+        key: turned[key]
+        for key in ("memorised", "grokked", "at_grok", "null_at_grok", "rank", "phases", "null_phases")
+    }
+)
+style.save(own.turning(turned), folder, "02_path_turn")

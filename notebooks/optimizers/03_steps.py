@@ -29,6 +29,8 @@
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
+loss: float = 5.7  # of validation, up to which paths are compared
+draws: list = [5, 20]  # of every null, for its error; orders of the run's own steps
 
 # %%
 import os
@@ -41,7 +43,9 @@ from lib.base.files import ROOT
 from lib.params.run import load_params
 from lib.report import run_tables, style
 from lib.workflow.play import trained
+from paper.optimizers.matched import path_to_loss
 from paper.optimizers.run_figures import steps
+from paper.optimizers.run_tables import matched_table
 from paper.optimizers.steps import by_group, means_of, measured_steps
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
@@ -67,6 +71,17 @@ display(by_group(means_of(rows, params)))
 
 # %%
 style.save(steps(rows, params), folder, "03_steps")
+
+# %% [markdown]
+# ## The path up to one loss
+#
+# After equally many steps one optimizer has learnt more than another. So the first direction's share is measured
+# again on the path from $\theta_0$ to the first evaluation with a validation loss of at most `loss`, beside the
+# nulls of that part of the run alone.
+
+# %%
+matched = path_to_loss(folder, loss, tuple(draws))
+display(Markdown(matched_table(matched, params)))
 
 # %% [markdown]
 # ## Play

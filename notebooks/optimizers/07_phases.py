@@ -35,6 +35,7 @@ from lib.report.figures import drawings, make_figures
 from lib.report.run_tables import plain_table
 from lib.report.summary import claims_table, verdicts_of, write_summary
 from paper.optimizers.losses import loss_rows
+from paper.optimizers.phases import sentences
 from paper.optimizers.tables import LOSS_HEADS
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
@@ -59,6 +60,15 @@ display(Markdown(plain_table(LOSS_HEADS, loss_rows(results))))
 write_summary(results)
 verdicts = verdicts_of(results)
 display(Markdown(claims_table(verdicts)))
+
+# %% [markdown]
+# ## The phases
+#
+# A phase passes when all that it asks for holds, and fails as soon as one of these is excluded or absent. The third
+# was to follow where the second one passes; `make all STUDY=optimizers PROFILE=scale` runs it all the same.
+
+# %%
+display(Markdown("\n\n".join(sentences(results, verdicts))))
 
 # %% [markdown]
 # ## The figures

@@ -1,1 +1,1 @@
-"""What only the study of modular addition needs."""
+"""What only the study of grokking needs."""

@@ -1,17 +1,74 @@
-"""The tables of the modular paper."""
+"""The tables of the paper on grokking."""
 
 from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
-from lib.report.tables import claims, quantities
+from lib.report.summary import csv_of_runs
+from lib.report.tables import absent, common_tables, head
+from lib.report.tex import number, table, tex
+from paper.grokking.groks import GROK_HEADS, grok_rows, median_text, named, transitions
 
-TITLES = {
-    "train.final": ("training pairs right", 2),
-    "test.final": ("held-out pairs right", 2),
+PUBLISHED = (  # arm here, what was published, memorised, grokked, where it is said
+    ("mlp", "MLP, p = 43, lr 1e-3, wd 1", "450", "7800", "measured with its code, one seed"),
+    ("transformer", "transformer L1, p = 31", "100", "3700", "measured with its code, one seed"),
+    ("adamw", "transformer L1, p = 53", "100", "400", "measured with its code, one seed"),
+    ("p17", "MLP L2, p = 17, wd 2", "200", "5000-10000", "guide; measured: not by 59900"),
+    ("", "transformer L2, p = 113, lr 3e-4, wd 0.5", "400", "3400", "figure; 4600 in its text"),
+    ("", "routed transformer, p = 113", "--", "17800", "text; not causal, 3.3 times the weights"),
+)
+PATH = {
     "G0.pc1": ("PC1 (%)", 1),
-    "P0.cosine": ("early, late backbone", 3),
+    "turn.at_grok": ("turn at the grok step", 1),
+    "phases.cosine": ("before, after", 2),
 }
 
 
 def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
     """Every table of the paper by name."""
-    return {"results": quantities(results, tuple(TITLES), 4, TITLES), "claims": claims(results, verdicts)}
+    common = common_tables(results, verdicts)
+    rows = [[tex(cell) for cell in row] for row in grok_rows(results)]
+    return {
+        "groks": table("ll" + "r" * (len(GROK_HEADS) - 2), [head(*map(tex, GROK_HEADS))], rows),
+        "published": published(results),
+        "path": path(results),
+        "claims": common["claims"],
+        "runs": common["runs"],
+    }
+
+
+def published(results: StudyResults) -> str:
+    """What the reference says beside what came out here."""
+    rows = []
+    for arm, what, memorised, grokked, where in PUBLISHED:
+        found = list(transitions(results, arm).values()) if arm in results.levels else []
+        ours = median_text(found) if found else "--"
+        rows.append([tex(cell) for cell in (what, memorised, grokked, ours, where)])
+    titles = ("setting", "memorised", "grokked", "ours, median", "where")
+    return table("lrrrl", [head(*titles)], rows)
+
+
+def path(results: StudyResults) -> str:
+    """PC1, the turn at the grok step and the cosine of the path before and after it: observed, null, excess."""
+    over = head("", *(rf"\multicolumn{{3}}{{c}}{{{tex(title)}}}" for title, _ in PATH.values()))
+    under = head("arm", *["ours", "null", "excess"] * len(PATH))
+    rows = []
+    for arm in results.levels:
+        cells = []
+        for name, (_, digits) in PATH.items():
+            for part in ("observed", "null", "excess"):
+                found = results.at(arm, name, part)
+                text = number(found.value, digits, signed=part == "excess") if found.value is not None else "--"
+                if found.value is not None and found.interval is not None and part != "null":
+                    text += rf"\,$\pm$\,{number(found.interval, digits)}"
+                cells.append(text)
+        rows.append(
+            [tex(named(arm)), *cells]
+            if any(c != "--" for c in cells)
+            else [tex(named(arm)), absent(results, arm), *["--"] * 8]
+        )
+    return table("l" + "r" * 3 * len(PATH), [over, under], rows)
+
+
+def summary(results: StudyResults) -> dict[str, str]:
+    """What the study leaves beside its claims: one row a run."""
+    columns = {"memorised": "memorised.step", "grokked": "grok.step", "test": "test.final", "pc1": "G0.pc1"}
+    return {"grokking.csv": csv_of_runs(results, columns)}

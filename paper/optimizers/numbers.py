@@ -6,6 +6,7 @@ from lib.report.reader import StudyResults
 from lib.report.tex import number, short, tex
 from paper.optimizers.arms import named
 from paper.optimizers.losses import BASELINE, difference
+from paper.optimizers.phases import sentences
 
 NOTEBOOK = "notebooks/optimizers/07_phases.py"
 WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
@@ -14,7 +15,8 @@ WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
     """Every macro with its value."""
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
-    return macro_pairs({**common, **_setting(results), **_losses(results)}, verdicts)
+    phases = {"Phases": tex(" ".join(sentences(results, verdicts)))}
+    return macro_pairs({**common, **_setting(results), **_losses(results), **phases}, verdicts)
 
 
 def _setting(results: StudyResults) -> dict[str, str]:
@@ -26,6 +28,7 @@ def _setting(results: StudyResults) -> dict[str, str]:
         "Layers": str(p.model.layers),
         "Width": str(p.model.width),
         "MuonRate": short(p.optim.lr),
+        "MatchedLoss": short(float(results.study.stage("03_steps").parameters["loss"])),
         "AdamRate": short(p.optim.adam_lr),
     }
 

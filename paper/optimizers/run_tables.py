@@ -1,7 +1,8 @@
-"""What the notebooks of one run show of its branches, in Markdown."""
+"""What the notebooks of one run show of its branches and of its path up to one loss, in Markdown."""
 
 from typing import Any
 
+from lib.params.run import Params
 from lib.report.run_tables import table, value
 from paper.optimizers.arms import named
 
@@ -35,6 +36,18 @@ def finetune_table(found: list[dict[str, Any]]) -> str:
         return NONE
     head = ["optimizer", "from step of this run", "loss at the start", "at the end"]
     return table(head, [[named(c["arm"]), str(c["from"]), *_ends(c)] for c in found])
+
+
+def matched_table(found: dict[str, Any], p: Params) -> str:
+    """PC1 of the path up to a loss, observed and on every rung of the ladder of nulls."""
+    if found["why"]:
+        return f"No path to compare: {found['why']}."
+    rows = [["observed", value(found["observed"]["pc1"], 1), value(found["observed"]["k95"], 0)]]
+    for name, rung in found["rungs"].items():
+        shares = [value(rung.values["pc1"], 1, rung.errors.get("pc1")), value(rung.values["k95"], 0)]
+        rows.append([f"null: {name}", *shares])
+    head = ["", "PC1 (%)", "directions that hold 95 %"]
+    return f"Up to step {found['step']} of {p.schedule.steps} of this run:\n\n" + table(head, rows)
 
 
 def _ends(c: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """The tables of the study of optimizers."""
 
 from lib.report.claims import Verdict
-from lib.report.quantities import BEYOND
+from lib.report.quantities import BEYOND, Estimate
 from lib.report.reader import StudyResults
 from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
@@ -20,13 +20,9 @@ OF_STEPS = {  # column of analysis/steps.json -> title and decimals
     "fired": ("fired", 2),
     "failures": ("still", 2),
 }
-PUBLISHED = (  # model, steps, loss of Muon, of NOLAH
-    ("350M", 100, 2.42, 2.37),
-    ("350M", 500, 2.3409, 2.3402),
-    ("1B", 100, 2.1059, 2.3034),
-    ("1B", 250, 2.0617, 2.0612),
-    ("1B", 500, 2.0622717, 2.0601661),
-)
+MATCHED = {"matched.k95": 1, "matched.time": 0}  # quantity -> decimals
+BRANCHED = {"restart.gain": r"momentum kept (\%)", "finetune.ortho_2": r"noise in fine-tuning (\%)"}
+GRADIENT_STEPS = (2000, 4000)
 
 
 def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
@@ -37,7 +33,11 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "losses": table("lrrrrrr", [head(*map(tex, LOSS_HEADS))], rows),
         "steps": of_steps(results),
         "path": of_path(results),
-        "published": published(),
+        "matched": of_matched(results),
+        "branches": of_branches(results),
+        "gradients": of_gradients(results),
+        "published": published(results),
+        "faults": common["faults"],
         "claims": common["claims"],
         "runs": common["runs"],
     }
@@ -49,12 +49,55 @@ def _signed(text: str) -> str:
 
 
 def of_steps(results: StudyResults) -> str:
-    """What steps after the warm-up do to matrices: means over groups of matrices and seeds."""
+    """What steps after the warm-up do to matrices: means over groups and seeds, with their intervals over seeds."""
     rows = []
     for arm in results.levels:
         found = [(results.at(arm, f"steps.{name}"), digits) for name, (_, digits) in OF_STEPS.items()]
-        rows.append([tex(named(arm)), *(number(e.value, digits) for e, digits in found)])
+        rows.append([tex(named(arm)), *(_with_interval(e, digits) for e, digits in found)])
     return table("l" + "r" * len(OF_STEPS), [head("arm", *(title for title, _ in OF_STEPS.values()))], rows)
+
+
+def _with_interval(e: Estimate, digits: int) -> str:
+    interval = "" if e.value is None or e.interval is None else rf"\,$\pm$\,{number(e.interval, digits)}"
+    return number(e.value, digits) + interval
+
+
+def of_matched(results: StudyResults) -> str:
+    """The path of every arm up to one loss: how far it is, PC1, its null, and what is left of it on every rung."""
+    rungs = {part: title for part, title in BEYOND.items() if part != "beyond-momentum"}
+    rows = []
+    for arm in results.levels:
+        step, seen = results.at(arm, "matched.step"), results.at(arm, "matched.pc1")
+        left = [number(results.at(arm, "matched.pc1", part).value, 1, signed=True) for part in rungs]
+        more = [number(results.at(arm, name).value, digits) for name, digits in MATCHED.items()]
+        null = number(results.at(arm, "matched.pc1", "null").value, 1)
+        rows.append([tex(named(arm)), number(step.value, 0), _with_interval(seen, 1), null, *left, *more])
+    columns = head("arm", "step", "PC1", "null", *rungs.values(), "k95", "memory")
+    over = head("", "", "", "", rf"\multicolumn{{{len(rungs)}}}{{c}}{{PC1 beyond the null of}}", "", "")
+    return table("lrrr" + "r" * (len(rungs) + 2), [over, columns], rows)
+
+
+def of_branches(results: StudyResults) -> str:
+    """What restarts and fine-tuning gain, for every arm that has such branches."""
+    rows = []
+    for arm in results.levels:
+        found = [results.at(arm, name) for name in BRANCHED]
+        if any(e.value is not None for e in found):
+            rows.append([tex(named(arm)), *(_with_interval(e, 2) for e in found)])
+    nothing = [["no branch was made", *["--"] * len(BRANCHED)]]
+    return table("l" + "r" * len(BRANCHED), [head("arm", *BRANCHED.values())], rows or nothing)
+
+
+def of_gradients(results: StudyResults) -> str:
+    """Cosine of the gradients of language and of the probe, which is not trained, halfway and at the end."""
+    rows = []
+    for arm in results.levels:
+        found = [results.at(arm, f"I.mean.{step}") for step in GRADIENT_STEPS]
+        if any(e.value is not None for e in found):
+            rows.append([tex(named(arm)), *(_with_interval(e, 3) for e in found)])
+    titles = [f"step {step}" for step in GRADIENT_STEPS]
+    nothing = [["not measured", *["--"] * len(GRADIENT_STEPS)]]
+    return table("l" + "r" * len(GRADIENT_STEPS), [head("arm", *titles)], rows or nothing)
 
 
 def of_path(results: StudyResults) -> str:
@@ -80,13 +123,14 @@ def of_path(results: StudyResults) -> str:
     return table("lrr" + "r" * (len(BEYOND) + 2), [over, columns], rows)
 
 
-def published() -> str:
+def published(results: StudyResults) -> str:
     """What was published of Muon and NOLAH, on models and in a precision that are not ours."""
-    rows = [
-        [m, str(n), number(a, 4), number(b, 4), number(100 * (b / a - 1), 2, signed=True)]
-        for m, n, a, b in PUBLISHED
-    ]
-    return table("lrrrr", [head("model", "steps", "Muon", "NOLAH", r"difference (\%)")], rows)
+    rows = []
+    for entry in results.published.quantities.values():
+        a, b = entry.at("muon"), entry.at("nolah")
+        marked = tex(entry.name) + ("" if entry.status == "sound" else r"\textsuperscript{*}")
+        rows.append([marked, number(a, 4), number(b, 4), number(100 * (b / a - 1), 2, signed=True)])
+    return table("lrrr", [head("model and step", "Muon", "NOLAH", r"difference (\%)")], rows)
 
 
 def summary(results: StudyResults) -> dict[str, str]:

@@ -2,18 +2,23 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from lib.base.errors import BadInput
+from lib.geometry.gram import Digest
 from lib.params.study import load_study
 from lib.report.reader import collect
 from lib.report.summary import verdicts_of
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 from paper.optimizers.figures import FIGURES
 from paper.optimizers.losses import compared, difference, loss_rows, sign_flips, steps_to_baseline
+from paper.optimizers.matched import until
 from paper.optimizers.numbers import numbers
+from paper.optimizers.phases import PHASES, outcome, sentences
 from paper.optimizers.steps import by_group, means_of
 from paper.optimizers.tables import tables
 from tests.study_folder import backbone, smoke_study, write
@@ -149,3 +154,92 @@ class TestPaper:
         for drawing in FIGURES:
             drawing.draw(empty).canvas.draw()
         assert loss_rows(empty)[0][1] == "–"
+
+
+class TestPaths:
+    """The path up to one loss."""
+
+    def test_a_cut_digest_is_that_of_the_shorter_run(self):
+        rng = np.random.default_rng(0)
+        weights = np.cumsum(rng.normal(size=(9, 40)), axis=0)
+        whole, part = digest_of(weights), digest_of(weights[:5])
+        cut = until(whole, 45)  # between the snapshots at 40 and 50
+        assert cut.steps.tolist() == part.steps.tolist() == [0, 10, 20, 30, 40]
+        np.testing.assert_allclose(cut.gram, part.gram)
+        assert until(whole, 80).steps.tolist() == whole.steps.tolist()
+        with pytest.raises(BadInput, match="the first snapshot is at step 0"):
+            until(whole, -1)
+
+    def test_quantities_read_what_was_measured(self, results):
+        run = replace(results.runs[0], analysis={"matched": MATCHED})
+        assert run.quantity("matched.pc1").value == 70.0
+        assert run.quantity("matched.pc1", "null").value == 66.0
+        assert run.quantity("matched.pc1", "null").error == 0.5
+        assert run.quantity("matched.pc1", "excess").value == 4.0
+        assert run.quantity("matched.pc1", "beyond-memory").value == -1.0
+        assert run.quantity("matched.pc1", "momentum").value is None
+        assert run.quantity("matched.step").value == 40 * run.time_scale
+        never = replace(run, analysis={"matched": {"why": "its loss is never 3"}})
+        assert never.quantity("matched.pc1").why == "its loss is never 3"
+
+    def test_branches_are_compared_in_percent(self, results):
+        restart = [_branch(restored=True, losses=[4.0, 3.0]), _branch(restored=False, losses=[4.0, 3.03])]
+        tuned = [_branch(arm="muon", losses=[4, 2.0]), _branch(arm="ortho_2", losses=[4, 1.98])]
+        run = replace(results.runs[0], analysis={"restart": restart, "finetune": tuned})
+        assert math.isclose(run.quantity("restart.gain").value, 1.0)
+        assert math.isclose(run.quantity("finetune.ortho_2").value, 100 * (2 / 1.98 - 1))
+        lost = replace(run, analysis={"restart": [restart[0], restart[1] | {"state": "diverged"}]})
+        assert lost.quantity("restart.gain").value is None
+
+
+MATCHED = {
+    "step": 40,
+    "why": "",
+    "memory_time": 3.0,
+    "observed": {"pc1": 70.0, "k95": 3.0},
+    "rungs": {
+        "schedule": {"values": {"pc1": 66.0, "k95": 5.0}, "errors": {"pc1": 0.5}},
+        "memory": {"values": {"pc1": 71.0, "k95": 4.0}, "errors": {}},
+    },
+}
+
+
+def _branch(**more):
+    return {"state": "done", **more}
+
+
+def digest_of(weights):
+    """Of one tensor, a snapshot every ten steps."""
+    rows = np.vstack([weights - weights[0], weights[:1]])
+    steps = 10 * np.arange(len(weights))
+    return Digest(steps, np.array([], dtype=int), ("w",), np.array([weights.shape[1]]), (rows @ rows.T)[None])
+
+
+class TestPhases:
+    """A phase passes, fails or is open by its claims; one after a failure is not due."""
+
+    @pytest.mark.parametrize(
+        ("verdicts", "came"),
+        [
+            (("holds", "holds", "holds", OPEN, OPEN), "passes"),
+            ((HOLDS, HOLDS, EXCLUDED, EXCLUDED, EXCLUDED), "fails"),
+            ((HOLDS, HOLDS, EXCLUDED, EXCLUDED, OPEN), OPEN),
+            ((ABSENT, HOLDS, HOLDS, HOLDS, HOLDS), "fails"),
+            ((OPEN, HOLDS, HOLDS, HOLDS, HOLDS), OPEN),
+            ((OPEN, EXCLUDED, OPEN, OPEN, OPEN), "fails"),
+        ],
+    )
+    def test_the_second_phase_by_hand(self, verdicts, came):
+        phase = PHASES[1]
+        assert outcome(phase, dict(zip([*phase.asks, *phase.any_of], verdicts, strict=True))) == came
+
+    def test_what_was_not_judged_cannot_be_told(self):
+        assert all(outcome(phase, {}) == OPEN for phase in PHASES)
+
+    def test_every_claim_that_a_phase_asks_for_is_there(self, results):
+        known = {v.claim.id for v in verdicts_of(results)}
+        assert {name for phase in PHASES for name in (*phase.asks, *phase.any_of)} <= known
+
+    def test_a_phase_after_one_that_did_not_pass_is_not_due(self, results):
+        said = sentences(results, verdicts_of(results))
+        assert len(said) == 3 and "is not due, since the one before it did not pass" in said[2]

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ import pytest
 import storyworld
 from lib.base.errors import BadInput
 from lib.base.files import ROOT
-from lib.params.run import dump_params
-from lib.tasks.stories.corpus import build_corpus, open_corpus
+from lib.params.run import dump_params, run_hash
+from lib.tasks.stories.about import stories_about
+from lib.tasks.stories.corpus import SPLITS, build_corpus, open_corpus
+from lib.tasks.stories.task import prepare
 
 # A process that waits for the others, builds, and says how often it began to build.
 BUILDER = """
@@ -182,3 +185,35 @@ def test_real_stories_with_the_real_tokenizer(gpt2_params, changed, tinystories,
     lengths = np.diff(corpus.train.offsets)
     assert corpus.tokenizer.decode(corpus.train.story(0)) == first
     assert 120 < lengths.mean() < 350  # real stories are around 200 tokens
+
+
+class TestSlices:
+    """Only the stories that speak of something, by the tokenizer of all."""
+
+    def test_the_stories_with_one_of_the_words_and_no_others(self, corpus):
+        found = stories_about(corpus, "tree Stone")
+        for split in SPLITS:
+            all_of_them, kept = getattr(corpus, split), getattr(found, split)
+            texts = [corpus.tokenizer.decode(all_of_them.story(i)) for i in range(len(all_of_them))]
+            meant = [text for text in texts if set(re.findall(r"[a-z]+", text.lower())) & {"tree", "stone"}]
+            assert [corpus.tokenizer.decode(kept.story(i)) for i in range(len(kept))] == meant
+            assert 0 < len(meant) < len(texts)
+        assert found.tokenizer is corpus.tokenizer and found.pad == corpus.pad
+        assert len({c.fingerprint for c in (corpus, found, stories_about(corpus, "tree"))}) == 3
+
+    @pytest.mark.parametrize(
+        ("words", "said"), [(" ", "expected words"), ("xyzzy", "none of the 600 train stories has such a word")]
+    )
+    def test_what_names_no_story_is_refused(self, corpus, words, said):
+        with pytest.raises(BadInput, match=said):
+            stories_about(corpus, words)
+
+    def test_a_word_is_taken_as_it_stands(self, corpus):
+        with pytest.raises(BadInput, match="has such a word"):
+            stories_about(corpus, "t.ee")
+
+    def test_a_run_reads_its_slice_and_is_another_run(self, smoke, changed, corpora, corpus):
+        sliced = changed(smoke, task__about="tree")
+        assert run_hash(sliced) != run_hash(smoke)
+        assert prepare(sliced, corpora).corpus.fingerprint == stories_about(corpus, "tree").fingerprint
+        assert prepare(smoke, corpora).corpus.fingerprint == corpus.fingerprint

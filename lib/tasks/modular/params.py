@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from lib.params.fields import UNASKED, Count, NonNegative, Number, Score, Seed, Share, TaskParameters
+from lib.params.fields import UNASKED, Count, Event, NonNegative, Number, Score, Seed, Share, TaskParameters
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -44,6 +44,13 @@ class Parameters(TaskParameters):
     @property
     def operations(self) -> tuple[str, ...]:
         return ("add", "mul") if self.operation == "both" else (self.operation,)
+
+    def events(self) -> tuple[Event, ...]:
+        return Event("memorised", "train_acc", 0.98), Event("grokked", "test_acc", 0.95)
+
+    def epoch(self, p: "Params") -> float:
+        count = int(self.train_share * self.p**2) * len(self.operations)
+        return count / ((p.batch.size or count) * p.batch.accumulate)
 
     def check(self, p: "Params") -> None:
         count = int(self.train_share * self.p**2) * len(self.operations)

@@ -1,0 +1,94 @@
+"""What of a network's table of logits belongs to the operation, at whole snapshots: analysis/circuits.json."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lib.measure.models import device_here, finite, load_model, whole_steps
+from lib.measure.trajectory import write_analysis
+from lib.params.run import load_params
+from lib.tasks.modular import fourier
+from lib.tasks.modular.data import Data, make_data
+from lib.tasks.modular.task import logits_of_many
+from lib.train.loop import initial_model
+
+DRAWS = 20  # of random frequencies that are left out instead of the keys
+
+
+def circuits(folder: Path, seed: int = 0) -> dict[str, Any]:
+    """Every whole snapshot and the initial weights: shares, keys, losses with and without them, and their null."""
+    p = load_params(folder / "params.yaml")
+    data, device = make_data(p), device_here()
+    points = []
+    for step in [0, *whole_steps(folder)]:
+        model = initial_model(p, data).to(device) if step == 0 else load_model(folder, step, data, device)
+        if finite(model):
+            points.append({"step": step} | table_of(model, data, data.operations[0], seed))
+    last = points[-1] if points else {}
+    for point in points:  # embeddings are large, and only their first and last are drawn
+        if point["step"] not in (0, last["step"]):
+            point.pop("embedding")
+            point.pop("power")
+    name = data.operations[0]
+    unlearnt = (p.task.p - 1) / (p.task.p**2 - 1) if name != "mul" else 1 / p.task.p
+    return write_analysis(folder, "circuits", {"operation": name, "unlearnt": unlearnt, "points": points})
+
+
+@torch.no_grad()
+def table_of(model: nn.Module, data: Data, operation: str, seed: int) -> dict[str, Any]:
+    """Of the logits of one operation: its share of their power, keys, losses, and the same without random keys."""
+    sign, m, own = fourier.SIGNS[operation], data.modulus, data.rows(operation)
+    device = next(model.parameters()).device
+    found = logits_of_many(model, torch.from_numpy(data.tokens[own]).to(device)).double()
+    table = fourier.along(found.view(m, m, -1), operation)
+    labels = fourier.along(torch.from_numpy(data.labels[own]).to(device).view(m, m), operation)
+    power = fourier.power_of(table, sign)
+    keys = fourier.key_frequencies(power)
+    losses = fourier.progress(table, labels, keys, sign)
+    return {
+        "share": float(fourier.explained(table, sign)),
+        "keys": keys.tolist(),
+        "full": float(losses.full),
+        "restricted": float(losses.restricted),
+        "excluded": float(losses.excluded),
+        "accuracy": right(table, labels),
+        "accuracy_restricted": right(fourier.restricted(table, keys, sign), labels),
+        "accuracy_excluded": right(fourier.excluded(table, keys, sign), labels),
+        "random": random_ablation(table, labels, keys, sign, seed),
+        "power": (power / fourier.spectrum(table).sum()).tolist(),
+        "embedding": embedding_of(model, data).tolist(),
+    }
+
+
+def random_ablation(table: Tensor, labels: Tensor, keys: Tensor, sign: int, seed: int) -> dict[str, float | None]:
+    """Mean and spread of the loss without as many frequencies that are no keys; None where there are too few."""
+    others = np.setdiff1d(np.arange(1, len(table) // 2 + 1), keys.cpu().numpy())
+    if not 0 < len(keys) <= len(others):
+        return {"mean": None, "spread": None}
+    random = np.random.default_rng(seed)
+    losses = []
+    for _ in range(DRAWS):
+        drawn = torch.from_numpy(random.choice(others, len(keys), replace=False)).to(table.device)
+        left = fourier.excluded(table, drawn, sign)
+        losses.append(float(F.cross_entropy(left.flatten(0, 1), labels.flatten())))
+    return {"mean": float(np.mean(losses)), "spread": float(np.std(losses, ddof=1))}
+
+
+def right(table: Tensor, labels: Tensor) -> float:
+    return float((table.argmax(dim=2) == labels).double().mean())
+
+
+def embedding_of(model: nn.Module, data: Data) -> Tensor:
+    """Shares of power by frequency of what the model makes of the first residue before anything else."""
+    m = data.modulus
+    matrix = model.tok_emb.weight[:m] if hasattr(model, "tok_emb") else first_matrix(model)[:, :m].T
+    power = fourier.embedding_power(matrix.double())
+    return power / power.sum()
+
+
+def first_matrix(model: nn.Module) -> Tensor:
+    return next(p for p in model.parameters() if p.ndim == 2)

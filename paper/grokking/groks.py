@@ -1,0 +1,64 @@
+"""Grok steps over the runs of the study: by run, by arm with censoring, and as a table."""
+
+from lib.report.axis import Level
+from lib.report.reader import StudyResults
+from lib.report.run import RunResults
+from paper.grokking.transition import Transition, median_grok, transition
+
+NAMES = {
+    "mlp": "MLP, p = 43",
+    "transformer": "transformer, p = 31",
+    "adamw": "AdamW, p = 53",
+    "sgd": "SGD, p = 53",
+    "muon": "Muon, p = 53",
+    "orthonoise": "OrthoNoise, p = 53",
+    "p17": "MLP, p = 17",
+}
+GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "held-out right"]
+
+
+def named(arm: Level) -> str:
+    return NAMES.get(str(arm), str(arm))
+
+
+def transitions(results: StudyResults, arm: Level) -> dict[int, Transition]:
+    """Seed -> when the run memorised and grokked; of runs that were evaluated."""
+    return {r.params.seed: transition(r.evaluations) for r in runs_of(results, arm)}
+
+
+def runs_of(results: StudyResults, arm: Level) -> list[RunResults]:
+    return [run for run in results.present if run.level == arm and run.evaluations]
+
+
+def median_text(found: list[Transition]) -> str:
+    """Kaplan and Meier's median; beyond the shortest look where it was not reached."""
+    if not found:
+        return "--"
+    median = median_grok(found)
+    return f"> {min(t.last for t in found if t.grokked is None)}" if median is None else f"{median:g}"
+
+
+def grok_rows(results: StudyResults) -> list[list[str]]:
+    """A row an arm: its setting, memorised and grok step of every seed, the median, the last accuracy."""
+    rows = []
+    for arm in results.levels:
+        runs = runs_of(results, arm)
+        if not runs:
+            rows.append([named(arm), *["--"] * (len(GROK_HEADS) - 1)])
+            continue
+        p, found = runs[0].params, [transition(run.evaluations) for run in runs]
+        last = [run.evaluations[-1]["test_acc"] for run in runs]
+        rows.append(
+            [
+                named(arm),
+                f"{p.model.name.removeprefix('modular_')}, {p.model.layers} x {p.model.width}",
+                str(p.task.p),
+                f"{p.optim.lr:g}",
+                f"{p.optim.weight_decay:g}",
+                ", ".join("--" if t.memorised is None else str(t.memorised) for t in found),
+                ", ".join(t.said for t in found),
+                median_text(found),
+                ", ".join(f"{x:.2f}" for x in last),
+            ]
+        )
+    return rows
