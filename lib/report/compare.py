@@ -108,7 +108,7 @@ def value_text(flat: dict[str, Any], name: str) -> str:
     if name not in flat:
         return ABSENT
     value = flat[name]
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value)
 
 
 def outcomes(entry: Entry) -> dict[str, float | None]:

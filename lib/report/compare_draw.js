@@ -35,7 +35,7 @@ function window_(sets) {
     low = Math.min(low, first);
     high = Math.max(high, line.x.at(-1));
   }
-  if (!(low < high)) [low, high] = Number.isFinite(low) ? [low, low + 1] : [0, 1];
+  if (!(low < high)) [low, high] = Number.isFinite(low) ? [low, low + 1] : [1, 2];
   const least = across() === log10 ? low : -Infinity;
   const both = [Math.max(least, state.from ?? low), state.to ?? high];
   return both[0] < both[1] ? both : [low, high];
