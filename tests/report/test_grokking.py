@@ -9,7 +9,7 @@ import torch
 from lib.geometry.gram import Digest
 from paper.grokking.circuits import random_ablation
 from paper.grokking.interference import cosine, null, pairs_of
-from paper.grokking.transition import Transition, first_at, median, median_grok, survival, transition
+from paper.grokking.transition import Transition, median, median_grok, survival, transition
 from paper.grokking.turn import phases_cosine, turning
 
 
@@ -24,7 +24,6 @@ def test_the_first_evaluation_that_reaches_a_level_counts():
     rows = evaluations((1, 0.1, 0.0), (100, 0.98, 0.1), (200, 0.97, 0.95), (300, 1.0, 0.5))
     assert transition(rows) == Transition(100, 200, 300)
     assert transition(rows).delay == 100
-    assert first_at(rows, "test_acc", 0.96) is None
 
 
 def test_a_run_that_has_not_grokked_is_censored():
