@@ -47,7 +47,7 @@ def _meant(study: Study, word: str) -> list[str]:
             return found
     arms = [str(run.point[ARM]) for run in study.runs if ARM in run.point]
     raise BadInput(
-        f"ONLY={shown(word)}: no run of {study.folder_name} has this name{nearest(word, [*names, *arms])}"
+        f"ONLY={shown(word)}: no run of {study.folder_name} has it in its name{nearest(word, [*names, *arms])}"
     )
 
 
