@@ -76,7 +76,7 @@ function drawLegend(shown, found) {
   byId("legend").replaceChildren(...items);
 }
 
-// ------------------------------------------------------------------------------------------------ plots as elements
+// ----------------------------------------------------------------------------------------------- plots as elements
 
 function columnSelect(none) {
   const select = node("select"), groups = new Map();

@@ -156,7 +156,8 @@ function hover(event, svg) {
   name.className = "run";
   name.style.setProperty("--c", line.colour);
   name.textContent = line.title;
-  const around = line.low && (line.run ? `± ${short(line.high[i] - line.y[i])}` : `(${line.low[i]} to ${line.high[i]})`);
+  const [low, high] = [line.low?.[i], line.high?.[i]];
+  const around = line.low && (line.run ? `± ${short(high - line.y[i])}` : `(${low} to ${high})`);
   tip.replaceChildren(name, `${axisName()} ${short(line.x[i], 7)}: ${line.column} ${line.y[i]} ${around ?? ""}`);
   const right = document.documentElement.clientWidth;
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, right - tip.offsetWidth - 4))}px`;

@@ -94,8 +94,9 @@ function drawTable(span, found) {
   }
   const body = rows.map(({ run, cells }) => {
     const row = node("tr"), first = node("th", "", { scope: "row" });
-    const label = node("label", "", { title: run.name }), box = node("input", "", { type: "checkbox", name: "run" });
-    Object.assign(box, { value: run.name, checked: !state.off.has(run.name) });
+    const label = node("label", "", { title: run.name });
+    const box = node("input", "", { type: "checkbox", name: "run", value: run.name });
+    box.checked = !state.off.has(run.name);
     label.append(box, ` ${run.title}`);
     if (look(run)) first.style.setProperty("--c", look(run).colour);
     first.className = look(run) ? "run" : "unchosen";
