@@ -110,6 +110,19 @@ def test_every_control_has_a_name_and_every_plot_a_description(path, browser):
     assert page.ask("document.activeElement.dataset.sort") == "state"
 
 
+def redraw_time(page):
+    """Milliseconds that the page's thread works for a redraw with table and layout, whatever else is running."""
+
+    def worked():
+        found = page.browser.call("Performance.getMetrics")["metrics"]
+        return 1e3 * next(one["value"] for one in found if one["name"] == "TaskDuration")
+
+    page.browser.call("Performance.enable", timeDomain="threadTicks")
+    before = worked()
+    page.ask("(tabled = '', draw(), document.body.offsetHeight)")
+    return worked() - before
+
+
 def test_a_hundred_runs_with_a_hundred_columns(tmp_path, browser, capsys):
     """Numbers that cannot be packed, of the full eight bytes: below 10 MB, exact, and redrawn before it is felt."""
     folder = write_many(tmp_path, 100, 100, 100)
@@ -120,7 +133,6 @@ def test_a_hundred_runs_with_a_hundred_columns(tmp_path, browser, capsys):
     table = results.present[17].watched()
     values = table[table["group"] == "layer 2"]["column_7"].tolist()
     assert page.lists("[courseOf(runs[17], 'column_7 of layer 2').values]") == [values]
-    redraw = "(t => (tabled = '', draw(), document.body.offsetHeight, performance.now() - t))(performance.now())"
     took = {}
     for name, change in (
         ("two plots", "state.plots = ['column_7 of layer 2', 'val_loss'].map(y => ({ y, with: '', log: false }))"),
@@ -128,7 +140,7 @@ def test_a_hundred_runs_with_a_hundred_columns(tmp_path, browser, capsys):
         ("aligned bands", "(state.from = state.to = null, state.band = true, state.align = 'best p_ood')"),
     ):
         page.ask(f"{change}; 1")
-        took[name] = min(page.ask(redraw) for _ in range(7))
+        took[name] = min(redraw_time(page) for _ in range(5))
     with capsys.disabled():
         print(f"\n{size / 1e6:.2f} MB of page;", "; ".join(f"{k}: {v:.0f} ms" for k, v in took.items()))
     assert size < LARGEST and max(took.values()) < QUICK
