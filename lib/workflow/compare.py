@@ -73,8 +73,11 @@ def _named(word: str, here: list[Path], known: list[Path], outputs: Path) -> lis
         if inside:
             return inside
     names = {path: f"{path.parent.name}/{path.name}" for path in known}
-    exact = [path for path in here if path.name == word]
-    found = exact or [path for path in here if word in path.name] or [p for p in known if word in names[p]]
+    among = [{path: path.name for path in here}, {path: path.name for path in known}, names]
+    found: list[Path] = []
+    for one in among:  # a whole name before a part of one, the study that is meant before the others
+        found = found or [path for path, name in one.items() if name == word]
+        found = found or [path for path, name in one.items() if word in name]
     if not found:
         shown = [path.name for path in here] or list(names.values())
         told = "; ".join(shown[:MOST_NAMES]) or "none yet: make all trains them"

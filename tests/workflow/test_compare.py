@@ -91,7 +91,7 @@ def test_a_word_is_a_folder_a_study_or_a_part_of_names(outputs):
     assert find_runs(f"{run} {run} {here.name}", here, outputs)[0] == here / run
     assert len(find_runs(f"{run} {run}", here, outputs)) == 1
     other = modular_study()
-    assert find_runs(other.runs[1].name[3:], here, outputs) == [outputs / other.folder_name / other.runs[1].name]
+    assert find_runs(other.runs[1].name[1:], here, outputs) == [outputs / other.folder_name / other.runs[1].name]
     with pytest.raises(BadInput, match="there are no runs yet"):
         find_runs("", outputs / "nothing-smoke", outputs)
 
