@@ -58,6 +58,12 @@ def _known(found: dict[str, Course]) -> dict[str, Course]:
     return {name: (steps, values) for name, (steps, values) in found.items() if np.isfinite(values).any()}
 
 
+def error_of(name: str) -> str:
+    """The name of the course that has the standard errors of another: `trace_se of model`."""
+    column, of, group = name.partition(" of ")
+    return f"{column}_se{of}{group}"
+
+
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> Course:
     """About `most` points of a longer course: its ends, the extremes of every stretch, where gaps begin."""
     if len(values) <= most:

@@ -11,6 +11,7 @@ import pytest
 from lib.base.errors import BadInput
 from lib.params.study import load_study
 from lib.report.compare import differing, entries, happened, of_study, outcomes, qualities, value_text
+from lib.report.compare_figure import compare_figure
 from lib.report.compare_page import MOST, page_data
 from lib.report.compare_text import WIDTH, compare_text, find_columns
 from lib.report.reader import collect
@@ -78,12 +79,12 @@ def test_quality_by_the_main_score_with_its_rule(grokked):
     results, names = grokked
     main, *others = qualities(of_study(results))
     assert main.score == "held-out accuracy"
-    assert [main.of.get(name) for name in names] == ["high", "high", "low", "low"]
+    assert [main.of.get(name) for name in names] == ["high", "high", None, "low"]  # the third is under way
     assert "0.90" in main.rule and "0.50" in main.rule
     losses = next(one for one in others if one.score == "held-out loss")
     assert losses.of[names[3]] == "low" and "third with the smallest" in losses.rule
-    ranked = sorted(names[:3], key=lambda name: of(of_study(results), name).last("val_loss"))
-    assert [losses.of[name] for name in ranked] == ["high", "middling", "low"]
+    first, second = (of(of_study(results), name).last("val_loss") for name in names[:2])
+    assert first < second and [losses.of[name] for name in names[:2]] == ["high", "middling"]
 
 
 def test_a_score_that_no_run_comes_half_way_in_is_not_the_main_one(tmp_path):
@@ -156,12 +157,40 @@ def test_many_runs_stand_below_one_another(tmp_path):
 
 
 def test_a_column_is_named_whole_or_by_words_that_only_it_has():
-    there = ["val_loss", "train_loss", "norm of blocks.*.attn", "norm of head"]
+    there = [
+        "val_loss",
+        "train_loss",
+        "norm of blocks.*.attn",
+        "norm of head",
+        "trace of model",
+        "trace_se of model",
+    ]
+    assert find_columns("trace", there) == ["trace of model"]
     assert find_columns("val_loss, norm attn", there) == ["val_loss", "norm of blocks.*.attn"]
     with pytest.raises(BadInput, match=r"METRIC=norm fits several; there are: norm of blocks.*norm of head"):
         find_columns("norm", there)
     with pytest.raises(BadInput, match=r"METRIC=vall_loss is none.*did you mean val_loss"):
         find_columns("vall_loss", there)
+
+
+def test_the_figure_has_every_run_and_a_scale_of_those_that_did_not_diverge(grokked):
+    results, names = grokked
+    found = of_study(results)
+    known, _ = courses(entry.run for entry in found)
+    known[[entry.run.name for entry in found].index(names[3])]["val_loss"][1][1] = 1e9
+    top, bottom = compare_figure(found, known, ["test_acc", "val_loss"]).axes
+    assert top.get_ylim()[1] < 1.2 and bottom.get_ylim()[1] < 1e3
+    assert top.get_yscale() == "linear"
+    assert max(line.get_xdata().max() for line in top.lines) == 4000 * found[0].run.time_scale
+    assert "diverged" in top.get_legend_handles_labels()[1]
+
+
+def test_numbers_over_many_powers_of_ten_have_a_logarithmic_scale(grokked):
+    results, names = grokked
+    found = [of(of_study(results), names[0])]
+    known, _ = courses(entry.run for entry in found)
+    linear, log = compare_figure(found, known, ["test_acc", "val_loss"]).axes
+    assert (linear.get_yscale(), log.get_yscale()) == ("linear", "log")
 
 
 # ----------------------------------------------------------------------------------------------- numbers in a page

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas
 import pytest
 
 from lib.report.compare import of_study
@@ -117,7 +118,7 @@ def test_a_log_scale_has_no_place_for_what_is_not_positive(page):
     assert "not positive" not in page.said
     assert {"1", "0.1"} <= set(page.ask("texts(shown()[1].querySelectorAll(':scope > text'))"))
     page.ask("(courseOf(runs[0], 'val_loss').values[3] = 0, draw())")
-    assert "val_loss: 1 values drawn are not positive" in page.said
+    assert "val_loss: 1 values are not positive" in page.said
 
 
 def test_dragging_zooms_to_every_point_and_back(page, study):
@@ -185,6 +186,20 @@ def test_a_band_is_the_mean_and_the_span_over_seeds(page):
     np.testing.assert_allclose(mean, np.mean(two, axis=0), rtol=1e-12)
     np.testing.assert_array_equal([low, high], [np.min(two, axis=0), np.max(two, axis=0)])
     assert page.ask("shown()[0].querySelectorAll('polygon.span').length") == 1
+
+
+def test_standard_errors_are_drawn_where_they_were_measured(tmp_path, browser):
+    study, folder = write_grokking(tmp_path)
+    steps = list(range(100, 1100, 100))
+    table = pandas.DataFrame({"step": steps, "group": "model", "trace": [2.0] * 10, "trace_se": [0.25] * 10})
+    table.to_parquet(folder / study.runs[0].name / "watch.parquet")
+    page = Page(browser, write_compare(collect(study, folder)), "#plot=trace+of+model%7C%7C")
+    assert "Shades: a standard error" in page.said and "3 have no trace of model" in page.said
+    low, high = page.lists("(l => [l.low, l.high])(drawn.get(shown()[0]).parts[0].line)")
+    assert low == [1.75] * 10 and high == [2.25] * 10
+    assert page.ask("shown()[0].querySelectorAll('polygon.span').length") == 1
+    page = Page(browser, write_compare(collect(study, folder)), "#plot=trace_se+of+model%7C%7C")
+    assert "Shades" not in page.said and page.ask("shown()[0].querySelectorAll('polygon').length") == 0
 
 
 def test_every_column_sorts_and_what_is_missing_comes_last(page):
