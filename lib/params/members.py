@@ -81,9 +81,9 @@ def metrics_in(file: Path) -> dict[str, str]:
 
 
 @cache
-def metric_names(task: str = "") -> dict[str, str]:
+def metric_names(task: Any = None) -> dict[str, str]:
     """Name -> meaning of what can be measured of a whole model inside the loop: for a task, or for any."""
-    files = [file for name in ([task] if task else members("task")) for file in metric_files(name)]
+    files = [file for name in (members("task") if task is None else [str(task)]) for file in metric_files(name)]
     return {name: meaning for file in files for name, meaning in metrics_in(file).items()}
 
 

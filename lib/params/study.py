@@ -15,7 +15,7 @@ from typing import Any
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.params.arms import ARM, Arm, arms_of, check_arms
 from lib.params.dotted import flatten, unflatten
-from lib.params.members import ROOMS, parameters_of
+from lib.params.members import ROOMS, metric_names, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.overrides import apply, parse_overrides, split_overrides
 from lib.params.run import RESTORED, Params, dotted_names, validate
@@ -224,6 +224,8 @@ def mistaken(own: dict[str, Any], values: dict[str, Any]) -> set[str]:
 def fits(name: str, chosen: dict[str, Any]) -> bool:
     """Whether the chosen members have a parameter of this name, or none at all has it: that is a mistake."""
     section = name.partition(".")[0]
+    if metric := name.partition("train.watch.")[2]:  # a task's own metrics are nothing that another task has
+        return metric in metric_names(chosen.get("task.name")) or metric not in metric_names()
     cls = parameters_of(section, chosen.get(f"{section}.name")) if section in ROOMS else None
     return cls is None or name in dotted_names(cls, f"{section}.") or name not in dotted_names(Params)
 

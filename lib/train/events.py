@@ -42,11 +42,13 @@ def jumps(evaluations: list[dict[str, Any]], p: Params) -> list[dict[str, Any]]:
 
 
 def solved(task: ModuleType, evaluations: list[dict[str, Any]], p: Params) -> str:
-    """Why the run may end now, in words; nothing before its task was solved and it went on as long as it should."""
+    """Why the run may end now, in words; nothing before its task was solved and it went on as long as it should.
+
+    To be asked after every evaluation: it looks at those that have become old enough since the one before.
+    """
     margin = p.train.stop_after or 0
+    before, last = ([0, 0] + [e["step"] for e in evaluations[-2:]])[-2:]
     for count, evaluation in enumerate(evaluations, 1):
-        if words := task.solved(evaluations[:count], p):
-            last = evaluations[-1]["step"]
-            more = f" at step {evaluation['step']}, and {margin} steps more" if margin else ""
-            return words + more if last >= evaluation["step"] + margin else ""
+        if before < evaluation["step"] + margin <= last and (words := task.solved(evaluations[:count], p)):
+            return words + (f" at step {evaluation['step']}, and {margin} steps more" if margin else "")
     return ""

@@ -23,7 +23,7 @@ from lib.params.run import (
     run_hash,
     validate,
 )
-from lib.params.study import load_study
+from lib.params.study import fitting, load_study
 from lib.tasks.stories.params import VARIANTS
 
 
@@ -207,3 +207,10 @@ def test_nearest_right_spelling():
     assert nearest("optim.beta_2", known) == " (did you mean optim.beta2?)"
     assert nearest("schedule.lr", known) == " (did you mean optim.lr?)"
     assert nearest("colour", known) == ""
+
+
+def test_metrics_of_the_studys_own_task_are_left_out_with_another():
+    """Whoever names another task does not mean them."""
+    known = fitting({"train.watch.jacobian": 5, "train.watch.fisher": 5}, {"task.name": "stories"}, keep=set())
+    assert known == {"train.watch.fisher": 5}
+    assert fitting({"train.watch.jacobi": 5}, {"task.name": "stories"}, keep=set())  # a slip, to be told of

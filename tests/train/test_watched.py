@@ -1,8 +1,6 @@
 """Metrics, events, kept states and stops of a run: planned, noticed, and the same after any interruption."""
 
 import json
-import signal
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -15,14 +13,13 @@ from lib.base.files import WATCH, state_path
 from lib.base.snapshots import open_snapshots
 from lib.base.tensors import load_tensors
 from lib.params.cadence import log_spaced, measured_metrics, snapshot_steps
-from lib.params.run import dump_params, run_hash
+from lib.params.run import run_hash
 from lib.train.branch import branch, branch_params
 from lib.train.divergence import State
 from lib.train.events import SPIKE, jumps, spike
 from lib.train.loop import train
 from lib.train.watch import read_rows
 from tests.faults.tiny_run import interrupted
-from tests.faults.tools import start
 from tests.modular_run import modular_params
 
 ASKED = """
@@ -129,34 +126,15 @@ def test_resumed_equals_uninterrupted_bit_for_bit(home, whole, monkeypatch, step
     assert everything(run) == everything(whole)
 
 
-def test_killed_equals_undisturbed(home, whole):
-    """kill -9 just as an event's state, a planned one and a row come to be, and the same command again."""
-    run, file = home / "study" / "killed", home / "killed.yaml"
-    file.write_text(dump_params(params()))
-    moments = ["states/*.safetensors", "states/000013.safetensors", "snapshots/000040.safetensors", "nothing"]
-    killed = []
-    for pattern in moments:
-        process = start("train", str(file), str(run), str(home / "corpora"))
-        while process.poll() is None and not list(run.glob(pattern)):
-            time.sleep(0.001)
-        process.kill()
-        killed.append(process.wait())
-        process.communicate()
-    assert killed[0] == -signal.SIGKILL and killed[-1] == 0
-    assert everything(run) == everything(whole)
-
-
-@pytest.mark.parametrize("lost", ["states/000013.safetensors", WATCH])
-def test_what_is_lost_comes_back(home, whole, monkeypatch, capsys, lost):
-    run = home / "study" / f"lost-{lost.replace('/', '-')}"
+def test_what_is_lost_comes_back(home, whole, monkeypatch, capsys):
+    """Of an interrupted run and of a finished one."""
+    run = home / "study" / "lost"
     interrupted(params(), run, None, monkeypatch, 37)
-    (run / lost).unlink()
-    train(params(), run)
-    assert lost.split("/")[-1] in capsys.readouterr().out
-    assert everything(run) == everything(whole)
-    (run / lost).write_bytes(b"")
-    train(params(), run)
-    assert everything(run) == everything(whole)
+    for lost in ("states/000013.safetensors", WATCH):
+        (run / lost).unlink()
+        train(params(), run)
+        assert lost.split("/")[-1] in capsys.readouterr().out
+        assert everything(run) == everything(whole)
 
 
 # ----------------------------------------------------------------------------------------------- noticing, by hand
