@@ -279,7 +279,8 @@ def check_study(study: Study, where: str) -> None:
                         f"{where}: branches.{key} restores the optimizer's memory at step {step}, which is not in "
                         f"snapshots.state = {shown(run.params.snapshots.state)}"
                     )
-        for name in [*branch.set, *branch.vary, *(name for values in branch.arms.values() for name in values)]:
+        of_arms = (name for values in branch.arms.values() for name in values)
+        for name in [*branch.set, *branch.vary, *of_arms]:
             if name not in known:
                 raise BadInput(
                     f"{where}: branches.{key} sets {plain_name(name)}, no parameter{nearest(name, known)}"
