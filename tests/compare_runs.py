@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pandas
 
-from lib.base.files import json_text
+from lib.base.files import content_hash, json_text
 from lib.params.run import dump_params
 from lib.params.study import load_study
 from lib.params.study_file import study_names
-from lib.train.folder import content_hash
 
 EVERY = 40
 
@@ -78,3 +77,16 @@ def write_many(folder, count, columns, points):
         ]
         write_run(folder / study.folder_name, run, rows, watched=table)
     return folder / study.folder_name
+
+
+def write_grokking(home):
+    """Runs of modular arithmetic: two seeds that grok, at 2000 and 800, one with a gap, one that diverges."""
+    study = modular_study()
+    folder = home / study.folder_name
+    first, second, third, fourth = study.runs[:4]
+    write_run(folder, first, grokking_rows(200, 2000))
+    write_run(folder, second, grokking_rows(200, 800, shift=0.01))
+    gap = [{**row, "test_acc": None} if 1000 <= row["step"] < 1400 else row for row in grokking_rows(400, None)]
+    write_run(folder, third, gap)
+    write_run(folder, fourth, grokking_rows(None, None, last=80), diverged=80)
+    return study, folder

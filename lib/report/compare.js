@@ -3,6 +3,7 @@
 
 const AGAIN = 10; // seconds after which a page that is to follow runs is read again
 const MOST_KEYS = 24; // in the legend
+const named = (name) => [...document.querySelectorAll(`input[name=${name}]`)];
 let span = [0, 1];
 
 function draw() {
@@ -11,12 +12,12 @@ function draw() {
   span = window_(sets);
   const count = Math.max(1, sets.flat().length), most = Math.max(8, Math.floor(POINTS / count));
   panels();
-  const facts = state.plots.map((spec, i) => {
+  const lost = state.plots.map((spec, i) => {
     const svg = byId("plots").children[i].querySelector(".plot"), pixels = 2 * (svg.clientWidth || 300);
     return drawPlot(svg, spec, sets[i], span, Math.min(most, pixels));
   });
   drawLegend(shown, found);
-  byId("said").textContent = told(shown, sets, facts);
+  byId("said").textContent = told(shown, sets, lost);
   holdingFocus(() => drawTable(span, found));
   drawDifferences(shown);
   sync();
@@ -24,15 +25,16 @@ function draw() {
 }
 
 // What the plots do not show by themselves: who is missing, and why.
-function told(shown, sets, facts) {
+function told(shown, sets, lost) {
   const parts = [`${shown.length} of ${runs.length} runs are chosen.`];
   if (state.unit === "epoch" && shown.some((run) => !run.epoch)) {
     parts.push(`${shown.filter((run) => !run.epoch).length} have no epochs and are not drawn.`);
   }
   const without = state.align ? shown.filter((run) => !Number.isFinite(run.events[state.align]?.[0] ?? NaN)) : [];
   if (without.length) {
-    const until = [...new Set(without.map((run) => run.events[state.align]?.[1]).filter(Number.isFinite))].sort((a, b) => a - b);
-    const by = until.length ? ` by step ${short(until[0], 7)}${until.length > 1 ? ` to ${short(until.at(-1), 7)}` : ""}` : "";
+    const until = without.map((run) => run.events[state.align]?.[1]).filter(Number.isFinite);
+    const ends = [...new Set([Math.min(...until), Math.max(...until)])].map((step) => short(step, 7)).join(" to ");
+    const by = until.length ? ` by step ${ends}` : "";
     parts.push(`${without.length} of them without “${state.align}”${by} and not drawn.`);
   }
   state.plots.forEach((spec, i) => {
@@ -40,12 +42,17 @@ function told(shown, sets, facts) {
       const lacking = shown.filter((run) => !courseOf(run, column)).length;
       if (lacking) parts.push(`${lacking} have no ${column}.`);
     }
-    if (facts[i].lost) parts.push(`${spec.y}: ${facts[i].lost} values drawn are not positive: a log scale has no place for them.`);
+    if (lost[i]) parts.push(`${spec.y}: ${lost[i]} values are not positive and have no place on a log scale.`);
   });
   const ended = shown.filter((run) => run.diverged).length;
   if (ended) parts.push(`${ended} diverged: thin lines that end in ✕ and do not set the scale.`);
-  if (state.band) parts.push("Bands: smallest to largest over seeds, with their mean, where all of them have values.");
-  if (study.thinned) parts.push(`Courses of more than ${study.thinned} points were thinned to fit this page, extremes kept.`);
+  if (sets.some((lines) => lines.length < MANY && lines.some((line) => line.run && line.low))) {
+    parts.push("Shades: a standard error to either side.");
+  }
+  if (state.band) parts.push("Bands: smallest to largest over seeds, and their mean, where all have values.");
+  if (study.thinned) {
+    parts.push(`Courses of more than ${study.thinned} points were thinned to fit this page, extremes kept.`);
+  }
   if (study.unread.length) parts.push(`${study.unread.join("; ")}.`);
   if (unknown.length) parts.push(`The address names what this page does not have: ${unknown.join(", ")}.`);
   return parts.join(" ");
@@ -55,13 +62,16 @@ function drawLegend(shown, found) {
   const counts = new Map();
   for (const run of shown) counts.set(keyOf(run), (counts.get(keyOf(run)) ?? 0) + 1);
   const items = [...found].slice(0, MOST_KEYS).map(([key, { colour, dash }]) => {
-    const item = node("li"), line = { x1: 0, x2: 26, y1: 5, y2: 5, class: "run", style: `--c:${colour}`, "stroke-dasharray": dash };
-    item.append(element("svg", { class: "plot key", viewBox: "0 0 26 10", "aria-hidden": "true" }, element("line", line)));
-    const name = study.parameters.includes(state.colour) && !(state.band && state.colour === "seed") ? `${state.colour} = ${key}` : key;
+    const item = node("li"), look = { class: "run", style: `--c:${colour}`, "stroke-dasharray": dash };
+    const line = element("line", { x1: 0, x2: 26, y1: 5, y2: 5, ...look });
+    item.append(element("svg", { class: "plot key", viewBox: "0 0 26 10", "aria-hidden": "true" }, line));
+    const ofParameter = study.parameters.includes(state.colour) && !(state.band && state.colour === "seed");
+    const name = ofParameter ? `${state.colour} = ${key}` : key;
     item.append(` ${name}${counts.get(key) > 1 ? ` (${counts.get(key)})` : ""}`);
     return item;
   });
-  if (found.size > MOST_KEYS) items.push(node("li", `and ${found.size - MOST_KEYS} more: point at a line for its name`));
+  const more = found.size - MOST_KEYS;
+  if (more > 0) items.push(node("li", `and ${more} more: point at a line for its name`));
   if (found.size > LOOKS) items.push(node("li", "colours come again"));
   byId("legend").replaceChildren(...items);
 }
@@ -84,7 +94,8 @@ function panel(place) {
   const figure = node("figure", "", { className: "panel" }), caption = node("figcaption");
   const [y, other] = [columnSelect(), columnSelect("nothing")], log = node("input", "", { type: "checkbox" });
   y.setAttribute("aria-label", `what plot ${place + 1} shows`);
-  const beside = node("label", "dotted "), scale = node("label"), remove = node("button", "remove", { type: "button" });
+  const beside = node("label", "dotted "), scale = node("label");
+  const remove = node("button", "remove", { type: "button" });
   beside.append(other);
   scale.append(log, " log");
   remove.setAttribute("aria-label", `remove plot ${place + 1}`);
@@ -126,9 +137,10 @@ function zoomable(svg) {
   });
   svg.addEventListener("pointercancel", () => (from = null));
   svg.addEventListener("pointerup", (event) => {
-    const two = from && [from.x, at(event)].sort((a, b) => a - b), far = from && Math.abs(event.clientX - from.px) > 8;
+    const two = from && [from.x, at(event)].sort((a, b) => a - b);
+    const near = !from || Math.abs(event.clientX - from.px) <= 8;
     from = null;
-    if (!far) return;
+    if (near) return;
     [state.from, state.to] = two.map((v, i) => Number(Math.min(Math.max(v, span[0]), span[1]).toPrecision(5)));
     draw();
   });
@@ -168,7 +180,7 @@ function filters() {
 function useFilters() {
   state.filters.clear();
   for (const name of study.parameters) {
-    const boxes = [...document.querySelectorAll("input[name=filter]")].filter((box) => box.dataset.parameter === name);
+    const boxes = named("filter").filter((box) => box.dataset.parameter === name);
     if (boxes.some((box) => !box.checked)) {
       state.filters.set(name, new Set(boxes.filter((box) => box.checked).map((box) => box.value)));
     }
@@ -177,10 +189,12 @@ function useFilters() {
 
 // The controls say what the state is.
 function sync() {
-  for (const box of document.querySelectorAll("input[name=filter]")) {
+  for (const box of named("filter")) {
     box.checked = state.filters.get(box.dataset.parameter)?.has(box.value) ?? true;
   }
-  for (const name of ["part", "unit", "align", "colour", "quality"]) if (byId(name).value !== state[name]) byId(name).value = state[name];
+  for (const name of ["part", "unit", "align", "colour", "quality"]) {
+    if (byId(name).value !== state[name]) byId(name).value = state[name];
+  }
   for (const name of ["logX", "band", "again"]) byId(name).checked = state[name];
   for (const name of ["from", "to"]) {
     if (document.activeElement !== byId(name)) byId(name).value = state[name] ?? "";
@@ -191,7 +205,7 @@ function sync() {
 
 function share() {
   const said = fragment(), address = location.href.replace(/#.*/, "") + (said ? `#${said}` : "");
-  if (location.href !== address) history.replaceState(null, "", said ? `#${said}` : location.pathname + location.search);
+  if (location.href !== address) history.replaceState(null, "", address);
   byId("address").value = location.href;
 }
 
@@ -199,16 +213,20 @@ function share() {
 function holdingFocus(make) {
   const { dataset = {}, name, value } = document.activeElement ?? {};
   make();
-  const find = dataset.sort !== undefined ? [...document.querySelectorAll("[data-sort]")].find((b) => b.dataset.sort === dataset.sort)
-    : name === "run" ? [...document.querySelectorAll("input[name=run]")].find((box) => box.value === value) : null;
-  find?.focus({ preventScroll: true });
+  const headings = [...document.querySelectorAll("[data-sort]")];
+  const heading = headings.find((button) => button.dataset.sort === dataset.sort);
+  const box = name === "run" ? named("run").find((one) => one.value === value) : null;
+  (heading ?? box)?.focus({ preventScroll: true });
 }
 
 function listen() {
   const changed = (id, set) => byId(id).addEventListener("input", (event) => (set(event.target), draw()));
-  for (const name of ["part", "align", "colour", "quality"]) changed(name, (control) => (state[name] = control.value));
+  const number = (text) => (text === "" || !Number.isFinite(Number(text)) ? null : Number(text));
+  for (const name of ["part", "align", "colour", "quality"]) {
+    changed(name, (control) => (state[name] = control.value));
+  }
   for (const name of ["logX", "band", "again"]) changed(name, (control) => (state[name] = control.checked));
-  for (const name of ["from", "to"]) changed(name, ({ value: v }) => (state[name] = v === "" || !Number.isFinite(Number(v)) ? null : Number(v)));
+  for (const name of ["from", "to"]) changed(name, (control) => (state[name] = number(control.value)));
   changed("unit", (control) => Object.assign(state, { unit: control.value, from: null, to: null }));
   byId("align").addEventListener("input", wholeRun);
   for (const home of ["filters", "more"]) byId(home).addEventListener("change", () => (useFilters(), draw()));
@@ -216,7 +234,10 @@ function listen() {
   byId("none").addEventListener("click", () => (listed().forEach((run) => state.off.add(run.name)), draw()));
   byId("whole").addEventListener("click", wholeRun);
   byId("add").addEventListener("click", () => (state.plots.push({ y: columns[0], with: "", log: false }), draw()));
-  byId("table").addEventListener("change", ({ target }) => (state.off[target.checked ? "delete" : "add"](target.value), draw()));
+  byId("table").addEventListener("change", ({ target }) => {
+    state.off[target.checked ? "delete" : "add"](target.value);
+    draw();
+  });
   byId("table").addEventListener("click", ({ target }) => {
     const name = target.dataset.sort;
     if (name === undefined) return;
@@ -241,8 +262,9 @@ function later() {
 
 function options() {
   const add = (id, entries) => byId(id).append(...entries.map(([value, text]) => node("option", text, { value })));
-  add("unit", Object.entries(UNITS).filter(([name]) => (name === "epoch" ? runs.some((run) => run.epoch) : scaled || name === "published"))
-    .map(([name, text]) => [name, name === "published" && scaled ? "step, published" : text]));
+  add("unit", [["published", scaled ? "step, published" : "step"]]);
+  if (scaled) add("unit", [["own", UNITS.own]]);
+  if (runs.some((run) => run.epoch)) add("unit", [["epoch", UNITS.epoch]]);
   add("align", [["", "nothing"], ...events.map((name) => [name, name])]);
   add("colour", [["alike", "all but the seed"], ["run", "run"], ...study.parameters.map((name) => [name, name])]);
   add("quality", study.qualities.map(({ score }) => [score, score]));

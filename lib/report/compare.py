@@ -108,7 +108,7 @@ def value_text(flat: dict[str, Any], name: str) -> str:
     if name not in flat:
         return ABSENT
     value = flat[name]
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value)
 
 
 def outcomes(entry: Entry) -> dict[str, float | None]:
@@ -132,7 +132,7 @@ def happened(entry: Entry) -> dict[str, tuple[float | None, float]]:
 
 @dataclass(frozen=True)
 class Quality:
-    """How runs ended by one score: high, middling or low of each by name, and the rule in words."""
+    """How runs ended by one score: high, middling or low by name, none of one under way; and the rule in words."""
 
     score: str
     of: dict[str, str]
@@ -162,11 +162,14 @@ def _best(entry: Entry, score: Score) -> float:
 
 
 def _quality(score: Score, found: Sequence[Entry]) -> Quality:
-    last = {entry.name: entry.last(score.key) for entry in found if not entry.run.diverged}
+    last = {entry.name: entry.last(score.key) for entry in found if entry.run.state == "done"}
     known = {name: value for name, value in last.items() if value is not None}
     lost = {entry.name: "low" for entry in found if entry.run.diverged}
     if score.curve:
-        rule = f"final {score.name}: high from {HIGH:.2f}, middling from {MIDDLING:.2f}, low below; diverged is low"
+        rule = (
+            f"final {score.name}: high from {HIGH:.2f}, middling from {MIDDLING:.2f}, low below; diverged is low, "
+        )
+        rule += "one under way has none"
         return Quality(score.name, lost | {name: _level(x) for name, x in known.items()}, rule)
     rank = sorted(known, key=lambda name: known[name], reverse=score.largest)
     thirds = np.array_split(np.array(rank, dtype=object), 3)

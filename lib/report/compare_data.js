@@ -34,10 +34,11 @@ async function unpack() {
   runs.forEach((run, i) => (run.at = i));
 }
 
-const courseOf = (run, column) => courses.get(run.at * columns.length + columns.indexOf(column));
+const placeOf = new Map(columns.map((column, i) => [column, i]));
+const courseOf = (run, column) => courses.get(run.at * columns.length + placeOf.get(column)); // of no column: none
 
-// Places of about `most` points from one place to another: both ends, the smallest and the largest of every stretch,
-// and where gaps begin; all of them where they are no more.
+// Places of about `most` points from one place to another: both ends, the smallest and the largest of every
+// stretch, and where gaps begin; all of them where they are no more.
 function thinned(values, first, last, most) {
   const kept = [], count = last - first + 1;
   if (count <= most) {
@@ -46,7 +47,7 @@ function thinned(values, first, last, most) {
   }
   const stretches = Math.max(1, Math.floor(most / 2));
   for (let k = 0; k < stretches; k++) {
-    const from = first + Math.floor((k * count) / stretches), to = first + Math.floor(((k + 1) * count) / stretches);
+    const [from, to] = [k, k + 1].map((n) => first + Math.floor((n * count) / stretches));
     let low = -1, high = -1, gap = -1;
     for (let i = from; i < to; i++) {
       if (!Number.isFinite(values[i])) gap = gap < 0 ? i : gap;

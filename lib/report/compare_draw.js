@@ -3,6 +3,7 @@
 
 const POINTS = 40000; // in all plots together, so that a redraw is not felt; more is thinned
 const FEW = 40; // points of a line that are drawn as points too
+const MANY = 9; // lines from which on they are thin, without points and shades
 const drawn = new Map(); // of every plot as it was drawn last, for the pointer
 
 const log10 = (v) => (v > 0 ? Math.log10(v) : NaN);
@@ -11,10 +12,11 @@ const across = () => (state.logX && !state.align ? log10 : asIs);
 const back = (v) => (across() === log10 ? 10 ** v : v);
 
 function logTicks(low, high, count) {
-  const first = Math.ceil(low), powers = Array.from({ length: Math.max(0, Math.floor(high) - first + 1) }, (_, i) => first + i);
+  const whole = (from, to) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+  const powers = whole(Math.ceil(low), Math.floor(high));
   if (powers.length > 2) return powers.filter((_, i) => i % Math.ceil(powers.length / count) === 0);
-  const decades = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
-  const fine = decades.flatMap((k) => [1, 2, 5].map((m) => Math.log10(m) + k)).filter((v) => v >= low && v <= high);
+  const decades = whole(Math.floor(low), Math.ceil(high)), inside = (v) => v >= low && v <= high;
+  const fine = decades.flatMap((k) => [1, 2, 5].map((m) => Math.log10(m) + k)).filter(inside);
   return fine.length > 1 ? fine : ticks(10 ** low, 10 ** high, count).filter((v) => v > 0).map(Math.log10);
 }
 
@@ -35,7 +37,7 @@ function window_(sets) {
     low = Math.min(low, first);
     high = Math.max(high, line.x.at(-1));
   }
-  if (!(low < high)) [low, high] = Number.isFinite(low) ? [low, low + 1] : [0, 1];
+  if (!(low < high)) [low, high] = Number.isFinite(low) ? [low, low + 1] : [1, 2];
   const least = across() === log10 ? low : -Infinity;
   const both = [Math.max(least, state.from ?? low), state.to ?? high];
   return both[0] < both[1] ? both : [low, high];
@@ -58,7 +60,8 @@ function piecesOf(line, [low, high], most, up) {
       if (inside) seen.push(py);
     }
   }
-  const band = line.low && [...edge(line.high), ...edge(line.low).reverse()].filter((p) => p.every(Number.isFinite));
+  const around = line.low && [...edge(line.high), ...edge(line.low).reverse()];
+  const band = around && around.filter((point) => point.every(Number.isFinite));
   const limits = line.low ? places.flatMap((i) => [up(line.low[i]), up(line.high[i])]).filter(Number.isFinite) : [];
   return { line, pieces, seen: [...seen, ...limits], band, lost, count: places.length };
 }
@@ -70,30 +73,35 @@ function lookOf(line, few) {
 }
 
 function drawPlot(svg, spec, lines, span, most) {
-  const up = spec.log ? log10 : asIs, parts = lines.map((line) => piecesOf(line, span, most, up));
+  const up = spec.log ? log10 : asIs, bare = !state.band && lines.length >= MANY;
+  const parts = lines.map((line) => ({ ...piecesOf(bare ? { ...line, low: null } : line, span, most, up), line }));
   const steady = parts.filter((part) => !part.line.diverged && part.seen.length);
   let [low, high] = [Infinity, -Infinity];
-  for (const { seen } of steady.length ? steady : parts) for (const v of seen) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  for (const { seen } of steady.length ? steady : parts) {
+    for (const v of seen) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  }
   const empty = !(low <= high), margin = 0.05 * (high - low || Math.abs(high) || 1);
   const y = empty ? [0, 1] : [low - margin, high + margin], x = span.map(across());
+  const few = parts.length < MANY;
   const pieces = parts.flatMap(({ line, pieces, count }) => pieces.map((piece) => ({
-    ...piece, colour: line.colour, look: lookOf(line, parts.length < 9), dots: (count <= FEW && parts.length < 9) || piece.x.length === 1,
+    ...piece, colour: line.colour, look: lookOf(line, few), dots: (count <= FEW && few) || piece.x.length === 1,
   })));
-  const marks = [zeroRule(x), ...parts.filter((p) => p.band).map(bandMark), ...parts.filter((p) => p.line.diverged).map(endMark)];
+  const bands = parts.filter((part) => part.band), ends = parts.filter((part) => part.line.diverged);
+  const marks = [zeroRule(x), ...bands.map(bandMark), ...ends.map(endMark)];
   const wide = Math.max(2, Math.floor((svg.clientWidth || 300) / 90));
   const scale = plot(svg, {
     lines: pieces, x, y, marks, inside: true, named: axisName(),
     across: (v) => short(back(v), 4), along: across() === log10 ? logTicks(...x, wide) : undefined,
     reads: spec.log ? (v) => short(10 ** v) : short, over: spec.log ? logTicks(...y, 5) : ticks(...y, 5),
   });
-  const ranges = empty ? "nothing to draw" : `from ${short(spec.log ? 10 ** low : low)} to ${short(spec.log ? 10 ** high : high)}`;
-  svg.setAttribute("aria-label", `${spec.y}${spec.with ? ` and ${spec.with}` : ""} of ${lines.length} lines, ${ranges}`);
+  const told = (v) => short(spec.log ? 10 ** v : v), what = [spec.y, spec.with].filter(Boolean).join(" and ");
+  const range = empty ? "nothing to draw" : `from ${told(low)} to ${told(high)}`;
+  svg.setAttribute("aria-label", `${what} of ${lines.length} lines, ${range}`);
   drawn.set(svg, { ...scale, parts, up });
-  return { lost: parts.reduce((sum, part) => sum + part.lost, 0), drawn: parts.filter((p) => p.pieces.length).length };
+  return parts.reduce((sum, part) => sum + part.lost, 0); // values that have no place on its scale
 }
 
-const axisName = () => UNITS[scaled ? state.unit : state.unit === "published" ? "own" : state.unit].replace(" of each run", scaled ? " of each run" : "")
-  + (state.align ? `, counted from: ${state.align}` : "");
+const axisName = () => UNITS[state.unit] + (state.align ? `, counted from: ${state.align}` : "");
 
 const zeroRule = ([low, high]) => (box, toX) => {
   const seen = state.align && low <= 0 && high >= 0;
@@ -136,7 +144,8 @@ function hover(event, svg) {
   for (const old of document.querySelectorAll(".picked")) old.remove();
   tip.hidden = !best;
   if (!best) return;
-  const { line, i } = best, at = drawn.get(svg), part = at.parts.find((p) => p.line === line), inner = svg.querySelector("svg");
+  const { line, i } = best, at = drawn.get(svg), inner = svg.querySelector("svg");
+  const part = at.parts.find((p) => p.line === line);
   for (const piece of part.pieces) {
     const points = piece.x.map((v, k) => `${at.toX(v)},${at.toY(piece.y[k])}`).join(" ");
     inner.append(element("polyline", { class: "run picked", style: `--c:${line.colour}`, points }));
@@ -147,8 +156,8 @@ function hover(event, svg) {
   name.className = "run";
   name.style.setProperty("--c", line.colour);
   name.textContent = line.title;
-  const span = line.low ? ` (${line.low[i]} to ${line.high[i]})` : "";
-  tip.replaceChildren(name, `${axisName()} ${short(line.x[i], 7)}: ${line.column} ${line.y[i]}${span}`);
+  const around = line.low && (line.run ? `± ${short(line.high[i] - line.y[i])}` : `(${line.low[i]} to ${line.high[i]})`);
+  tip.replaceChildren(name, `${axisName()} ${short(line.x[i], 7)}: ${line.column} ${line.y[i]} ${around ?? ""}`);
   const right = document.documentElement.clientWidth;
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, right - tip.offsetWidth - 4))}px`;
   tip.style.top = `${event.clientY + 16}px`;

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lib.report.compare import Entry
-from lib.report.series import Course
+from lib.report.run import RunResults
+from lib.report.series import Course, error_of
 from lib.report.style import MARKERS, PAGE, RED, label, missing, ordered_palette, plt
 
 HEIGHT = 2.3  # inches of a panel
 MOST_NAMED = 14  # groups in the legend
+POWERS = 1e3  # from the smallest to the largest, from which on a scale is logarithmic
 LETTERS = 24  # that a panel's height has room for
 
 
@@ -23,36 +26,64 @@ def compare_figure(found: Sequence[Entry], known: Sequence[dict[str, Course]], m
         groups.setdefault(entry.group, []).append(n)
     looks = dict(zip(groups, zip(ordered_palette(len(groups)), MARKERS * len(groups), strict=False), strict=False))
     for ax, metric in zip(axes[:, 0], metrics, strict=True):
-        drawn = [_group(ax, looks[group], group, [(found[n], known[n].get(metric)) for n in members])
-                 for group, members in groups.items()]  # fmt: skip
+        there = [(e.run, one[metric][1]) for e, one in zip(found, known, strict=True) if metric in one]
+        steady = [values for run, values in there if not run.diverged]
+        for group, members in groups.items():
+            _group(ax, looks[group], group, [(found[n].run, known[n], metric) for n in members], not steady)
+        if steady and _wide(steady):
+            ax.set_yscale("log")
         ax.set_ylabel(label(metric), fontsize=8 if len(metric) < LETTERS else 6)
-        if not any(drawn):
+        if not there:
             missing(ax)
     axes[-1, 0].set_xlabel("step")
     _legend(figure, len(groups))
     return figure
 
 
-def _group(ax: Axes, look: tuple[str, str], name: str, members: list[tuple[Entry, Course | None]]) -> bool:
-    """Draw runs that differ in the seed alone; those that diverged as thin lines that end in a cross."""
+def _wide(courses: Sequence[np.ndarray]) -> bool:
+    """Whether numbers, all positive, go over so many powers of ten that a linear scale shows the largest alone."""
+    values = np.concatenate(courses)
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and 0 < values.min() < values.max() / POWERS
+
+
+def _group(
+    ax: Axes, look: tuple[str, str], name: str, members: list[tuple[RunResults, dict, str]], alone: bool
+) -> None:
+    """Draw runs that differ in the seed alone; one that diverged as a thin line with a cross.
+
+    Args:
+        alone: only those that diverged are there, and set the scale.
+    """
     colour, marker = look
-    curves = [(e, c[0] * e.run.time_scale, c[1]) for e, c in members if c is not None]
-    steady = [(x, y) for e, x, y in curves if not e.run.diverged]
-    for x, y in ((x, y) for e, x, y in curves if e.run.diverged and len(x)):
-        ax.plot(x, y, color=colour, lw=0.7)
-        ax.plot(x[-1:], y[-1:], ls="none", marker="x", ms=4, color=RED, label="diverged")
-    if not steady:
-        return bool(curves)
-    same = all(np.array_equal(x, steady[0][0]) for x, _ in steady)
-    if len(steady) > 1 and same:
-        rows = np.array([y for _, y in steady])
+    curves = [(run, *_course(run, known, metric)) for run, known, metric in members if metric in known]
+    steady = [curve[1:] for curve in curves if not curve[0].diverged]
+    for _, x, y, _ in (curve for curve in curves if curve[0].diverged):
+        line = Line2D(x, y, color=colour, lw=0.7)
+        end = Line2D(x[-1:], y[-1:], ls="none", marker="x", ms=4, color=RED, label="diverged")
+        for artist in (line, end):
+            ax.add_line(artist) if alone else ax.add_artist(artist)
+        ax.autoscale_view()
+    if len(steady) > 1 and all(np.array_equal(x, steady[0][0]) for x, _, _ in steady):
+        rows = np.array([y for _, y, _ in steady])
         ax.fill_between(steady[0][0], rows.min(0), rows.max(0), color=colour, alpha=0.18, lw=0)
-        steady = [(steady[0][0], rows.mean(0))]
+        steady = [(steady[0][0], rows.mean(0), None)]
         name = f"{name} (mean of {len(rows)})"
-    for n, (x, y) in enumerate(steady):
+    for n, (x, y, error) in enumerate(steady):
         every = max(1, len(x) // 8)
         ax.plot(x, y, color=colour, marker=marker, ms=2.5, markevery=every, lw=1.0, label="" if n else label(name))
-    return True
+        if error is not None:
+            ax.fill_between(x, y - error, y + error, color=colour, alpha=0.18, lw=0)
+
+
+def _course(
+    run: RunResults, known: dict[str, Course], metric: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Published steps, values, and their standard errors where these were measured."""
+    steps, values = known[metric]
+    error = known.get(error_of(metric))
+    same = error is not None and len(error[0]) == len(steps)
+    return steps * run.time_scale, values, error[1] if same else None
 
 
 def _legend(figure: Figure, count: int) -> None:
@@ -63,7 +94,7 @@ def _legend(figure: Figure, count: int) -> None:
             found.setdefault(name, handle)
     if count > MOST_NAMED:
         kept = dict(list(found.items())[:MOST_NAMED])
-        found = {**kept, f"and {len(found) - len(kept)} more": plt.Line2D([], [], ls="none")}
+        found = {**kept, f"and {len(found) - len(kept)} more": Line2D([], [], ls="none")}
     if found:
         columns = max(1, min(len(found), 110 // max(12 + len(name) for name in found)))
         figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=columns, columnspacing=1.2)

@@ -1,6 +1,6 @@
 "use strict";
-// From runs to lines: the step in the unit that is asked for, counted from an event, in colours that tell runs apart,
-// and seeds as a band.
+// From runs to lines: the step in the unit that is asked for, counted from an event, in colours that tell runs
+// apart, and seeds as a band.
 
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
 const DASHES = ["", "7 3", "2 2", "9 3 2 3"];
@@ -29,8 +29,8 @@ function looks(shown) {
   const numbers = keys.length > 2 && keys.every((key) => key !== "" && Number.isFinite(Number(key)));
   if (numbers) keys.sort((a, b) => a - b);
   keys.forEach((key, i) => {
-    const dash = DASHES[Math.floor(i / COLOURS.length) % DASHES.length];
-    found.set(key, numbers ? { colour: ramp(i / (keys.length - 1)), dash: "" } : { colour: COLOURS[i % COLOURS.length], dash });
+    const one = COLOURS[i % COLOURS.length], dash = DASHES[Math.floor(i / COLOURS.length) % DASHES.length];
+    found.set(key, numbers ? { colour: ramp(i / (keys.length - 1)), dash: "" } : { colour: one, dash });
   });
   return found;
 }
@@ -41,13 +41,20 @@ function ramp(share) {
   return `rgb(${mixed.join()})`;
 }
 
-// The course of a run in the units of the plot; null where it has none.
+// The course of a run in the units of the plot, with its standard errors where they were measured; null where none.
 function lineOf(run, column, found) {
   const course = courseOf(run, column), zero = start(run);
   if (!course || !Number.isFinite(zero)) return null;
   const factor = perStep(run), x = course.steps.map((step) => (step - zero) * factor);
-  return { run, x, y: course.values, title: run.title, diverged: run.diverged, ...found.get(keyOf(run)) };
+  const line = { run, x, y: course.values, title: run.title, diverged: run.diverged, ...found.get(keyOf(run)) };
+  const error = courseOf(run, errorOf(column));
+  if (!error || error.steps.length !== course.steps.length) return line;
+  const [low, high] = [-1, 1].map((sign) => course.values.map((v, i) => v + sign * error.values[i]));
+  return { ...line, low, high };
 }
+
+// The column that has the standard errors of another.
+const errorOf = (column) => column.replace(/^(.+?)(?= of |$)/, "$1_se");
 
 // Runs that differ in the seed alone become a mean in the band that they span; what is alone or diverged stays.
 function banded(lines) {
@@ -57,7 +64,7 @@ function banded(lines) {
     else groups.set(line.run.group, [...(groups.get(line.run.group) ?? []), line]);
   }
   for (const [group, members] of groups) {
-    if (members.length === 1) kept.push(members[0]);
+    if (members.length === 1) kept.push(members[0]); // with its standard errors
     else bands.push(bandOf(group, members));
   }
   return { lines: [...kept, ...bands], bands };

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from lib.base.errors import BadInput
 from lib.base.files import write_atomically
 from lib.report.compare import Entry, differing, first_columns, happened, of_study, outcomes, qualities, value_text
 from lib.report.explorer import Script, page_json, script_of
@@ -57,13 +56,7 @@ def script() -> Script:
 
 def page_data(found: Sequence[Entry]) -> dict[str, Any]:
     """What the page's script reads."""
-    known, unread = [], []
-    for entry in found:
-        try:
-            known.append(courses(entry.run))
-        except BadInput as error:
-            unread.append(str(error).rpartition("/")[2] + f" of {entry.name}")
-            known.append({})
+    known, unread = courses(entry.run for entry in found)
     names, axes = differing(found)
     numbers, points = _packed(known)
     return {

@@ -66,7 +66,8 @@ function readFragment() {
     state.off = new Set([...named].filter((name) => !on.has(name)));
   } else state.off = new Set(asked("without"));
   if (said.has("plot")) {
-    state.plots = said.getAll("plot").map((text) => text.split("|")).filter(([y]) => y && known(columns.includes(y), y))
+    const plots = said.getAll("plot").map((text) => text.split("|"));
+    state.plots = plots.filter(([y]) => y && known(columns.includes(y), y))
       .map(([y, other, log]) => ({ y, with: columns.includes(other) ? other : "", log: log === "log" }));
   }
   const among = { unit: Object.keys(UNITS), align: ["", ...events], quality: study.qualities.map((q) => q.score) };

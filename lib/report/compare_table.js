@@ -2,7 +2,7 @@
 // The table of the runs, sortable by any column, and what the chosen ones differ in.
 
 const MARKS = { high: "●", middling: "◐", low: "○" };
-const AXES = study.axes || Math.min(4, study.parameters.length); // parameters before the scores; the others come last
+const AXES = study.axes || 4; // parameters that stand before the scores; the others come last
 const MOST_BESIDE = 6; // chosen runs that stand beside each other; more are counted by value
 const quality = () => study.qualities.find((q) => q.score === state.quality);
 
@@ -12,39 +12,42 @@ function node(name, text = "", set = {}) {
   return Object.assign(made, set);
 }
 
-// Every column: its name, what a cell says, what it is sorted by (missing is null and comes last), and its exact value.
+// Every column: its name, what a cell says, what it is sorted by (what is missing is null), and its exact value.
 function tableColumns(span) {
   const parameter = (name) => ({ name, number: true, cell: (run) => said(valueOf(run, name)) });
   const outcome = (name) => ({ name, number: true, cell: (run) => value(run.outcomes[name] ?? NaN) });
   const happened = (name) => ({ name: `step: ${name}`, number: true, cell: (run) => reached(run.events[name]) });
   const all = (key) => [...new Set(runs.flatMap((run) => Object.keys(run[key])))];
   const shownNames = [...new Set(state.plots.flatMap((p) => [p.y, p.with]).filter(Boolean))];
-  const plotted = (name) => ({ name: `${name} at the end of the window`, number: true, cell: (run) => value(valueAt(run, name, span[1])) });
+  const atEnd = (name) => (run) => value(valueAt(run, name, span[1]));
+  const plotted = (name) => ({ name: `${name} at the end of the window`, number: true, cell: atEnd(name) });
   const { parameters } = study;
   return [
     { name: "state", cell: (run) => ({ text: stateText(run), by: run.state }) },
-    { name: "quality", cell: (run) => ({ text: qualityText(run), by: Object.keys(MARKS).indexOf(quality()?.of[run.name] ?? "") }) },
+    { name: "quality", cell: qualityCell },
     ...parameters.slice(0, AXES).map(parameter), ...all("outcomes").map(outcome), ...all("events").map(happened),
     ...shownNames.map(plotted), ...parameters.slice(AXES).map(parameter),
   ];
 }
 
-const said = (text) => ({ text, by: text === "–" ? null : text !== "" && Number.isFinite(Number(text)) ? Number(text) : text });
-const value = (v) => (Number.isFinite(v) ? { text: short(v, 6), by: v, exact: String(v) } : { text: "–", by: null });
+const MISSING = { text: "–", by: null };
+const said = (text) => (text === "–" ? MISSING : { text, by: Number.isFinite(Number(text)) ? Number(text) : text });
+const value = (v) => (Number.isFinite(v) ? { text: short(v, 6), by: v, exact: String(v) } : MISSING);
 
 function reached([step, until] = [null, NaN]) {
   if (step !== null) return { text: short(step, 7), by: step };
-  return Number.isFinite(until) ? { text: `> ${short(until, 7)}`, by: Infinity, exact: `not by step ${until}` } : { text: "–", by: null };
+  if (!Number.isFinite(until)) return MISSING;
+  return { text: `> ${short(until, 7)}`, by: Infinity, exact: `not by step ${until}` };
 }
 
 function stateText(run) {
-  const step = run.step === null || run.step === undefined ? "" : `, ${short(run.step * run.scale, 7)} of ${short(run.steps * run.scale, 7)}`;
-  return run.state + (run.state === "done" && run.step === run.steps ? "" : step);
+  if (run.step === null || (run.state === "done" && run.step === run.steps)) return run.state;
+  return `${run.state}, ${short(run.step * run.scale, 7)} of ${short(run.steps * run.scale, 7)}`;
 }
 
-function qualityText(run) {
+function qualityCell(run) {
   const level = quality()?.of[run.name];
-  return level ? `${MARKS[level]} ${level}` : "–";
+  return level ? { text: `${MARKS[level]} ${level}`, by: Object.keys(MARKS).indexOf(level) } : MISSING;
 }
 
 // The number of a run at the last of its steps that is not after x; NaN without one.
@@ -56,14 +59,12 @@ function valueAt(run, column, x) {
 }
 
 function sorted(rows, columns_) {
-  const at = columns_.findIndex((column) => column.name === state.sort);
-  if (state.sort === "run") rows.sort((a, b) => (state.falling ? -1 : 1) * a.run.title.localeCompare(b.run.title, "en", { numeric: true }));
-  if (at < 0) return rows;
-  const sign = state.falling ? -1 : 1, by = (row) => row.cells[at].by;
-  const missing = (v) => v === null || v === -1;
+  const at = columns_.findIndex((column) => column.name === state.sort), sign = state.falling ? -1 : 1;
+  if (at < 0 && state.sort !== "run") return rows;
+  const by = (row) => (at < 0 ? row.run.title : row.cells[at].by);
   return rows.sort((a, b) => {
     const [x, y] = [by(a), by(b)];
-    if (missing(x) || missing(y)) return missing(x) - missing(y);
+    if (x === null || y === null) return (x === null) - (y === null);
     if (typeof x === "number" && typeof y === "number") return x === y ? 0 : sign * (x - y);
     return sign * String(x).localeCompare(String(y), "en", { numeric: true });
   });
@@ -73,9 +74,11 @@ let tabled = ""; // all that the table says, so that it is made anew only where 
 
 function drawTable(span, found) {
   const columns_ = tableColumns(span), head = node("tr");
-  const rows = sorted(listed().map((run) => ({ run, cells: columns_.map((column) => column.cell(run)) })), columns_);
+  const cellsOf = (run) => columns_.map((column) => column.cell(run));
+  const rows = sorted(listed().map((run) => ({ run, cells: cellsOf(run) })), columns_);
   const look = (run) => (state.off.has(run.name) ? undefined : found.get(keyOf(run)));
-  const all = rows.map(({ run, cells }) => [run.name, look(run)?.colour, ...cells.flatMap((cell) => [cell.text, cell.exact])]);
+  const texts = (cells) => cells.flatMap((cell) => [cell.text, cell.exact]);
+  const all = rows.map(({ run, cells }) => [run.name, look(run)?.colour, ...texts(cells)]);
   const says = JSON.stringify([columns_, state.sort, state.falling, state.quality, all]);
   if (says === tabled) return;
   tabled = says;
@@ -83,14 +86,17 @@ function drawTable(span, found) {
     const cell = node("th", "", { className: number ? "number" : "", scope: "col" });
     const order = state.sort === name ? (state.falling ? "descending" : "ascending") : "none";
     cell.setAttribute("aria-sort", order);
-    const button = node("button", name + (order === "none" ? "" : state.falling ? " ▼" : " ▲"), { type: "button" });
+    const arrow = order === "none" ? "" : state.falling ? " ▼" : " ▲";
+    const button = node("button", name + arrow, { type: "button" });
     button.dataset.sort = name;
     cell.append(button);
     head.append(cell);
   }
   const body = rows.map(({ run, cells }) => {
-    const row = node("tr"), first = node("th", "", { scope: "row" }), label = node("label", "", { title: run.name });
-    label.append(node("input", "", { type: "checkbox", name: "run", value: run.name, checked: !state.off.has(run.name) }), ` ${run.title}`);
+    const row = node("tr"), first = node("th", "", { scope: "row" });
+    const label = node("label", "", { title: run.name }), box = node("input", "", { type: "checkbox", name: "run" });
+    Object.assign(box, { value: run.name, checked: !state.off.has(run.name) });
+    label.append(box, ` ${run.title}`);
     if (look(run)) first.style.setProperty("--c", look(run).colour);
     first.className = look(run) ? "run" : "unchosen";
     first.append(label);
@@ -114,7 +120,8 @@ function drawDifferences(shown) {
   const names = study.parameters.filter((name) => new Set(shown.map((run) => valueOf(run, name))).size > 1);
   const rows = [], head = node("tr"), beside = shown.length <= MOST_BESIDE;
   head.append(node("th", "parameter", { scope: "col" }));
-  for (const title of beside ? shown.map((run) => run.title) : ["values, and of how many runs"]) head.append(node("th", title, { scope: "col" }));
+  const titles = beside ? shown.map((run) => run.title) : ["values, and of how many runs"];
+  head.append(...titles.map((title) => node("th", title, { scope: "col" })));
   for (const name of names) {
     const row = node("tr"), counts = new Map();
     for (const run of shown) counts.set(valueOf(run, name), (counts.get(valueOf(run, name)) ?? 0) + 1);

@@ -8,7 +8,7 @@ import numpy as np
 
 from lib.base.errors import BadInput, nearest, plain_name
 from lib.report.compare import Entry, differing, happened, outcomes, qualities, value_text
-from lib.report.series import Course
+from lib.report.series import Course, error_of
 
 WIDTH = 100
 BESIDE = 6  # runs that stand beside each other; more stand one below another
@@ -71,6 +71,8 @@ def find_columns(asked: str, there: Sequence[str]) -> list[str]:
     found = []
     for text in (part.strip() for part in asked.split(",") if part.strip()):
         fits = [text] if text in there else [name for name in there if all(w in name for w in text.split())]
+        errors = {error_of(name) for name in fits}
+        fits = [name for name in fits if name not in errors]
         if len(fits) != 1:
             problem = "fits several" if fits else "is none of these runs' numbers"
             names = "; ".join((fits or there)[:12]) + (" and more" if (fits or there)[12:] else "")

@@ -1,4 +1,4 @@
-"""A study as a pandas table: one row a run."""
+"""A study as a pandas table: one row a run. Steps are the runs' own; an event that has not come has none."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import pandas
 
 from lib.base.errors import BadInput, nearest
 from lib.params.dotted import flatten
+from lib.report.events import events_of
 from lib.report.scores import best, scores_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def frame(
             if score.largest:
                 value, step = best(run.evaluations, score) or (math.nan, math.nan)
                 row |= {f"best {score.name}": value, f"step of best {score.name}": step}
+        events = events_of(run)
+        row |= {f"step of {event.name}": _or_nan(events[event.name]) for event in run.params.task.events()}
         for name in quantities:
             row |= {_column(name, part): _or_nan(run.quantity(name, part).value) for part in parts}
         rows[run.name] = row

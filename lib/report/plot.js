@@ -24,10 +24,11 @@ function extent(lists, least = []) {
   return [low - margin, high + margin];
 }
 
-// A line whose numbers are all finite as text, to a tenth of a pixel: of many lines the text takes most of the time.
+// A line whose numbers are all finite as text, to a tenth of a pixel: of many lines that takes most of the time.
 function trace({ x, y }, toX, toY) {
+  const near = (v) => Math.round(10 * v) / 10;
   let text = "";
-  for (let i = 0; i < x.length; i++) text += `${Math.round(10 * toX(x[i])) / 10},${Math.round(10 * toY(y[i])) / 10} `;
+  for (let i = 0; i < x.length; i++) text += `${near(toX(x[i]))},${near(toY(y[i]))} `;
   return text;
 }
 

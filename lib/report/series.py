@@ -1,19 +1,33 @@
 """Every number of a run that has a course: of its evaluations, and of what was watched inside the loop."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from lib.base.errors import BadInput
+from lib.base.files import WATCH
 from lib.report.run import RunResults
+
+if TYPE_CHECKING:
+    import pandas
 
 Course = tuple[np.ndarray, np.ndarray]  # own steps, and values: nan where one is missing
 
 
-def courses(run: RunResults) -> dict[str, Course]:
-    """By name: a key of the evaluations, `val_loss`, or a watched column and its group, `update_rank of head`.
+def courses(runs: Iterable[RunResults]) -> tuple[list[dict[str, Course]], list[str]]:
+    """Those of every run by name, and in words what could not be read.
 
-    Raises: BadInput where watch.parquet is no table of steps and groups.
+    A name is a key of the evaluations, `val_loss`, or a watched column and its group, `update_rank of head`.
     """
-    return _evaluated(run) | _watched(run)
+    found, unread = [], []
+    for run in runs:
+        known = _evaluated(run)
+        try:
+            known |= _watched(run)
+        except (OSError, LookupError, TypeError, ValueError) as error:  # what pyarrow raises is one of the last
+            unread.append(f"{run.name}: {WATCH} cannot be read ({type(error).__name__})")
+        found.append(known)
+    return found, unread
 
 
 def _evaluated(run: RunResults) -> dict[str, Course]:
@@ -23,27 +37,31 @@ def _evaluated(run: RunResults) -> dict[str, Course]:
 
 
 def _watched(run: RunResults) -> dict[str, Course]:
-    try:
-        table = run.watched()
-        groups = list(table.groupby("group", sort=False)) if len(table) else []
-        return _known(
-            {
-                f"{column} of {group}": (
-                    rows["step"].to_numpy(float),
-                    rows[column].to_numpy(float, na_value=np.nan),
-                )
-                for group, rows in groups
-                for column in rows.columns
-                if column not in ("step", "group")
-            }
-        )
-    except (OSError, LookupError, TypeError, ValueError) as error:  # what pyarrow raises is one of the last
-        raise BadInput(f"{run.folder}: watch.parquet cannot be read ({type(error).__name__})") from None
+    table = run.watched()
+    groups = list(table.groupby("group", sort=False)) if len(table) else []
+    return _known(
+        {
+            f"{column} of {group}": (_numbers(rows["step"]), _numbers(rows[column]))
+            for group, rows in groups
+            for column in rows.columns
+            if column not in ("step", "group")
+        }
+    )
+
+
+def _numbers(column: "pandas.Series") -> np.ndarray:
+    return column.to_numpy(float, na_value=np.nan)
 
 
 def _known(found: dict[str, Course]) -> dict[str, Course]:
     """Without the columns that have no number at all: another group's."""
     return {name: (steps, values) for name, (steps, values) in found.items() if np.isfinite(values).any()}
+
+
+def error_of(name: str) -> str:
+    """The name of the course that has the standard errors of another: `trace_se of model`."""
+    column, of, group = name.partition(" of ")
+    return f"{column}_se{of}{group}"
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> Course:

@@ -29,7 +29,7 @@ def compare(asked: str, metric: str, study: Path, outputs: Path) -> str:
     from lib.report.style import write
 
     found = entries(find_runs(asked, study, outputs))
-    known = [courses(entry.run) for entry in found]
+    known, unread = courses(entry.run for entry in found)
     there = list(dict.fromkeys(name for one in known for name in one))
     metrics = find_columns(metric, there) if metric else first_columns(found, there)
     place = outputs / KEPT
@@ -41,6 +41,7 @@ def compare(asked: str, metric: str, study: Path, outputs: Path) -> str:
         figure = compare_figure(found, known, metrics)
         write(figure, place, "compare", "; ".join(entry.name for entry in found), pdf=True)
         written += [place / f"compare.{kind}" for kind in ("png", "pdf")]
+    text += "".join(f"\n{one}" for one in unread)
     return f"{text}\n\n" + "\n".join(os.path.relpath(path) for path in written)
 
 

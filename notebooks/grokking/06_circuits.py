@@ -12,10 +12,11 @@
 # # 06 · The circuit
 #
 # The logits of all pairs are a table over $(a, b)$; of its Fourier components those at $(k, k)$ depend on $a + b$
-# alone. Their share of the power is 1 for a perfect table of sums, and $1/(p+1)$ for one that knows nothing. The
-# **key frequencies** have at least 0.15 of the largest power among them. What is left with the keys alone and
-# without them says whether the answers go through them: if so, the loss without the keys is that of guessing,
-# while leaving out as many other frequencies changes little. That last one is the control.
+# alone. Their share of the power is 1 for a perfect table of sums, and $1/(p+1)$ for white noise; a network that
+# has learnt nothing has less, since what it makes of $a$ and of $b$ is added up. The **key frequencies** have at
+# least 0.15 of the largest power among them. What is left with the keys alone and without them says whether the
+# answers go through them: if so, the loss without the keys is that of guessing, or worse, while leaving out as
+# many other frequencies changes little. That last one is the control.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own

@@ -25,7 +25,8 @@
 #
 # As executed, OrthoNoise writes its noise into the memory and then takes three steps of
 # $X\leftarrow\frac32X-\frac12XX^\top X$ on it, however large it is; the plan's control writes its noise there too.
-# Then the step follows the memory again, noise and all, and its cosine says nothing.
+# Then the step follows the memory again, noise and all, and its cosine says nothing. Its trigger is an oscillator:
+# noise raises the memory's rank above the threshold, and without noise it falls below it again (`fired`).
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own
@@ -44,6 +45,7 @@ from lib.params.run import load_params
 from lib.report import run_tables, style
 from lib.workflow.play import trained
 from paper.optimizers.matched import path_to_loss
+from paper.optimizers.quirks import quirks
 from paper.optimizers.run_figures import steps
 from paper.optimizers.run_tables import matched_table
 from paper.optimizers.steps import by_group, means_of, measured_steps
@@ -71,6 +73,17 @@ display(by_group(means_of(rows, params)))
 
 # %%
 style.save(steps(rows, params), folder, "03_steps")
+
+# %% [markdown]
+# ## As executed, and corrected
+#
+# What the published code does otherwise than it says, measured here on one matrix. The memory that is written back
+# is no sum of gradients: small ones cannot turn it round, and a large one blows it up. The gate and the
+# Newton-Schulz steps before an exact polar factor do nothing. And the noise of a wide matrix has another shape than
+# the matrix, so that the published code stops there.
+
+# %%
+display(Markdown(run_tables.table(["", "parameter", "as executed", "corrected"], quirks(), words=2)))
 
 # %% [markdown]
 # ## The path up to one loss

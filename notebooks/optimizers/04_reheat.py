@@ -29,7 +29,6 @@ from pathlib import Path
 from IPython.display import Markdown, clear_output, display
 
 from lib.base.files import ROOT
-from lib.params.run import load_params
 from lib.params.stages import Branches
 from lib.params.study import load_study
 from lib.report import style
@@ -50,4 +49,4 @@ display(Markdown(restart_table(result)))
 
 # %%
 curves = {"restored" if entry["restored"] else "fresh": entry for entry in result}
-style.save(losses_of(curves, load_params(folder / "params.yaml")), folder, "04_restart")
+style.save(losses_of(curves), folder, "04_restart")

@@ -34,8 +34,8 @@ def circuits(folder: Path, seed: int = 0) -> dict[str, Any]:
             point.pop("embedding")
             point.pop("power")
     name = data.operations[0]
-    unlearnt = (p.task.p - 1) / (p.task.p**2 - 1) if name != "mul" else 1 / p.task.p
-    return write_analysis(folder, "circuits", {"operation": name, "unlearnt": unlearnt, "points": points})
+    white = (p.task.p - 1) / (p.task.p**2 - 1) if name != "mul" else 1 / p.task.p
+    return write_analysis(folder, "circuits", {"operation": name, "white": white, "points": points})
 
 
 @torch.no_grad()

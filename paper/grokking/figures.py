@@ -163,9 +163,9 @@ def circuits(results: StudyResults) -> Figure:
             others = [(p["step"], p["random"]["mean"]) for p in points if p["random"]["mean"] is not None]
             if others:
                 loss.plot(*zip(*others, strict=True), color=ORANGE, lw=0.9, label="without as many others")
-            unlearnt = (run.analysis.get("circuits") or {}).get("unlearnt")
-            if unlearnt is not None:
-                share.axhline(unlearnt, color=NULL, lw=1.5, zorder=0.5, label="without learning")
+            white = (run.analysis.get("circuits") or {}).get("white")
+            if white is not None:
+                share.axhline(white, color=NULL, lw=1.5, zorder=0.5, label="white noise")
             for ax in (share, loss):
                 if grok_step(run):
                     ax.axvline(grok_step(run), color="0.6", lw=0.6, ls="--", zorder=0.3)

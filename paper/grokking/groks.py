@@ -6,13 +6,13 @@ from lib.report.run import RunResults
 from paper.grokking.transition import Transition, median_grok, transition
 
 NAMES = {
-    "mlp": "MLP, p = 43",
-    "transformer": "transformer, p = 31",
-    "adamw": "AdamW, p = 53",
-    "sgd": "SGD, p = 53",
-    "muon": "Muon, p = 53",
-    "orthonoise": "OrthoNoise, p = 53",
-    "p17": "MLP, p = 17",
+    "mlp": "MLP",
+    "transformer": "transformer",
+    "adamw": "AdamW",
+    "sgd": "SGD",
+    "muon": "Muon",
+    "orthonoise": "OrthoNoise",
+    "p17": "MLP of the guide",
 }
 GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "held-out right"]
 

@@ -7,9 +7,10 @@ from lib.measure.branches import displacement
 from lib.measure.trajectory import write_analysis
 from lib.params.run import load_params
 from lib.params.stages import Branches
+from lib.tasks.modular.phases import GROKKED
 from lib.train.branch import branches
 from lib.train.records import read_evaluations, read_record
-from paper.grokking.transition import GROKKED, transition
+from paper.grokking.transition import transition
 
 
 def reheat(folder: Path, protocol: Branches) -> list[dict[str, Any]]:
@@ -42,6 +43,6 @@ def summary(folder: Path, parent: list[dict[str, Any]], place: Path) -> dict[str
         "gain": max(row["test_acc"] for row in rows) - before,
         "lowest": min(row["test_acc"] for row in rows),
         "parent_gain": max(later) - before if whole and later else None,
-        "reaches": next((row["step"] for row in rows if row["test_acc"] >= GROKKED[1]), None),
+        "reaches": next((row["step"] for row in rows if row["test_acc"] >= GROKKED), None),
         **displacement(folder, place),
     }

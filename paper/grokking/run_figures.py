@@ -117,7 +117,7 @@ def progress(result: dict[str, Any], found: Transition, p: int) -> Figure:
     points = result["points"]
     steps = [point["step"] for point in points]
     share.plot(steps, [point["share"] for point in points], "o-", ms=3, lw=1, color=BLUE)
-    share.axhline(result["unlearnt"], color=NULL, lw=2, label="without learning")
+    share.axhline(result["white"], color=NULL, lw=2, label="white noise")
     share.set(title="share of the operation", xlabel=OWN_STEP, ylim=(-0.03, 1.05))
     share.legend()
     for name, title, colour in (

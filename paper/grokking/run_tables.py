@@ -55,4 +55,4 @@ def circuit_table(found: dict[str, Any]) -> str:
         ]
         for p in found["points"]
     ]
-    return f"Without learning the share is {found['unlearnt']:.3f}.\n\n" + table(head, rows)
+    return f"A table of white noise has a share of {found['white']:.3f}.\n\n" + table(head, rows)

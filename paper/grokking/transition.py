@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MEMORISED = ("train_acc", 0.98)  # the score, and the level that it first reaches at an evaluation
-GROKKED = ("test_acc", 0.95)
+from lib.tasks.modular.phases import Reached, grokked, memorised
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,14 @@ class Transition:
         return str(self.grokked) if self.grokked is not None else f"> {self.last}"
 
 
-def first_at(evaluations: Sequence[dict[str, Any]], score: str, level: float) -> int | None:
-    """The step of the first evaluation whose score is at least `level`; None where none is."""
-    return next((e["step"] for e in evaluations if (e.get(score) or 0.0) >= level), None)
-
-
-def transition(evaluations: Sequence[dict[str, Any]]) -> Transition:
+def transition(evaluations: list[dict[str, Any]]) -> Transition:
     """Of a run's evaluations, in order; a run without any has seen nothing."""
     last = evaluations[-1]["step"] if evaluations else 0
-    return Transition(first_at(evaluations, *MEMORISED), first_at(evaluations, *GROKKED), last)
+    return Transition(_seen(memorised(evaluations)), _seen(grokked(evaluations)), last)
+
+
+def _seen(found: Reached | None) -> int | None:
+    return None if found is None or found.censored else found.step
 
 
 # ----------------------------------------------------------------------------------------------------- survival

@@ -41,7 +41,7 @@ def steps(rows: list[dict[str, Any]], p: Params) -> Figure:
     return figure
 
 
-def losses_of(branches: dict[str, dict[str, Any]], p: Params) -> Figure:
+def losses_of(branches: dict[str, dict[str, Any]]) -> Figure:
     """Validation losses of branches by their own steps, each with its name."""
     figure, ax = plt.subplots(figsize=(0.6 * PAGE, 2.2))
     for n, (name, found) in enumerate(branches.items()):

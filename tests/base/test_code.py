@@ -94,6 +94,7 @@ def test_an_edit_of_what_every_training_runs_trains_all_again(tree, file, old, n
         ("lib/models/gpt.py", "INIT_STD = 0.02", "INIT_STD = 0.03", {"adamw", "sgd"}),
         ("lib/models/mlp.py", "def build(", "EXTRA = 1\n\n\ndef build(", set()),
         ("lib/tasks/modular/task.py", "EXAMPLES = 1", "EXAMPLES = 2", {"modular"}),
+        ("lib/tasks/modular/data.py", "int(share", "round(share", {"modular"}),
         ("lib/tasks/stories/probe.py", "import", "X = 3\nimport", set()),
     ],
 )

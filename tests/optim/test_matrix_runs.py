@@ -24,7 +24,8 @@ from lib.train.records import read_evaluations
 SHORT = (
     "seed=7 schedule.steps=24 schedule.warmup=4 eval.every=4 snapshots.whole=[8,20] snapshots.dense_from=2 "
     "snapshots.dense_every=2 snapshots.dense_to=24 snapshots.sparse_every=4 snapshots.sparse_from=24 optim.lr=0.02 "
-    "optim.weight_decay=0.1 machine.checkpoint_seconds=0.001 model.layers=2 model.embedding=16 batch.size=32"
+    "optim.weight_decay=0.1 machine.checkpoint_seconds=0.001 model.layers=2 model.embedding=16 batch.size=32 "
+    "model.biases=false model.init=he model.activation=relu"
 )
 NOISE = "optim.anneal=constant optim.alpha=0.05 optim.rank_threshold=1.0"
 ARMS = {

@@ -19,6 +19,7 @@ from paper.optimizers.losses import compared, difference, loss_rows, sign_flips,
 from paper.optimizers.matched import until
 from paper.optimizers.numbers import numbers
 from paper.optimizers.phases import PHASES, outcome, sentences
+from paper.optimizers.quirks import quirks
 from paper.optimizers.steps import by_group, means_of
 from paper.optimizers.tables import tables
 from tests.study_folder import backbone, smoke_study, write
@@ -243,3 +244,12 @@ class TestPhases:
     def test_a_phase_after_one_that_did_not_pass_is_not_due(self, results):
         said = sentences(results, verdicts_of(results))
         assert len(said) == 3 and "is not due, since the one before it did not pass" in said[2]
+
+
+def test_quirks_are_those_that_were_measured():
+    """Published: 13 steps, memory of 2e7, noise 31.98 times as large; gate and Newton-Schulz change nothing."""
+    turned, memory, sizes, gate, before = (row[2:] for row in quirks())
+    assert turned == ["not in 60 (`buffer`)", "13 (`none`)"]
+    assert float(memory[0].split()[0]) > 1e6 and float(memory[1].split()[0]) < 20
+    assert float(sizes[0].split()[0]) == pytest.approx(31.98, rel=0.01) and sizes[1] == "1 (`frobenius`)"
+    assert min(float(cells[0].split()[0]) for cells in (gate, before)) >= 0.9995

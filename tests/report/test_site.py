@@ -68,13 +68,13 @@ def pages(folder):
 
 def test_every_notebook_has_a_page_that_fetches_nothing(built):
     study, folder = built
-    assert len(pages(folder)) == 1 + 2 * len(study.runs)
+    assert len(pages(folder)) == 2 + 2 * len(study.runs)
     for path in pages(folder):
         text = path.read_text()
         found = Links(text)
         assert all(address.startswith("data:") for address in found.fetched), path
         assert not found.tags & {"iframe", "link", "object"}, path
-        assert ("script" in found.tags) == (path.name == "index.html"), path
+        assert ("script" in found.tags) == (path.name in ("index.html", "compare.html")), path
         assert re.findall("script-src [^;]*", text) == scripts_of(text), path
         assert "url(" not in text and "@import" not in text and "viewport" in text and "default-src 'none'" in text
         for address in found.linked:
@@ -118,7 +118,7 @@ def test_anything_of_a_run_can_be_missing(copy, name):
     assert ("not run" in text) == (name == "")
     assert text.count('class="card"') == len(study.runs) - (name == "")
     if name.startswith("notebooks"):
-        assert len(pages(folder)) < 1 + 2 * len(study.runs)  # no page of what is gone
+        assert len(pages(folder)) < 2 + 2 * len(study.runs)  # no page of what is gone
 
 
 def test_a_missing_summary_is_said(copy):
