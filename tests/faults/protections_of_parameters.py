@@ -226,7 +226,8 @@ PROTECTIONS = [
     Protection(
         "what a branch sets is a parameter",
         "lib/params/study.py",
-        "        for name in [*branch.set, *branch.vary]:\n",
+        "        for name in [*branch.set, *branch.vary, "
+        "*(name for values in branch.arms.values() for name in values)]:\n",
         "        for name in []:\n",
         f"{BY_SENTENCE}[parameter of a branch]",
     ),
