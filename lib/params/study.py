@@ -272,7 +272,7 @@ def check_study(study: Study, where: str) -> None:
                 )
     known = (*dotted_names(Params), RESTORED)
     for key, branch in study.branches.items():
-        if True in (branch.set.get(RESTORED), *branch.vary.get(RESTORED, [])):
+        if any((branch.set | point).get(RESTORED) for point in branch.points()):
             for run, step in itertools.product(study.runs, branch.snapshots):
                 if has(run.params, branch.where) and step not in run.params.snapshots.state:
                     raise BadInput(

@@ -46,6 +46,8 @@ def solved(task: ModuleType, evaluations: list[dict[str, Any]], p: Params) -> st
 
     To be asked after every evaluation: it looks at those that have become old enough since the one before.
     """
+    if not p.train.early_stop:
+        return ""
     margin = p.train.stop_after or 0
     before, last = ([0, 0] + [e["step"] for e in evaluations[-2:]])[-2:]
     for count, evaluation in enumerate(evaluations, 1):

@@ -20,6 +20,8 @@ from lib.train.divergence import State
 from lib.train.identity import training_code
 from lib.train.records import lost_file, read_record
 
+# What a record says that is so however often the training begins.
+LASTING = ("name", "state", "reason", "steps", "identity", "data_files", "commit", "dirty", "machine")
 LOCK_PATIENCE = 15.0  # seconds in which the orphan of a killed process notices and goes
 
 
@@ -119,8 +121,8 @@ class RunFolder:
         )
 
     def begin_anew(self) -> bool:
-        """Forget the saved states, and say whether there were any."""
-        self.record = {}
+        """Forget the saved states and how far they were, and say whether there were any."""
+        self.record = {name: self.record[name] for name in LASTING if name in self.record}
         there = [name for name in (CURRENT, PREVIOUS) if (self.folder / name).exists()]
         for name in there:
             (self.folder / name).unlink()

@@ -30,6 +30,8 @@ def gradient_norm(at: Look) -> dict[str, Estimate]:
 
     gradient_norm    ||grad_w mean loss||; its error is that of examples drawn at random, to first order
     """
+    if not _has_losses(at):
+        return {}
     return {"gradient_norm": gradient_length(at.model, at.task.sequence_losses, _examples(at))}
 
 
@@ -38,6 +40,8 @@ def weight_hessian(at: Look) -> dict[str, Estimate]:
 
     weight_hessian_trace    by Hutchinson's probes, signs instead of the reference's Gaussians: the same mean
     """
+    if not _has_losses(at):
+        return {}
     examples = _examples(at)
     loss = at.task.sequence_losses(at.model, examples).mean()
     weights = list(at.model.parameters())
@@ -50,6 +54,8 @@ def fisher(at: Look) -> dict[str, Estimate]:
 
     fisher_trace    mean over examples of ||grad_w loss_i||^2, of which the reference takes 32
     """
+    if not _has_losses(at):
+        return {}
     squares = square_gradients(at.model, at.task.sequence_losses, _examples(at))
     return {"fisher_trace": mean_of(squares, len(squares))}
 
@@ -118,6 +124,11 @@ def weight_norms(at: Look) -> dict[str, Estimate]:
 
 
 # ------------------------------------------------------------------------------------------------------ their parts
+
+
+def _has_losses(at: Look) -> bool:
+    """Whether the task tells the losses of examples one by one; one that only trains need not."""
+    return hasattr(at.task, "sequence_losses")
 
 
 def _examples(at: Look) -> dict[str, Tensor]:

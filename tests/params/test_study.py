@@ -1,5 +1,6 @@
 """Study + profile + overrides: what every profile shares, how it scales, and what is refused."""
 
+import itertools
 import re
 from fractions import Fraction
 
@@ -305,3 +306,20 @@ def test_the_corrected_profiles_ask_in_story_text_and_as_executed_by_one_overrid
     assert load_study("beta2", profile).runs[0].params.task.probe.filler == "story"
     executed = load_study("beta2", profile, "task.probe.filler=random").runs[0].params.task
     assert (executed.probe.filler, executed.variant, executed.pad_targets) == ("random", "corrected", "ignore")
+
+
+def test_a_branch_can_restore_a_memory_only_where_one_is_kept(tmp_path):
+    """By what all of its branches set, by what they vary, and by one of its arms."""
+    file = tmp_path / "memory.yaml"
+    ways = ("set: {start.state: true}", "vary: {start.state: [false, true]}", "arms: {kept: {start.state: true}}")
+    for way, kept in itertools.product(ways, ("[8]", "[4, 8]")):
+        file.write_text(
+            "study: memory\naxes: {seed: [1]}\nset: {snapshots.whole: [4, 8, 80], snapshots.state: " + kept + "}\n"
+            'stages: {01_train: {}}\nbranches: {again: {name: "x_{step}_{state}", snapshots: [200], steps: 400, '
+            "warmup: 50, eval_every: 50, " + way + "}}\n"
+        )
+        if kept == "[8]":
+            with pytest.raises(BadInput, match="restores the optimizer's memory at step 4, which is not in"):
+                load_study(str(file), "smoke")
+        else:
+            assert load_study(str(file), "smoke").branches["again"].snapshots == [4]

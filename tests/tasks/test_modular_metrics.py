@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lib.models.look import Look
+from lib.params.members import member
 from lib.tasks.modular import metrics, task
 from lib.tasks.modular.smoothness import low_mask, smooth_share
 from tests.modular_run import modular_params
@@ -92,8 +93,26 @@ def test_derivatives_by_the_input_are_those_of_the_table(monkeypatch):
     assert metrics.representation(at)["representation_norm"].value == pytest.approx(3 * 2**0.5)
 
 
+def transformer(routes):
+    words = f"model.heads=2 task.p=7 model.routes={routes}"
+    p = modular_params(f"model.name=modular_transformer {words}")
+    data = task.prepare(p, None)
+    model = member("model", "modular_transformer").build(p.model, data, 0)
+    return Look(model, torch.optim.SGD(model.parameters()), task, data, p)
+
+
 def test_what_does_not_route_has_no_routing():
-    assert metrics.routing(look(knows("add", 7))) == {}
+    assert metrics.routing(look(knows("add", 7))) == metrics.routing(transformer(0)) == {}
+
+
+def test_routing_is_the_mean_over_layers_and_pairs():
+    at = transformer(3)
+    found = {name: e.value for name, e in metrics.routing(at).items()}
+    _, layers = at.model.routed(torch.from_numpy(at.data.tokens[at.data.train]))
+    weights = torch.stack(layers).detach().double()
+    assert found.pop("routing_entropy") == pytest.approx(float(-(weights * weights.log()).sum(-1).mean()))
+    assert list(found.values()) == pytest.approx(weights.mean(dim=(0, 1, 2)).tolist())
+    assert sum(found.values()) == pytest.approx(1.0)
 
 
 def test_the_same_pairs_at_every_step():

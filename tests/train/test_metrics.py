@@ -95,6 +95,11 @@ def test_without_adam_there_are_no_columns_of_it():
     assert general.adam(Look(model, torch.optim.SGD(model.parameters()), None, None, modular_params())) == {}
 
 
+def test_a_task_that_tells_no_losses_of_examples_has_no_curvature():
+    at = Look(Two(), None, object(), None, modular_params())
+    assert general.fisher(at) == general.gradient_norm(at) == general.weight_hessian(at) == {}
+
+
 def test_lengths_of_weights():
     p, model = modular_params(), Two()
     found = general.weight_norms(Look(model, adamw.build(model, p.optim), None, None, p))

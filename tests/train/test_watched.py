@@ -135,6 +135,8 @@ def test_what_is_lost_comes_back(home, whole, monkeypatch, capsys):
         train(params(), run)
         assert lost.split("/")[-1] in capsys.readouterr().out
         assert everything(run) == everything(whole)
+        records = [json.loads((folder / "run.json").read_text()) for folder in (run, whole)]
+        assert records[0]["identity"] == records[1]["identity"]
 
 
 # ----------------------------------------------------------------------------------------------- noticing, by hand

@@ -108,6 +108,8 @@ def routing(at: Look) -> dict[str, Estimate]:
         return {}
     with torch.no_grad():
         _, layers = at.model.routed(_tokens(at, at.data.train))
+    if not layers:
+        return {}
     weights = torch.stack([w.flatten(0, -2).double().mean(dim=0) for w in layers]).mean(dim=0)
     entropies = [-(w.double() * w.double().clamp_min(1e-300).log()).sum(dim=-1).mean() for w in layers]
     found = {"routing_entropy": Estimate(float(torch.stack(entropies).mean()))}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lib.params.run import Params
 
 EXAMPLES = 1  # a stream of random numbers
+SOLVED = {"solved_accuracy": 0.99, "solved_evaluations": 5}
 JUDGED = "train_nll"  # by which divergence is noticed: held-out pairs may be answered worse than by guessing
 
 Sequences = dict[str, Tensor]
@@ -154,7 +155,7 @@ def evaluate(
 
 def solved(evaluations: list[dict[str, Any]], p: "Params") -> str:
     """Why training may stop early, in words; empty while it may not."""
-    wanted, count = p.task.solved_accuracy, p.task.solved_evaluations
+    wanted, count = (getattr(p.task, name, usual) for name, usual in SOLVED.items())  # a task may borrow this one
     last = [e["test_acc"] for e in evaluations[-count:]]
     if len(last) < count or min(last) < wanted:
         return ""
