@@ -166,8 +166,8 @@ class Params(Strict):
                 f"{self.snapshots.sparse_every}) takes no snapshot"
             )
         known = metric_names(self.task.name)
-        for name in self.train.watch:
-            if name not in known:
+        for name, every in self.train.watch.items():
+            if every is not None and name not in known:  # a study of several tasks may have asked for it
                 raise ValueError(
                     f"train.watch.{plain_name(name)}: there is no such metric of {self.task.name}; there are "
                     f"{', '.join(known)}{nearest(name, known)}"

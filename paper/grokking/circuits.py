@@ -16,7 +16,7 @@ from lib.tasks.modular.data import Data, make_data
 from lib.tasks.modular.task import logits_of_many
 from lib.train.loop import initial_model
 
-DRAWS = 20  # of random frequencies that are left out instead of the keys
+DRAWS = 20  # of other components that are left out instead of the keys
 
 
 def circuits(folder: Path, seed: int = 0) -> dict[str, Any]:
@@ -58,22 +58,29 @@ def table_of(model: nn.Module, data: Data, operation: str, seed: int) -> dict[st
         "accuracy": right(table, labels),
         "accuracy_restricted": right(fourier.restricted(table, keys, sign), labels),
         "accuracy_excluded": right(fourier.excluded(table, keys, sign), labels),
-        "random": random_ablation(table, labels, keys, sign, seed),
+        "random": random_ablation(table, labels, len(keys), sign, seed),
         "power": (power / fourier.spectrum(table).sum()).tolist(),
         "embedding": embedding_of(model, data).tolist(),
     }
 
 
-def random_ablation(table: Tensor, labels: Tensor, keys: Tensor, sign: int, seed: int) -> dict[str, float | None]:
-    """Mean and spread of the loss without as many frequencies that are no keys; None where there are too few."""
-    others = np.setdiff1d(np.arange(1, len(table) // 2 + 1), keys.cpu().numpy())
-    if not 0 < len(keys) <= len(others):
+def random_ablation(table: Tensor, labels: Tensor, count: int, sign: int, seed: int) -> dict[str, float | None]:
+    """Mean and spread of the loss without `count` other components; None where there is nothing to leave out.
+
+    Each is a pair of conjugates (u, v) and (-u, -v) off the operation's diagonal v = sign u.
+    """
+    if not count:
         return {"mean": None, "spread": None}
-    random = np.random.default_rng(seed)
-    losses = []
+    n, random, losses = len(table), np.random.default_rng(seed), []
+    u, v = np.divmod(np.arange(1, n * n), n)
+    others = np.flatnonzero((v - sign * u) % n) + 1
+    whole = torch.fft.fft2(table, dim=(0, 1))
     for _ in range(DRAWS):
-        drawn = torch.from_numpy(random.choice(others, len(keys), replace=False)).to(table.device)
-        left = fourier.excluded(table, drawn, sign)
+        drawn = torch.from_numpy(random.choice(others, count, replace=False)).to(table.device)
+        mask = torch.ones(n, n, dtype=table.dtype, device=table.device)
+        mask[drawn // n, drawn % n] = 0
+        mask[-(drawn // n) % n, -(drawn % n) % n] = 0
+        left = torch.fft.ifft2(whole * mask[:, :, None], dim=(0, 1)).real
         losses.append(float(F.cross_entropy(left.flatten(0, 1), labels.flatten())))
     return {"mean": float(np.mean(losses)), "spread": float(np.std(losses, ddof=1))}
 

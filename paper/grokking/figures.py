@@ -257,7 +257,7 @@ FIGURES = [
         "circuits",
         circuits,
         "Above: the share of the logits' power that the operation alone decides. Below: losses over all pairs with "
-        "the key frequencies alone, without them, and without as many other frequencies. Broken: grok steps.",
+        "the key frequencies alone, without them, and without as many other components. Broken: grok steps.",
         headline=True,
     ),
     Drawing(

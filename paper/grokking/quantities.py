@@ -7,7 +7,7 @@ turn.at_grok               angle between the ways into and out of the grok step,
 turn.rank                  share of other steps after memorisation that turn less: 0.5 for a step like any other
 phases.cosine              |cosine| of the first directions of the path before and after the grok step; with null
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
-                           restricted, excluded, random (the loss without as many other frequencies)
+                           restricted, excluded, random (the loss without as many other components)
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
 cosine.<pair>              of two directions, mean over whole snapshots between memorisation and the grok step; its
                            null is 0, and what random directions stay below is in the figure

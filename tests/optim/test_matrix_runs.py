@@ -169,7 +169,7 @@ def test_a_run_is_measured_against_noise_through_it_where_there_is_such_a_null(t
     folder, p = trained("muon"), params("muon")
     found = geometry(folder, (3, 5))
     null = polar_null(run_digest(folder), schedule(p), 0.1, momentum=0.95, nesterov=True)
-    expected = measure(null, ["G0"], time_scale=Fraction(1, 20))["G0.pc1"]
+    expected = measure(null, ["G0"], time_scale=1 / Fraction(p.time_scale))["G0.pc1"]
     np.testing.assert_allclose(found["rungs"]["momentum"].values["G0.pc1"], expected, rtol=1e-9)
     assert optimizer_direction(folder, list(found["tensors"]))[1] == "polar"
     absent = geometry(trained("nolah"), (3, 5))["rungs"]

@@ -128,13 +128,15 @@ def test_pairs_without_a_loss_are_left_out():
     }
 
 
-def test_leaving_out_frequencies_that_a_table_does_not_have_changes_nothing():
-    p, key = 11, torch.tensor([2])
+def test_leaving_out_components_that_a_table_does_not_have_changes_nothing():
+    p = 11
     a, b, c = torch.meshgrid(*[torch.arange(p, dtype=torch.float64)] * 3, indexing="ij")
-    table = 5 * torch.cos(2 * math.pi * 2 * (a + b - c) / p)
     labels = ((a + b)[:, :, 0] % p).long()
-    found = random_ablation(table, labels, key, 1, 0)
-    whole = torch.nn.functional.cross_entropy(table.flatten(0, 1), labels.flatten()).item()
-    assert found["mean"] == pytest.approx(whole, rel=1e-9)
-    assert found["spread"] == pytest.approx(0.0, abs=1e-9)
-    assert random_ablation(table, labels, torch.arange(1, 6), 1, 0)["mean"] is None
+    for sign in (1, -1):
+        table = 5 * torch.cos(2 * math.pi * 2 * (a + sign * b - c) / p)
+        whole = torch.nn.functional.cross_entropy(table.flatten(0, 1), labels.flatten()).item()
+        found = random_ablation(table, labels, 5, sign, 0)
+        assert found["mean"] == pytest.approx(whole, rel=1e-9)
+        assert found["spread"] == pytest.approx(0.0, abs=1e-9)
+        assert random_ablation(table, labels, 60, -sign, 0)["spread"] > 0.01
+    assert random_ablation(table, labels, 0, 1, 0)["mean"] is None
