@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,11 @@ class Branches:
     name: str
     snapshots: list[int]
     vary: dict[str, list[Any]]
-    arms: dict[str, dict[str, Any]]
     steps: int
     warmup: int
     eval_every: int
     set: dict[str, Any]
+    arms: dict[str, dict[str, Any]] = field(default_factory=dict)
     further: dict[str, Any] | None = None  # what seeds after the first have of `snapshots` and `vary`
 
     def of_further_seeds(self) -> "Branches":

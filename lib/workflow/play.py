@@ -29,4 +29,4 @@ def trained(overrides: str = "", study: str = "") -> Path:
 
 def short_branch() -> Branches:
     """One short branch, from the middle of such a run."""
-    return Branches({}, "reheat_ckpt{step}_lr{optim.lr}", [40], {"optim.lr": [1e-3]}, {}, 20, 2, 4, {})
+    return Branches({}, "reheat_ckpt{step}_lr{optim.lr}", [40], {"optim.lr": [1e-3]}, 20, 2, 4, {})

@@ -13,6 +13,9 @@ NAMES = {
     "muon": "Muon",
     "orthonoise": "OrthoNoise",
     "p17": "MLP of the guide",
+    "routed": "routed transformer",
+    "routed_entropy": "routed, penalised",
+    "both": "sums and products",
 }
 GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "held-out right"]
 

@@ -25,7 +25,7 @@ branches:
 
 
 def protocol(arms):
-    return Branches({}, "other_{arm}_lr{optim.lr}", [12], {}, arms, steps=4, warmup=1, eval_every=2, set={})
+    return Branches({}, "other_{arm}_lr{optim.lr}", [12], {}, arms=arms, steps=4, warmup=1, eval_every=2, set={})
 
 
 def test_every_arm_is_a_branch_with_its_own_optimizer(finished):
