@@ -38,7 +38,7 @@ from paper.optimizers.run_figures import losses_of
 from paper.optimizers.run_tables import restart_table
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
-folder = Path(run_folder) if run_folder else trained("seed=1 snapshots.state=[40]", study="optimizers")
+folder = Path(run_folder) if run_folder else trained("seed=1", study="optimizers")
 study = load_study("optimizers", "smoke")
 result = restarts(folder, Branches(**protocol) if protocol else study.branches["restart"])
 clear_output(wait=True)  # of what told how far each had come
