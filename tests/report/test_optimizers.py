@@ -222,12 +222,12 @@ class TestPhases:
     @pytest.mark.parametrize(
         ("verdicts", "came"),
         [
-            (("holds", "holds", "holds", OPEN, OPEN), "passes"),
-            ((HOLDS, HOLDS, EXCLUDED, EXCLUDED, EXCLUDED), "fails"),
-            ((HOLDS, HOLDS, EXCLUDED, EXCLUDED, OPEN), OPEN),
-            ((ABSENT, HOLDS, HOLDS, HOLDS, HOLDS), "fails"),
-            ((OPEN, HOLDS, HOLDS, HOLDS, HOLDS), OPEN),
-            ((OPEN, EXCLUDED, OPEN, OPEN, OPEN), "fails"),
+            ((HOLDS, HOLDS, HOLDS, OPEN), "passes"),
+            ((HOLDS, HOLDS, EXCLUDED, EXCLUDED), "fails"),
+            ((HOLDS, HOLDS, EXCLUDED, OPEN), OPEN),
+            ((ABSENT, HOLDS, HOLDS, HOLDS), "fails"),
+            ((OPEN, HOLDS, HOLDS, HOLDS), OPEN),
+            ((OPEN, EXCLUDED, OPEN, OPEN), "fails"),
         ],
     )
     def test_the_second_phase_by_hand(self, verdicts, came):
