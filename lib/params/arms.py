@@ -3,11 +3,14 @@
     arms:
       base: {}
       without_decay: {optim.weight_decay: 0.0}
+      wide: {model.width: 1024}
+      wide_and_fast: {like: wide, optim.lr: 3e-3}
       half: {time_scale: 2}
 
-A study's file gives them in published units, like its parameters, and they shrink with the profile's scales. A
+A study's file gives them in published units, like its parameters, and they shrink with the profile's scales. An arm
+that is `like` another has all that the file gives to that one, and what it sets itself in place of it. A
 `time_scale` multiplies the profile's: the same protocol in fewer steps. What a profile adds to an arm is taken as
-written, and null leaves an arm out.
+written, and its `only` names the arms that it has.
 """
 
 from dataclasses import dataclass
@@ -46,19 +49,16 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
 
     Raises: BadInput for an arm of the profile that the study has not.
     """
-    beside = prof.arms if prof in (file.profiles or {}).values() else {}
-    for name in beside:
+    beside, only = (prof.arms, prof.only) if prof in (file.profiles or {}).values() else ({}, [])
+    for name in [*beside, *only]:
         if name not in file.arms:
-            known = ", ".join(file.arms) or "none"
-            raise BadInput(
-                f"{path}, profiles: arm {plain_name(name)} is unknown; there are {known}{nearest(name, file.arms)}"
-            )
+            raise BadInput(f"{path}, profiles: {_unknown_arm(name, file.arms)}")
     found = {}
-    for name, given in file.arms.items():
-        added = beside.get(name, {})
-        if added is None:
+    for name in file.arms:
+        if only and name not in only:
             continue
-        published, written = (flatten(x, f"{path}, arms.{name}") for x in (given, added))
+        published = _published(path, file, name, ())
+        written = flatten(beside.get(name, {}), f"{path}, profiles, arms.{name}")
         factor = scale(published.pop("time_scale", 1), "time", f"{path}, arms.{name}")
         if "time_scale" in written:
             raise BadInput(
@@ -66,6 +66,24 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
             )
         found[name] = Arm(time * factor, published, written)
     return found
+
+
+def _published(path: Path, file: StudyFile, name: str, asked: tuple[str, ...]) -> dict[str, Any]:
+    """What the file gives to an arm, and to the one that it is like; `asked` are those that led here."""
+    where = f"{path}, arms.{name}"
+    if name in asked:
+        raise BadInput(f"{where}: like leads back to it, by {' and '.join(asked)}")
+    given = dict(file.arms[name])
+    if (like := given.pop("like", None)) is None:
+        return flatten(given, where)
+    if not isinstance(like, str) or like not in file.arms:
+        raise BadInput(f"{where}: like: {_unknown_arm(like, file.arms)}")
+    return _published(path, file, like, (*asked, name)) | flatten(given, where)
+
+
+def _unknown_arm(name: Any, arms: dict[str, Any]) -> str:
+    known = ", ".join(arms) or "none"
+    return f"arm {plain_name(str(name))} is unknown; there are {known}{nearest(str(name), arms)}"
 
 
 def check_arms(path: Path, arms: dict[str, Arm], axes: dict[str, list[Any]], ours: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from lib.base.errors import BadInput, nearest
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.files import ROOT
 from lib.base.yaml_text import read_yaml
+from lib.params.dotted import flatten
 from lib.params.fields import Steps, Strict
 from lib.params.run import validate
 
@@ -58,11 +59,15 @@ class BranchFile(Strict):
 
 
 class ProfileFile(Strict):
-    time_scale: int | str
+    """A size. Its `set` is laid over that of a profile that it is like; what else it says is in place of that."""
+
+    like: str | None = Field(None, description="a profile of this file, for all that it does not say itself")
+    time_scale: int | str = 1
     context_scale: int | str = 1
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     set: dict[str, Any] = {}
-    arms: dict[str, dict[str, Any] | None] = Field({}, description="what arms set besides; null leaves one out")
+    arms: dict[str, dict[str, Any]] = Field({}, description="what arms set besides, as written")
+    only: list[str] = Field([], description="the arms that it has; all of them, without")
     stages: dict[str, dict[str, Any]] = Field({}, description="parameters of stages")
 
 
@@ -87,6 +92,28 @@ class StudyFile(Strict):
         if not self.model_fields_set & {"axes", "arms"}:
             raise ValueError("the key axes is missing, and so is arms: a study has one or both")
         return self
+
+    @field_validator("profiles")
+    @classmethod
+    def _profiles_like_others(cls, profiles: dict[str, ProfileFile] | None) -> dict[str, ProfileFile] | None:
+        return profiles and {name: _whole_profile(profiles, name, ()) for name in profiles}
+
+
+def _whole_profile(profiles: dict[str, ProfileFile], name: str, asked: tuple[str, ...]) -> ProfileFile:
+    """A profile with what it has from the one that it is like; `asked` are those that led here."""
+    mine = profiles[name]
+    if mine.like is None:
+        if "time_scale" not in mine.model_fields_set:
+            raise ValueError(f"the key time_scale of {name} is missing")
+        return mine
+    if mine.like not in profiles:
+        there = f"there are {', '.join(profiles)}{nearest(mine.like, profiles)}"
+        raise ValueError(f"{name} is like {plain_name(mine.like)}, which is no profile of this file; {there}")
+    if mine.like in (*asked, name):
+        raise ValueError(f"{name} is like {mine.like}, which is like {name}")
+    theirs = _whole_profile(profiles, mine.like, (*asked, name))
+    given = {field: getattr(mine, field) for field in mine.model_fields_set}
+    return theirs.model_copy(update=given | {"set": flatten(theirs.set) | flatten(mine.set)})
 
 
 def study_path(study: str) -> Path:

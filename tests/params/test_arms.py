@@ -19,7 +19,8 @@ arms:
   late: {schedule.warmup: 2000, optim.weight_decay: 0.1}
   half: {time_scale: 2, schedule.warmup: 1000}
 profiles:
-  own: {time_scale: 5, seeds: 2, set: {schedule.warmup: 7}, arms: {plain: null, late: {optim.lr: 5e-4}}}
+  own:
+    {time_scale: 5, seeds: 2, set: {schedule.warmup: 7}, arms: {late: {optim.lr: 5e-4}}, only: [half, base, late]}
 """
 
 
@@ -95,6 +96,8 @@ def test_a_name_changes_no_run_and_an_axis_multiplies_them(tmp_path):
             "unknown parameter optim.wait_decay (did you",
         ),
         (ARMS.replace("half:", "Half!:"), "Half!"),
+        (ARMS.replace("only: [half", "only: [halv"), "arm halv is unknown; there are base, plain, late, half (did"),
+        (ARMS.replace("arms: {late: {optim.lr: 5e-4}}", "arms: {late: null}"), "profiles.own.arms.late"),
         (ARMS + "axes: {optim.weight_decay: [0.5]}\n", "optim.weight_decay is in axes and in the arm late"),
         (ARMS.replace("time_scale: 2,", "time_scale: 3,"), "not a whole number of steps at time_scale 15"),
         (
@@ -110,6 +113,60 @@ def test_a_name_changes_no_run_and_an_axis_multiplies_them(tmp_path):
 )
 def test_wrong_arms_are_refused(text, said, tmp_path):
     assert said in refusal(user_study(tmp_path, text), "own" if "own" in text else "paper")
+
+
+LIKE = """\
+study: mine
+stages: {01_train: {}}
+arms:
+  late: {schedule.warmup: 2000, optim: {weight_decay: 0.1}}
+  later: {like: late, schedule: {warmup: 3000}}
+  latest: {optim.lr: 5e-4, like: later}
+  base: {}
+profiles:
+  own: {time_scale: 5, set: {seed: 7, model.width: 256}, seeds: 3, only: [latest], arms: {late: {optim.eps: 1e-6}}}
+  narrow: {like: own, seeds: 2, set: {model: {width: 128}}}
+  all: {like: narrow, time_scale: 10, only: []}
+"""
+
+
+def test_an_arm_like_another_has_what_that_one_has_and_its_own_in_place_of_it(tmp_path):
+    study = load_study(user_study(tmp_path, LIKE), "paper")
+    found = by_arm(study)
+    assert differing(found["later"], found["base"]) == {"schedule.warmup": 3000, "optim.weight_decay": 0.1}
+    assert differing(found["latest"], found["later"]) == {"optim.lr": 5e-4}
+
+
+def test_a_profile_like_another_has_what_it_does_not_say_itself(tmp_path):
+    path = user_study(tmp_path, LIKE)
+    own, narrow, every = (load_study(path, name) for name in ("own", "narrow", "all"))
+    assert [run.point for run in own.runs] == [{"arm": "latest", "seed": seed} for seed in (7, 8, 9)]
+    # what a profile gives to an arm goes to no arm that is like it
+    assert own.runs[0].params.optim.eps == 1e-8
+    assert [run.point["seed"] for run in narrow.runs] == [7, 8]
+    assert [study.runs[0].params.model.width for study in (own, narrow, every)] == [256, 128, 128]
+    assert (narrow.time_scale, every.time_scale) == (5, 10)
+    assert list(by_arm(every)) == ["late", "later", "latest", "base"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "like: later",
+            "like: latr",
+            "arms.latest: like: arm latr is unknown; there are late, later, latest, base",
+        ),
+        ("like: late,", "like: latest,", "arms.later: like leads back to it, by later and latest"),
+        ("like: late,", "like: [late],", "is unknown"),
+        ("like: own", "like: owm", "narrow is like owm, which is no profile of this file; there are own, narrow"),
+        ("like: own", "like: all", "like"),
+        ("own: {time_scale: 5, ", "own: {", "the key time_scale of own is missing"),
+    ],
+)
+def test_what_is_like_nothing_or_itself_is_refused(old, new, said, tmp_path):
+    assert LIKE.replace(old, new) != LIKE
+    assert said in refusal(user_study(tmp_path, LIKE.replace(old, new)), "paper")
 
 
 def test_what_an_arm_sets_the_command_line_cannot(tmp_path):
