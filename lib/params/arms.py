@@ -64,6 +64,8 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
             raise BadInput(
                 f"{path}, profiles: arm {name} has a time_scale; it goes into arms, as a factor of the profile's"
             )
+        # What the profile writes need not be a whole number of steps before.
+        published = {key: value for key, value in published.items() if key not in written}
         found[name] = Arm(time * factor, published, written)
     return found
 

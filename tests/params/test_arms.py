@@ -62,6 +62,13 @@ def test_its_steps_shrink_with_the_scale_and_a_profile_adds_as_written(tmp_path)
     assert snapshot_steps(half)[2:] == [step // 2 for step in snapshot_steps(base)[2:]]
 
 
+def test_steps_that_a_profile_writes_need_not_be_whole_before(tmp_path):
+    text = ARMS.replace("schedule.warmup: 2000", "schedule.warmup: 2001")
+    assert "2001" in refusal(user_study(tmp_path, text), "own")
+    written = user_study(tmp_path, text.replace("optim.lr: 5e-4", "schedule.warmup: 9"))
+    assert by_arm(load_study(written, "own"))["late"].params.schedule.warmup == 9
+
+
 def test_names_are_the_patterns_or_say_the_arm(tmp_path):
     path = user_study(tmp_path, ARMS)
     assert load_study(path, "paper").runs[2].name.endswith("_s42_armlate")
