@@ -27,13 +27,15 @@ draws: list = [5, 20]  # of every null, for its error; orders of the run's own s
 import os
 from pathlib import Path
 
-from IPython.display import display
+from IPython.display import Markdown, display
 
 from lib.base.files import ROOT
 from lib.measure.trajectory import geometry
 from lib.report import run_figures, run_tables, style
 from lib.workflow.play import trained
 from paper.grokking import run_figures as own
+from paper.grokking import run_tables as own_tables
+from paper.grokking.slingshots import slingshots
 from paper.grokking.turn import turn
 
 os.chdir(ROOT)  # wherever this notebook is opened: paths as make has them
@@ -71,10 +73,17 @@ style.save(run_figures.spectrum(result), folder, "02_path_spectrum")
 
 # %%
 turned = turn(folder)
-print(
-    {
-        key: turned[key]
-        for key in ("memorised", "grokked", "at_grok", "null_at_grok", "rank", "phases", "null_phases")
-    }
-)
+display(Markdown(own_tables.turn_table(turned)))
 style.save(own.turning(turned), folder, "02_path_turn")
+
+# %% [markdown]
+# ## Slingshots
+#
+# Around spikes of the training loss: is the path less straight there than elsewhere on the same path, so that it
+# comes back from where the spike threw it? `straightness` is the distance between four evaluations before and four
+# after over the way between them, `across` the share of that way that leads past the backbone.
+
+# %%
+thrown = slingshots(folder)
+display(Markdown(own_tables.slingshot_table(thrown)))
+style.save(own.loops(thrown), folder, "02_path_slingshots")

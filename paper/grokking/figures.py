@@ -24,6 +24,7 @@ WATCHED = {
     "fisher_trace": "Fisher trace",
     "jacobian_norm": "squared Jacobian",
 }
+AROUND = 8  # evaluations to either side of a spike
 PAIRS = {
     "train|test": "training, held out",
     "train|decay": "training, decay",
@@ -122,6 +123,36 @@ def after(ax: Axes, arm: str) -> None:
     ax.set(title=label(named(arm)), xlabel="step / grok step")
     if not ax.get_lines()[1:]:
         missing(ax, "no run grokked")
+
+
+def slingshots(results: StudyResults) -> Figure:
+    """Training loss of one transformer with its spikes, and how straight the paths of all are around theirs."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.2), width_ratios=(3, 2))
+    runs = [run for run in runs_of(results, "transformer") if run.analysis.get("slingshots")]
+    for run in runs[:1]:
+        left.plot(run.evaluated("step"), run.evaluated("train_nll"), color=GREY, lw=0.9, label="training loss")
+        left.plot(run.evaluated("step"), run.evaluated("val_loss"), color=RED, lw=0.9, label="held-out loss")
+        for step in run.analysis["slingshots"]["spikes"]:
+            left.axvline(step, color="0.6", lw=0.6, ls=":", zorder=0.3)
+    for n, run in enumerate(runs):
+        found, every = run.analysis["slingshots"], run.params.eval.every
+        steps, straight = np.array(found["steps"]), np.array(found["straightness"], dtype=float)
+        for m, spike in enumerate(found["spikes"]):
+            near = np.abs(steps - spike) <= AROUND * every
+            once = "" if n or m else "around a spike"
+            right.plot(steps[near] - spike, straight[near], color=BLUE, lw=0.7, label=once)
+        if found["spikes"]:
+            for key, colour, text in (
+                ("straight_elsewhere", GREEN, "elsewhere"),
+                ("null_straight_at", NULL, "null"),
+            ):
+                right.axhline(found[key], color=colour, lw=0.8, ls="--", label="" if n else text)
+    if not right.get_lines():
+        missing(right, "no spike after memorisation")
+    left.set(title=label(named("transformer")), xlabel="step", ylabel="nats", yscale="log")
+    right.set(title="straightness of the path", xlabel="steps from the spike", ylim=(0, 1.05))
+    legend(figure)
+    return figure
 
 
 def watched(results: StudyResults) -> Figure:
@@ -245,6 +276,14 @@ FIGURES = [
         turns,
         "The angle between the ways into and out of every snapshot, a twentieth of the run long each, by the step "
         "over the run's grok step. A line a seed; grey is the null of each.",
+        headline=True,
+    ),
+    Drawing(
+        "slingshots",
+        slingshots,
+        "Left: losses of the first seed, dotted where the training loss spikes. Right: how straight the path is around "
+        "every spike of every seed, 1 on a line and 0 where it comes back; broken: means elsewhere on the same paths, "
+        "and of the null.",
         headline=True,
     ),
     Drawing(

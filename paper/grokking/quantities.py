@@ -9,6 +9,8 @@ phases.cosine              |cosine| of the first directions of the path before a
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
                            restricted, excluded, random (the loss without as many other components)
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
+sling.<name>               spikes of the training loss after memorisation: count, period (mean distance of two, in
+                           steps), straightness and share across of the path at them and elsewhere: slingshots.py
 cosine.<pair>              of two directions, mean over whole snapshots between memorisation and the grok step; its
                            null is 0, and what random directions stay below is in the figure
 """
@@ -42,6 +44,12 @@ def of_turn(run: RunResults, part: str, name: str) -> Estimate:
     if found and found.get("grokked") is None:
         return Estimate(None, why="it had not grokked")
     return estimate(values[part])
+
+
+def of_slingshots(run: RunResults, part: str, name: str) -> Estimate:
+    found = run.analysis.get("slingshots") or {}
+    value = len(found["spikes"]) if name == "count" and found else found.get(name)
+    return estimate(value) if value is not None else Estimate(None, why="no spike of its loss")
 
 
 def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
@@ -83,6 +91,7 @@ QUANTITIES = {
     "turn.at_grok": Quantity(lambda run, part: of_turn(run, part, "at_grok"), digits=1),
     "turn.rank": Quantity(lambda run, part: of_turn(run, part, "rank"), null=False),
     "phases.cosine": Quantity(lambda run, part: of_turn(run, part, "phases"), digits=2),
+    "sling": Quantity(of_slingshots, null=False, digits=2),
     "circuit": Quantity(of_circuit, null=False, digits=3),
     "reheat": Quantity(of_reheat, null=False, digits=3),
     "cosine": Quantity(of_cosine, null=False, digits=3),

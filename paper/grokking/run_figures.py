@@ -62,6 +62,22 @@ def turning(found: dict[str, Any]) -> Figure:
     return figure
 
 
+def loops(found: dict[str, Any]) -> Figure:
+    """How straight the path is around every evaluation, with the spikes of the training loss."""
+    figure, ax = plt.subplots(figsize=(PAGE, 2.0))
+    steps = np.asarray(found["steps"])
+    if not len(steps):
+        missing(ax, "too few evaluations")
+        return figure
+    ax.plot(steps, np.asarray(found["straightness"], dtype=float), color=BLUE, label="straightness")
+    ax.plot(steps, np.asarray(found["across"], dtype=float), color=ORANGE, label="across the backbone")
+    for n, step in enumerate(found["spikes"]):
+        ax.axvline(step, color=RED, lw=0.8, ls=":", label="" if n else "spike of the loss")
+    ax.set(title="the path around every evaluation", xlabel=OWN_STEP, ylim=(0, 1.05))
+    ax.legend()
+    return figure
+
+
 def watched(rows: list[dict[str, Any]], found: Transition) -> Figure:
     """What was measured inside the loop, each with its standard error where it has one."""
     figure, axes = plt.subplots(1, len(WATCHED), figsize=(PAGE, 1.9), sharex=True)

@@ -27,6 +27,39 @@ def reheats(entries: list[dict[str, Any]]) -> str:
     return table(head, rows)
 
 
+def turn_table(found: dict[str, Any]) -> str:
+    """When the run grokked, and what its path does there."""
+    if found["grokked"] is None:
+        return "This run has not grokked by its end: there is no such turn."
+    rows = [
+        [
+            "angle between the ways into and out of the grok step, degrees",
+            found["at_grok"],
+            found["null_at_grok"],
+            1,
+        ],
+        ["share of later steps that turn less", found["rank"], None, 2],
+        ["cosine of the backbones before and after", found["phases"], found["null_phases"], 2],
+    ]
+    said = f"Memorised at step {found['memorised']}, grokked at step {found['grokked']}.\n\n"
+    return said + table(
+        ["", "this run", "null"], [[what, value(x, n), value(null, n)] for what, x, null, n in rows]
+    )
+
+
+def slingshot_table(found: dict[str, Any]) -> str:
+    """Spikes of the training loss, and the path at them and elsewhere."""
+    if not found["spikes"]:
+        return "After memorisation the training loss has no spike."
+    rows = [
+        ["straightness", found["straight_at"], found["straight_elsewhere"], found["null_straight_at"]],
+        ["share across the backbone", found["across_at"], found["across_elsewhere"], None],
+    ]
+    said = f"Spikes at steps {', '.join(map(str, found['spikes']))}.\n\n"
+    head = ["", "at spikes", "elsewhere", "null at spikes"]
+    return said + table(head, [[what, *(value(x, 2) for x in values)] for what, *values in rows])
+
+
 def cosines(points: list[dict[str, Any]]) -> str:
     """A row a whole snapshot, a column a pair of directions, with what random ones stay below."""
     if not points:

@@ -38,14 +38,14 @@ class Angles:
         return float(self.angles[near]) if abs(self.steps[near] - step) <= spacing else float("nan")
 
 
-def turning(digest: Digest, window: int) -> Angles:
-    """The angle at every step t of the digest that has snapshots at t - window and t + window too."""
+def turning(digest: Digest, window: int, every: int = 1) -> Angles:
+    """The angle at every step t of the digest, a multiple of `every`, that has snapshots `window` before and after."""
     places = {int(step): n for n, step in enumerate(digest.steps)}
     points = np.eye(len(digest.total))
     steps, angles = [], []
     for step, n in places.items():
         before, after = places.get(step - window), places.get(step + window)
-        if before is None or after is None:
+        if step % every or before is None or after is None:
             continue
         cosine = cosines(digest.total, (points[n] - points[before])[None], points[after] - points[n])[0]
         steps.append(step)
@@ -74,7 +74,8 @@ def turn(folder: Path) -> dict[str, Any]:
     window = max(1, p.schedule.steps // WINDOW)
     decay = member("optim", p.optim.name).decay(1.0, p.optim)
     null = fitted_null(digest, schedule(p), decay) if len(digest.steps) > 2 else digest
-    seen, expected = turning(digest, window), turning(null, window)
+    # Evenly: around memorisation there are more snapshots, which are not to count for more.
+    seen, expected = turning(digest, window, p.eval.every), turning(null, window, p.eval.every)
     here = seen.at(found.grokked)
     others = np.empty(0)
     if found.grokked is not None and found.memorised is not None:
