@@ -281,9 +281,9 @@ FIGURES = [
     Drawing(
         "slingshots",
         slingshots,
-        "Left: losses of the first seed, dotted where the training loss spikes. Right: how straight the path is around "
-        "every spike of every seed, 1 on a line and 0 where it comes back; broken: means elsewhere on the same paths, "
-        "and of the null.",
+        "Left: losses of the first seed, dotted where the training loss spikes. Right: how straight the path is "
+        "around every spike of every seed, 1 on a line and 0 where it comes back; broken: means elsewhere on the "
+        "same path, and of the null.",
         headline=True,
     ),
     Drawing(

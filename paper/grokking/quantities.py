@@ -6,6 +6,8 @@ memorised.step, grok.step  first evaluations with 98 % of the training and 95 % 
 turn.at_grok               angle between the ways into and out of the grok step, in degrees; its null is noise's
 turn.rank                  share of other steps after memorisation that turn less: 0.5 for a step like any other
 phases.cosine              |cosine| of the first directions of the path before and after the grok step; with null
+half.<share|change>.<column>  the step at which a measurement has gone half of its way from memorisation to the end,
+                           over the grok step, and that way: halfway.py
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
                            restricted, excluded, random (the loss without as many other components)
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
@@ -20,6 +22,7 @@ from typing import Any
 
 from lib.report.quantities import Estimate, Quantity, estimate, minus
 from lib.report.run import RunResults
+from paper.grokking.halfway import halfway
 from paper.grokking.transition import transition
 
 
@@ -50,6 +53,11 @@ def of_slingshots(run: RunResults, part: str, name: str) -> Estimate:
     found = run.analysis.get("slingshots") or {}
     value = len(found["spikes"]) if name == "count" and found else found.get(name)
     return estimate(value) if value is not None else Estimate(None, why="no spike of its loss")
+
+
+def of_half(run: RunResults, part: str, which: str, column: str) -> Estimate:
+    found = halfway(run, column)
+    return estimate(getattr(found, which)) if found else Estimate(None, why="it had not grokked")
 
 
 def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
@@ -92,6 +100,7 @@ QUANTITIES = {
     "turn.rank": Quantity(lambda run, part: of_turn(run, part, "rank"), null=False),
     "phases.cosine": Quantity(lambda run, part: of_turn(run, part, "phases"), digits=2),
     "sling": Quantity(of_slingshots, null=False, digits=2),
+    "half": Quantity(of_half, null=False, digits=2),
     "circuit": Quantity(of_circuit, null=False, digits=3),
     "reheat": Quantity(of_reheat, null=False, digits=3),
     "cosine": Quantity(of_cosine, null=False, digits=3),

@@ -5,7 +5,9 @@ from lib.report.reader import StudyResults
 from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
 from lib.report.tex import number, table, tex
+from paper.grokking.figures import DEMONSTRATIONS
 from paper.grokking.groks import GROK_HEADS, grok_rows, median_text, named, transitions
+from paper.grokking.halfway import MEASURED
 
 PUBLISHED = (  # arm here, what was published, memorised, grokked, where it is said
     ("mlp", "MLP, p = 43, lr 1e-3, wd 1", "450", "7800", "measured with its code, one seed"),
@@ -30,6 +32,7 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "groks": table("ll" + "r" * (len(GROK_HEADS) - 2), [head(*map(tex, GROK_HEADS))], rows),
         "published": published(results),
         "path": path(results),
+        "halfway": half_of_the_way(results),
         "claims": common["claims"],
         "runs": common["runs"],
     }
@@ -66,6 +69,23 @@ def path(results: StudyResults) -> str:
             else [tex(named(arm)), absent(results, arm), *["--"] * 8]
         )
     return table("l" + "r" * 3 * len(PATH), [over, under], rows)
+
+
+def half_of_the_way(results: StudyResults) -> str:
+    """How far each measurement goes from memorisation to the end, and when half of that is done."""
+    arms = [arm for arm in DEMONSTRATIONS if arm in results.levels]
+    over = head("", *(rf"\multicolumn{{3}}{{c}}{{{tex(named(arm))}}}" for arm in arms))
+    under = head("measurement", *["way", "half of it", "seeds"] * len(arms))
+    rows = []
+    for column, title in MEASURED.items():
+        cells = []
+        for arm in arms:
+            way, half = (results.at(arm, f"half.{which}.{column}") for which in ("change", "share"))
+            error = rf"\,$\pm$\,{number(half.interval, 2)}" if half.interval is not None else ""
+            there = half.count if half.value is not None else 0
+            cells += [number(way.value, 1, signed=True), number(half.value, 2) + error, str(there)]
+        rows.append([tex(title), *cells])
+    return table("l" + "rrr" * len(arms), [over, under], rows)
 
 
 def summary(results: StudyResults) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Angles:
 
 
 def turning(digest: Digest, window: int, every: int = 1) -> Angles:
-    """The angle at every step t of the digest, a multiple of `every`, that has snapshots `window` before and after."""
+    """The angle at every step of the digest, a multiple of `every`, with snapshots `window` before and after it."""
     places = {int(step): n for n, step in enumerate(digest.steps)}
     points = np.eye(len(digest.total))
     steps, angles = [], []

@@ -1,8 +1,9 @@
-"""Slingshots of the study of grokking: spikes by hand, and ways around them on paths whose loops are drawn."""
+"""What happens around the grok step: spikes by hand, ways around them on drawn paths, and halves of ways."""
 
 import numpy as np
 import pytest
 
+from paper.grokking.halfway import Halfway, half_of_the_way
 from paper.grokking.slingshots import HALF, Ways, spikes, ways
 from tests.report.test_grokking import digest_of
 
@@ -53,3 +54,28 @@ def test_too_short_or_uneven_a_path_has_none():
     assert not len(path(*np.eye(2 * HALF).tolist()).steps)
     uneven = digest_of(np.eye(12), spacing=10)
     assert not len(ways(uneven, 7).steps)
+
+
+# ------------------------------------------------------------------------------------------------- half of the way
+
+
+def half(values: list[float], *, logarithm: bool, memorised: int = 20, grokked: int = 80):
+    steps = 10.0 * np.arange(len(values))
+    return half_of_the_way(steps, np.array(values, dtype=float), memorised, grokked, logarithm=logarithm)
+
+
+def test_half_of_the_way_is_counted_from_memorisation():
+    # from 0.2 at step 20 to 1.0: half is passed at step 50
+    found = half([0.9, 0.9, 0.2, 0.3, 0.4, 0.61, 0.8, 1.0, 1.0, 1.0, 1.0], logarithm=False)
+    assert found == Halfway(50 / 80, pytest.approx(0.8))
+    # of a size it is half of the decades, down as well as up
+    assert half([1, 1, 1e4, 1e4, 1e2, 1e1, 1, 1, 1, 1, 1], logarithm=True) == Halfway(40 / 80, pytest.approx(-4))
+
+
+def test_one_measurement_alone_is_not_half_of_the_way_and_a_short_way_has_none():
+    jumpy = half([0, 0, 0.1, 0.9, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9], logarithm=False)
+    assert jumpy.share == 70 / 80
+    still = half([0.5, 0.5, 0.5, 0.6, 0.5, 0.5, 0.55, 0.5, 0.5, 0.6, 0.6], logarithm=False)
+    assert np.isnan(still.share) and still.change == pytest.approx(0.1)
+    assert half([0.1, 0.2, 0.3, 0.4], logarithm=False, memorised=20) is None
+    assert half([0.0] * 11, logarithm=True) is None  # a size of nothing has no logarithm
