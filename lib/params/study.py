@@ -42,10 +42,25 @@ MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
+class Layer:
+    """Values by dotted name, in the run's own steps, and where they are from."""
+
+    source: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Run:
+    """A point of the grid.
+
+    point   the axes' values
+    layers  what its parameters are laid from, the weakest first
+    """
+
     name: str
     params: Params
-    point: dict[str, Any]  # the axes' values
+    point: dict[str, Any]
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,8 @@ def load_study(
     own = flatten(file.set, f"{path}, set")
     ours, beside = split_overrides(parse_overrides(overrides))
     of_profile = (prof.time_scale, "time", named)
-    time = scale(ours.pop("time_scale"), "time", "SET") if "time_scale" in ours else scale(*of_profile)
+    of_set = {"time_scale": str(ours["time_scale"])} if "time_scale" in ours else {}
+    time = scale(ours.pop("time_scale"), "time", "SET") if of_set else scale(*of_profile)
     alone = axes is not None  # one run, whatever the study's axes, arms and branches are
     arms = {} if alone else arms_of(path, file, prof, time)
     axes = file.axes if axes is None else axes
@@ -126,20 +142,28 @@ def load_study(
         # Dotted names are put into their sections first, so that they scale like the others.
         return flatten(scaled(unflatten(values, where), Params, at, tokens, where)) | {"time_scale": str(at)}
 
-    def start(arm: Arm) -> dict[str, Any]:
-        """What the runs of an arm have before axes and SET."""
-        values = apply(in_steps(given, arm.time), flatten(prof.set), f"{named}.set")
+    def start(arm: Arm, name: str = "") -> tuple[dict[str, Any], list[Layer]]:
+        """What the runs of an arm have before axes and SET, and the layers of it."""
+        published = in_steps(given, arm.time)
+        values = apply(published, flatten(prof.set), f"{named}.set")
         values = apply(values, own, f"{path}, set")
         values = fitting(values, apply(values, members, "SET"), keep=mistaken(own, values))
         of_arm = in_steps(given | arm.published, arm.time)
         settings = {name: of_arm[name] for name in arm.published} | arm.written
-        return apply(values, settings, f"{path}, arms")
+        layers = [
+            Layer("params", published),
+            Layer(f"profiles.{profile}", flatten(prof.set) | {"time_scale": str(prof.time_scale)}),
+            Layer("set", own),
+            Layer(f"arms.{name}", settings),
+        ]
+        return apply(values, settings, f"{path}, arms"), layers
 
-    values = start(Arm(time, {}, {}))
+    values, layers = start(Arm(time, {}, {}))
     axes, left_out = fitting_axes(axes, apply(values, members, "SET"))
-    starts = {name: start(arm) for name, arm in arms.items()}
+    starts = {name: start(arm, name) for name, arm in arms.items()}
     axes = {ARM: list(arms), **axes} if arms else axes
-    if not alone and (seeds := paired_seeds(several, axes, {**values, **ours}.get("seed"))):
+    seeds = [] if alone else paired_seeds(several, axes, {**values, **ours}.get("seed"))
+    if seeds:
         axes = {**axes, "seed": seeds}
         ours.pop("seed", None)
 
@@ -148,11 +172,15 @@ def load_study(
     for point in grid(axes):
         arm = arms.get(point.get(ARM))
         chosen = {name: value for name, value in point.items() if not arm or name != ARM}
-        at = apply(starts[point[ARM]] if arm else values, chosen, f"{path}, axes")
-        at = apply(at, ours, "SET")
+        at, below = starts[point[ARM]] if arm else (values, layers)
+        at = apply(apply(at, chosen, f"{path}, axes"), ours, "SET")
+        of_seeds = {"seed": chosen["seed"]} if seeds else {}
+        of_axes = {name: value for name, value in chosen.items() if name not in of_seeds}
+        own_layers = (*below, Layer("axes", of_axes), Layer("SEEDS", of_seeds), Layer("SET", ours | of_set))
         keep = {*mistaken(own, values), *chosen, *ours, *(arm.names if arm else ())}
         params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
-        runs.append(Run(name_of(params, run_name, **point) + axis_suffix(point, run_name), params, point))
+        name = name_of(params, run_name, **point) + axis_suffix(point, run_name)
+        runs.append(Run(name, params, point, own_layers))
     stages = resolved_stages(path, file, base, prof, time, beside["stages"])
     branches = {} if alone else resolved_branches(path, file, time, beside["branches"])
     stages = [s for s in stages if not s.branches or s.branches in branches]

@@ -187,7 +187,7 @@ def study_command(options: argparse.Namespace) -> int:
     if options.command == "plan":
         from lib.workflow.sweep import plan_text
 
-        print(plan_text(a.study, a.folder, a.runs, arguments["overrides"]))
+        print(plan_text(a.study, a.folder, a.runs))
         return 0
     waiting = a.pending()
     if options.command == "status":

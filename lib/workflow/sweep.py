@@ -51,7 +51,7 @@ def _meant(study: Study, word: str) -> list[str]:
     )
 
 
-def plan_text(study: Study, folder: Path, runs: list[Run], overrides: str) -> str:
+def plan_text(study: Study, folder: Path, runs: list[Run]) -> str:
     """What `make plan` prints: the runs with steps, state and time to come, and where their parameters are from."""
     times = {run.name: seconds_left(study, folder, run) for run in runs}
     numbers = {run.name: n for n, run in enumerate(study.runs, 1)}
@@ -71,7 +71,7 @@ def plan_text(study: Study, folder: Path, runs: list[Run], overrides: str) -> st
         )
     known = [left for left in times.values() if left is not None]
     lines = [table(rows), "", _sum(known, len(times) - len(known)), "", f"Parameters, by {ORDER}:", ""]
-    return "\n".join([*lines, table(parameter_rows(study, runs, overrides))])
+    return "\n".join([*lines, table(parameter_rows(runs))])
 
 
 def seconds_left(study: Study, folder: Path, run: Run) -> float | None:
@@ -102,11 +102,11 @@ def _sum(known: list[float], unknown: int) -> str:
     return f"Training to come: {clock(sum(known))} one after another{more}; measurements come on top."
 
 
-def parameter_rows(study: Study, runs: list[Run], overrides: str) -> list[list[str]]:
+def parameter_rows(runs: list[Run]) -> list[list[str]]:
     """A head, and a row for each parameter: its values over the runs, where they are from, what they replace."""
     found: dict[str, list[Any]] = {}
     for run in runs:
-        for o in origins(study, run, overrides):
+        for o in origins(run):
             found.setdefault(o.name, []).append(o)
     rows = [["parameter", "value", "from", "in place of"]]
     for name, every in found.items():

@@ -7,7 +7,7 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
-from lib.params.origin import _layers, origins
+from lib.params.origin import origins
 from lib.params.study import load_study
 from lib.workflow.sweep import chosen, parameter_rows, seconds_left
 from tests.workflow.tiny_study import make
@@ -76,7 +76,7 @@ def test_which_are_meant(loaded):
 
 
 def test_what_sets_a_parameter_and_what_it_replaces(loaded):
-    slow = {o.name: (o.value, o.source, o.instead) for o in origins(loaded, loaded.runs[2], "optim.clip=0.5")}
+    slow = {o.name: (o.value, o.source, o.instead) for o in origins(loaded.runs[2])}
     assert slow["optim.clip"] == (0.5, "SET", "1.0 (params)")
     assert slow["optim.beta2"] == (0.95, "axes", "0.95 (params)")
     assert slow["optim.lr"] == (5e-4, "arms.slow", "0.001 (params)")
@@ -86,14 +86,20 @@ def test_what_sets_a_parameter_and_what_it_replaces(loaded):
     assert slow["train.watch_every"] == (None, "defaults", "")
 
 
+def test_a_scale_from_the_command_line_is_said_to_be_from_there(study):
+    found = {o.name: o for o in origins(load_study(str(study), "smoke", "time_scale=25").runs[0])}
+    assert (found["time_scale"].value, found["time_scale"].source) == ("25", "SET")
+    assert found["time_scale"].instead.endswith("(profiles.smoke)")
+
+
 def test_every_value_told_is_the_one_that_counts(loaded):
     """Where something is said to give a parameter, what it gives is the run's value."""
     for run in loaded.runs:
-        layers = dict(_layers(loaded, run, "optim.clip=0.5"))
-        told = [o for o in origins(loaded, run, "optim.clip=0.5") if o.source != "defaults"]
+        layers = {layer.source: layer.values for layer in run.layers}
+        told = [o for o in origins(run) if o.source != "defaults"]
         assert [o.name for o in told if layers[o.source][o.name] != o.value] == []
         assert {o.source for o in told} >= {"SET", "axes", "set", "profiles.smoke", "params"}
-    rows = {row[0]: row[1:] for row in parameter_rows(loaded, loaded.runs, "optim.clip=0.5")}
+    rows = {row[0]: row[1:] for row in parameter_rows(loaded.runs)}
     assert rows["optim.lr"] == ["0.001, 0.0005", "params, arms.slow", "0.001 (params)"]
 
 
