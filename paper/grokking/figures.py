@@ -100,11 +100,18 @@ def turns(results: StudyResults) -> Figure:
     )
 
 
+def demonstrations(results: StudyResults, height: float, rows: int = 1) -> tuple[Figure, dict[str, list[Axes]]]:
+    """A figure with a column for each demonstration that the study has, and its axes from above by arm."""
+    arms = there(results, DEMONSTRATIONS)
+    shared = {"sharey": True} if rows == 1 else {"sharex": "col"}
+    figure, axes = plt.subplots(rows, len(arms), figsize=(PAGE, height), squeeze=False, **shared)
+    return figure, {arm: list(axes[:, n]) for n, arm in enumerate(arms)}
+
+
 def aligned(results: StudyResults, name: str, parts: Callable[[RunResults], Any], unit: str) -> Figure:
     """Arrays of an analysis by the step over the run's grok step, where it has one."""
-    arms = there(results, DEMONSTRATIONS)
-    figure, axes = plt.subplots(1, len(arms), figsize=(PAGE, 2.1), sharey=True, squeeze=False)
-    for ax, arm in zip(axes[0], arms, strict=True):
+    figure, panels = demonstrations(results, 2.1)
+    for arm, (ax,) in panels.items():
         for run in runs_of(results, arm):
             found, grokked = run.analysis.get(name) or {}, grok_step(run)
             for key, colour, text in parts(run) if grokked else ():
@@ -112,7 +119,7 @@ def aligned(results: StudyResults, name: str, parts: Callable[[RunResults], Any]
                 if len(steps):
                     ax.plot(steps / grokked, y, color=colour, lw=0.9, label=text)
         after(ax, arm)
-    axes[0][0].set_ylabel(unit)
+    figure.axes[0].set_ylabel(unit)
     legend(figure)
     return figure
 
@@ -157,9 +164,8 @@ def slingshots(results: StudyResults) -> Figure:
 
 def watched(results: StudyResults) -> Figure:
     """What was measured inside the loop around the grok step, over its median of the run."""
-    arms = there(results, DEMONSTRATIONS)
-    figure, axes = plt.subplots(1, len(arms), figsize=(PAGE, 2.3), sharey=True, squeeze=False)
-    for ax, arm in zip(axes[0], arms, strict=True):
+    figure, panels = demonstrations(results, 2.3)
+    for arm, (ax,) in panels.items():
         for run in runs_of(results, arm):
             table, grokked = run.watched(), grok_step(run)
             for (column, text), colour in zip(WATCHED.items(), (BLUE, RED, GREEN), strict=True):
@@ -170,17 +176,15 @@ def watched(results: StudyResults) -> Figure:
                         ax.plot(known["step"] / grokked, size / size.median(), color=colour, lw=0.8, label=text)
         ax.set_yscale("log")
         after(ax, arm)
-    axes[0][0].set_ylabel("over the run's median")
+    figure.axes[0].set_ylabel("over the run's median")
     legend(figure)
     return figure
 
 
 def circuits(results: StudyResults) -> Figure:
     """Share of the operation, and losses with the keys alone, without them, and without as many others."""
-    arms = there(results, DEMONSTRATIONS)
-    figure, axes = plt.subplots(2, len(arms), figsize=(PAGE, 3.6), sharex="col", squeeze=False)
-    for column, arm in enumerate(arms):
-        share, loss = axes[0][column], axes[1][column]
+    figure, panels = demonstrations(results, 3.6, rows=2)
+    for arm, (share, loss) in panels.items():
         for run in runs_of(results, arm):
             points = run.entries("circuits", "points")
             steps = [p["step"] for p in points]
@@ -202,17 +206,16 @@ def circuits(results: StudyResults) -> Figure:
                     ax.axvline(grok_step(run), color="0.6", lw=0.6, ls="--", zorder=0.3)
         share.set(title=label(named(arm)), ylim=(-0.03, 1.05))
         loss.set(xlabel="step", yscale="log")
-    axes[0][0].set_ylabel("share of power")
-    axes[1][0].set_ylabel("loss, nats")
+    figure.axes[0].set_ylabel("share of power")
+    figure.axes[len(panels)].set_ylabel("loss, nats")
     legend(figure)
     return figure
 
 
 def interference(results: StudyResults) -> Figure:
     """Cosines of directions of descent; grey is what random ones stay below."""
-    arms = there(results, DEMONSTRATIONS)
-    figure, axes = plt.subplots(1, len(arms), figsize=(PAGE, 2.2), sharey=True, squeeze=False)
-    for ax, arm in zip(axes[0], arms, strict=True):
+    figure, panels = demonstrations(results, 2.2)
+    for arm, (ax,) in panels.items():
         for run in runs_of(results, arm):
             points = run.entries("named_gradients")
             steps = [p["step"] for p in points]
@@ -226,16 +229,15 @@ def interference(results: StudyResults) -> Figure:
             if grok_step(run):
                 ax.axvline(grok_step(run), color="0.6", lw=0.6, ls="--", zorder=0.3)
         ax.set(title=label(named(arm)), xlabel="step", ylim=(-1.05, 1.05))
-    axes[0][0].set_ylabel("cosine")
+    figure.axes[0].set_ylabel("cosine")
     legend(figure)
     return figure
 
 
 def reheats(results: StudyResults) -> Figure:
     """Gain of branches with and without decay, beside the run's own gain, by where they start."""
-    arms = there(results, DEMONSTRATIONS)
-    figure, axes = plt.subplots(1, len(arms), figsize=(PAGE, 2.1), sharey=True, squeeze=False)
-    for ax, arm in zip(axes[0], arms, strict=True):
+    figure, panels = demonstrations(results, 2.1)
+    for arm, (ax,) in panels.items():
         entries = [e for run in runs_of(results, arm) for e in run.entries("reheat")]
         starts = sorted({e["from"] for e in entries})
         for shift, (decay, colour) in enumerate(((1.0, BLUE), (0.0, RED))):
@@ -251,7 +253,7 @@ def reheats(results: StudyResults) -> Figure:
             ax.set_xticks(range(len(starts)), [str(start) for start in starts])
         else:
             missing(ax)
-    axes[0][0].set_ylabel("gain on held-out pairs")
+    figure.axes[0].set_ylabel("gain on held-out pairs")
     legend(figure)
     return figure
 
