@@ -106,6 +106,7 @@ class Claim(Strict):
     headline: bool = False
     primary: bool = False  # one of the handful that are judged together, by Holm's method
     ours: bool = False  # not said by the published work
+    optional: bool = False  # left out where a profile has not all the levels that it names
     prose: Prose
 
     @model_validator(mode="after")
@@ -128,6 +129,20 @@ class Claim(Strict):
 def _kinds(test: Test) -> set[str]:
     """The kinds of a test; of several tests those that they are made of."""
     return set().union(*map(_kinds, test.tests)) if isinstance(test, All) else {test.kind}
+
+
+def levels_of(test: Test) -> set[Level]:
+    """The levels that a test names."""
+    match test:
+        case All():
+            return set().union(*map(levels_of, test.tests))
+        case Compare():
+            return {test.larger_at, test.smaller_at}
+        case Diverges():
+            return {test.at}
+        case Monotone():
+            return set()
+    return set(test.at or [])
 
 
 class ClaimsFile(Strict):

@@ -28,11 +28,11 @@ Wanted = Callable[[RunResults], dict[str, str]]
 
 
 def spare_macros(used: set[str], verdicts: list[Verdict]) -> set[str]:
-    """Macros that a text need not use: those of every paper, and of a claim all but one."""
+    """Macros that a text need not use: those of every paper, of a claim all but one, and of an optional one all."""
     spare = {f"res{name}" for name in COMMON}
     for verdict in verdicts:
         both = {macro_name(kind, verdict.claim.id) for kind in ("claim", "said")}
-        spare |= both if both & used else set()
+        spare |= both if both & used or verdict.claim.optional else set()
     return spare
 
 

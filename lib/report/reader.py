@@ -18,7 +18,7 @@ from lib.params.run import load_params
 from lib.params.study import Study, load_study
 from lib.params.study_file import DEFAULT_PROFILE, PARAMS_FOLDER
 from lib.report.axis import Axis, Level, default_axis, level_mark
-from lib.report.claims_file import Claim, load_claims
+from lib.report.claims_file import Claim, levels_of, load_claims
 from lib.report.paper_folder import PaperFolder, paper_folder
 from lib.report.published import Published, load_published
 from lib.report.quantities import Estimate, Quantity, Table, lookup
@@ -172,6 +172,8 @@ def collect(study: Study, folder: Path) -> StudyResults:
     runs = [
         replace(found, point=run.point, level=axis.level(run.params, run.point), own=own) for run, found in read
     ]
+    there = {run.level for run in runs}
+    claims = tuple(claim for claim in claims if not claim.optional or levels_of(claim.test) <= there)
     known = load_published(published) if published else Published()
     return StudyResults(study, folder, tuple(runs), axis, paper, claims, known)
 

@@ -6,7 +6,7 @@ from lib.report.reader import StudyResults
 from lib.report.tex import number, short, tex
 from paper.optimizers.arms import named
 from paper.optimizers.losses import BASELINE, difference
-from paper.optimizers.phases import sentences
+from paper.optimizers.phases import other_settings, sentences
 
 NOTEBOOK = "notebooks/optimizers/07_phases.py"
 WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
@@ -15,7 +15,7 @@ WANTED = {"backbone": "the geometry", "steps": "what steps do to matrices"}
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
     """Every macro with its value."""
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
-    phases = {"Phases": tex(" ".join(sentences(results, verdicts)))}
+    phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
     return macro_pairs({**common, **_setting(results), **_losses(results), **phases}, verdicts)
 
 

@@ -8,7 +8,18 @@ from lib.report.reader import StudyResults
 from lib.report.verdicts import HOLDS, OPEN
 
 PASSES, FAILS = "passes", "fails"
-ANY = ("noise-helps-at-a-thousandth", "noise-helps-at-a-hundredth")  # a tenth is beyond the plan's amplitudes
+# The plan's amplitudes, constant and annealed, of which a profile may have a part; a tenth is beyond them.
+OTHERS = {
+    "noise-helps-at-a-tenthousandth": "0.0001",
+    "noise-helps-at-five-thousandths": "0.005",
+    "noise-helps-at-five-hundredths": "0.05",
+    "annealed-noise-helps-at-a-tenthousandth": "0.0001 annealed",
+    "annealed-noise-helps-at-a-thousandth": "0.001 annealed",
+    "annealed-noise-helps-at-five-thousandths": "0.005 annealed",
+    "annealed-noise-helps-at-a-hundredth": "0.01 annealed",
+    "annealed-noise-helps-at-five-hundredths": "0.05 annealed",
+}
+ANY = ("noise-helps-at-a-thousandth", "noise-helps-at-a-hundredth", *OTHERS)
 
 
 @dataclass(frozen=True)
@@ -16,7 +27,7 @@ class Phase:
     """One phase of the plan.
 
     asks    claims that must all hold
-    any_of  claims of which one must hold; none asks for nothing
+    any_of  claims of which one must hold, as far as the profile has them; none asks for nothing
     """
 
     number: str
@@ -35,12 +46,13 @@ PHASES = (
 def outcome(phase: Phase, verdicts: dict[str, str]) -> str:
     """Passes, fails or cannot tell, by the verdicts on its claims; what was not judged cannot be told.
 
-    It fails as soon as one thing that it asks for is excluded or absent, or all of those of which one would do.
+    It fails as soon as one thing that it asks for is excluded or absent, or all of those of which one would do, as
+    far as the profile has them.
     """
     each = [verdicts.get(name, OPEN) for name in phase.asks]
-    choice = [verdicts.get(name, OPEN) for name in phase.any_of]
-    if choice:
-        lost = all(v not in (HOLDS, OPEN) for v in choice)
+    choice = [verdicts[name] for name in phase.any_of if name in verdicts]
+    if phase.any_of:
+        lost = bool(choice) and all(v not in (HOLDS, OPEN) for v in choice)
         each.append(HOLDS if HOLDS in choice else FAILS if lost else OPEN)
     if any(v not in (HOLDS, OPEN) for v in each):
         return FAILS
@@ -48,7 +60,7 @@ def outcome(phase: Phase, verdicts: dict[str, str]) -> str:
 
 
 def outcomes(verdicts: Sequence[Verdict]) -> list[tuple[Phase, str]]:
-    found = {v.claim.id: v.verdict for v in verdicts if v.tested}
+    found = {v.claim.id: v.verdict for v in verdicts}
     return [(phase, outcome(phase, found)) for phase in PHASES]
 
 
@@ -66,3 +78,15 @@ def sentences(results: StudyResults, verdicts: Sequence[Verdict]) -> list[str]:
             said.append(f"{what} {why}.")
         before = came if asked else OPEN
     return said
+
+
+def other_settings(verdicts: Sequence[Verdict]) -> str:
+    """What became of the plan's other amplitudes, in a sentence; nothing where the profile has none of them."""
+    found = {v.claim.id: v.verdict for v in verdicts if v.claim.id in OTHERS}
+    told = []
+    for verdict, words in ((HOLDS, "lower the final loss by 1 %"), (OPEN, "cannot be told")):
+        chosen = [OTHERS[name] for name, came in found.items() if came == verdict]
+        told += [f"{', '.join(chosen)} {words}"] if chosen else []
+    lost = [OTHERS[name] for name, came in found.items() if came not in (HOLDS, OPEN)]
+    told += [f"{', '.join(lost)} do not"] if lost else []
+    return f"Of the plan's other amplitudes {'; '.join(told)}." if told else ""

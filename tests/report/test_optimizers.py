@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from lib.base.errors import BadInput
+from lib.base.files import ROOT
 from lib.geometry.gram import Digest
 from lib.params.study import load_study
+from lib.report.claims_file import load_claims
 from lib.report.reader import collect
 from lib.report.summary import verdicts_of
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
@@ -18,7 +20,7 @@ from paper.optimizers.figures import FIGURES
 from paper.optimizers.losses import compared, difference, loss_rows, sign_flips, steps_to_baseline
 from paper.optimizers.matched import until
 from paper.optimizers.numbers import numbers
-from paper.optimizers.phases import PHASES, outcome, sentences
+from paper.optimizers.phases import OTHERS, PHASES, other_settings, outcome, sentences
 from paper.optimizers.quirks import quirks
 from paper.optimizers.steps import by_group, means_of
 from paper.optimizers.tables import tables
@@ -232,14 +234,37 @@ class TestPhases:
     )
     def test_the_second_phase_by_hand(self, verdicts, came):
         phase = PHASES[1]
-        assert outcome(phase, dict(zip([*phase.asks, *phase.any_of], verdicts, strict=True))) == came
+        assert outcome(phase, dict(zip([*phase.asks, *phase.any_of[:2]], verdicts, strict=True))) == came
+
+    def test_an_amplitude_more_can_save_it_or_leave_it_open(self):
+        phase = PHASES[1]
+        known = dict.fromkeys(phase.asks, HOLDS) | dict.fromkeys(phase.any_of, EXCLUDED)
+        more = phase.any_of[-1]
+        assert [outcome(phase, known | {more: v}) for v in (EXCLUDED, OPEN, HOLDS)] == ["fails", OPEN, "passes"]
 
     def test_what_was_not_judged_cannot_be_told(self):
         assert all(outcome(phase, {}) == OPEN for phase in PHASES)
 
     def test_every_claim_that_a_phase_asks_for_is_there(self, results):
         known = {v.claim.id for v in verdicts_of(results)}
-        assert {name for phase in PHASES for name in (*phase.asks, *phase.any_of)} <= known
+        _, every = load_claims(ROOT / "paper/optimizers/claims.yaml")
+        asked = {name for phase in PHASES for name in (*phase.asks, *phase.any_of)}
+        assert asked <= {claim.id for claim in every}
+        assert asked - known == set(OTHERS)  # of arms that this profile has not
+
+    def test_the_plans_other_amplitudes_are_told_where_a_profile_has_them(self, results, tmp_path):
+        assert other_settings(verdicts_of(results)) == ""
+        whole = collect(load_study("optimizers", "paper"), tmp_path)
+        verdicts = verdicts_of(whole)
+        assert {v.claim.id for v in verdicts} >= set(OTHERS)
+        assert other_settings(verdicts).startswith(
+            "Of the plan's other amplitudes 0.0001, 0.005, 0.05, 0.0001 annealed"
+        )
+        came = [HOLDS, EXCLUDED, *[OPEN] * 6]
+        said = other_settings(
+            [replace(v, verdict=came[list(OTHERS).index(v.claim.id)]) for v in verdicts if v.claim.id in OTHERS]
+        )
+        assert "amplitudes 0.0001 lower the final loss by 1 %; 0.05, " in said and said.endswith("; 0.005 do not.")
 
     def test_a_phase_after_one_that_did_not_pass_is_not_due(self, results):
         said = sentences(results, verdicts_of(results))
