@@ -20,6 +20,7 @@ from typing import Any
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.params.dotted import flatten
+from lib.params.run import Params, dotted_names
 from lib.params.scaling import scale
 from lib.params.study_file import ProfileFile, StudyFile
 
@@ -33,11 +34,13 @@ class Arm:
     time       published steps for each of its own
     published  in published units
     written    in the run's own
+    own        what it sets by itself, and not only the arm that it is like
     """
 
     time: Fraction
     published: dict[str, Any]
     written: dict[str, Any]
+    own: frozenset[str] = frozenset()
 
     @property
     def names(self) -> set[str]:
@@ -53,12 +56,17 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
     for name in [*beside, *only]:
         if name not in file.arms:
             raise BadInput(f"{path}, profiles: {_unknown_arm(name, file.arms)}")
+    for name in beside if only else ():
+        if name not in only:
+            raise BadInput(f"{path}, profiles: arms sets something of {name}, which is not in only")
     found = {}
     for name in file.arms:
+        published = _published(path, file, name, ())  # also of arms that are left out: a mistake is one everywhere
         if only and name not in only:
             continue
-        published = _published(path, file, name, ())
         written = flatten(beside.get(name, {}), f"{path}, profiles, arms.{name}")
+        _check_names(f"{path}, profiles, arms.{name}", written)
+        own = frozenset([*flatten(_own(file, name)), *written])
         factor = scale(published.pop("time_scale", 1), "time", f"{path}, arms.{name}")
         if "time_scale" in written:
             raise BadInput(
@@ -66,7 +74,7 @@ def arms_of(path: Path, file: StudyFile, prof: ProfileFile, time: Fraction) -> d
             )
         # What the profile writes need not be a whole number of steps before.
         published = {key: value for key, value in published.items() if key not in written}
-        found[name] = Arm(time * factor, published, written)
+        found[name] = Arm(time * factor, published, written, own)
     return found
 
 
@@ -75,12 +83,24 @@ def _published(path: Path, file: StudyFile, name: str, asked: tuple[str, ...]) -
     where = f"{path}, arms.{name}"
     if name in asked:
         raise BadInput(f"{where}: like leads back to it, by {' and '.join(asked)}")
-    given = dict(file.arms[name])
-    if (like := given.pop("like", None)) is None:
-        return flatten(given, where)
+    given = flatten(_own(file, name), where)
+    _check_names(where, given)
+    if (like := file.arms[name].get("like")) is None:
+        return given
     if not isinstance(like, str) or like not in file.arms:
         raise BadInput(f"{where}: like: {_unknown_arm(like, file.arms)}")
-    return _published(path, file, like, (*asked, name)) | flatten(given, where)
+    return _published(path, file, like, (*asked, name)) | given
+
+
+def _own(file: StudyFile, name: str) -> dict[str, Any]:
+    return {key: value for key, value in file.arms[name].items() if key != "like"}
+
+
+def _check_names(where: str, given: dict[str, Any]) -> None:
+    known = [*dotted_names(Params), "time_scale"]
+    for name in given:
+        if name not in known:
+            raise BadInput(f"{where}: unknown parameter {plain_name(name)}{nearest(name, known)}")
 
 
 def _unknown_arm(name: Any, arms: dict[str, Any]) -> str:

@@ -177,7 +177,7 @@ def load_study(
         of_seeds = {"seed": chosen["seed"]} if seeds else {}
         of_axes = {name: value for name, value in chosen.items() if name not in of_seeds}
         own_layers = (*below, Layer("axes", of_axes), Layer("SEEDS", of_seeds), Layer("SET", ours | of_set))
-        keep = {*mistaken(own, values), *chosen, *ours, *(arm.names if arm else ())}
+        keep = {*mistaken(own, values), *chosen, *ours, *(arm.own if arm else ())}
         params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
         name = name_of(params, run_name, **point) + axis_suffix(point, run_name)
         runs.append(Run(name, params, point, own_layers))

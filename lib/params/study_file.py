@@ -110,10 +110,11 @@ def _whole_profile(profiles: dict[str, ProfileFile], name: str, asked: tuple[str
         there = f"there are {', '.join(profiles)}{nearest(mine.like, profiles)}"
         raise ValueError(f"{name} is like {plain_name(mine.like)}, which is no profile of this file; {there}")
     if mine.like in (*asked, name):
-        raise ValueError(f"{name} is like {mine.like}, which is like {name}")
+        raise ValueError(f"{name} is like itself, by {' and '.join((*asked, name))}")
     theirs = _whole_profile(profiles, mine.like, (*asked, name))
     given = {field: getattr(mine, field) for field in mine.model_fields_set}
-    return theirs.model_copy(update=given | {"set": flatten(theirs.set) | flatten(mine.set)})
+    below, above = (flatten(x.set, f"profiles.{n}.set") for n, x in ((mine.like, theirs), (name, mine)))
+    return theirs.model_copy(update=given | {"set": below | above})
 
 
 def study_path(study: str) -> Path:

@@ -115,6 +115,8 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: a {self.test.kind} test needs an effect")
         if self.primary and self.effect is None:
             raise ValueError(f"claim {self.id}: without an effect it cannot be judged with the primary claims")
+        if self.optional and not levels_of(self.test):
+            raise ValueError(f"claim {self.id}: it is optional, and its test names no level that could be absent")
         kinds, size = _kinds(self.test), self.effect or Size(spread=0, why="none")
         if size.smallest and kinds == {"within"}:
             raise ValueError(f"claim {self.id}: a range has no smallest effect; leave effect.smallest out")

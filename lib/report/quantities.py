@@ -63,6 +63,7 @@ class Quantity:
     null: bool = True  # whether it is defined for the null as well
     sampled: bool = False  # its error is one of sampling, which a single run knows
     early: bool = False  # a run that diverged before its last step has it too
+    complete: bool = False  # a mean needs every run of a level: which one has no value is no accident
     digits: int = 2  # decimals at which its values are told apart in a sentence
 
 

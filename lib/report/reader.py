@@ -87,8 +87,9 @@ class StudyResults:
         runs = [run for run in self.runs if run.level == level]
         found = [run.quantity(name, part) for run in runs]
         known = [e for e in found if e.value is not None]
-        if not known:
-            return Estimate(None, count=0, why=found[0].why or "no data" if found else "not in the grid")
+        lost = [e for e in found if e.value is None]
+        if not known or (lost and self.lookup(name).complete):
+            return Estimate(None, count=0, why=lost[0].why or "no data" if lost else "not in the grid")
         if len(known) == 1:
             return known[0]
         values = np.array([e.value for e in known])
@@ -103,7 +104,8 @@ class StudyResults:
     def by_seed(self, level: Level | None, name: str, part: str = "observed") -> dict[int, Estimate]:
         """The estimates at one level of the seeds that have one; runs of one seed share weights, data and order."""
         found = {r.params.seed: r.quantity(name, part) for r in self.runs if r.level == level and not self.mixed}
-        return {seed: e for seed, e in found.items() if e.value is not None}
+        known = {seed: e for seed, e in found.items() if e.value is not None}
+        return {} if len(known) < len(found) and self.lookup(name).complete else known
 
     def lookup(self, name: str) -> Quantity:
         return lookup(name, self.own)[0]

@@ -69,7 +69,7 @@ style.save(run_figures.spectrum(result), folder, "02_path_spectrum")
 # ## Where it turns
 #
 # The angle between the ways into and out of every snapshot, a twentieth of the run long each. Grey: the null.
-# `rank` is the share of later steps that turn less than the path does where the network groks.
+# Its control is the same path between half of that step and twice it, away from it and from spikes of the loss.
 
 # %%
 turned = turn(folder)
@@ -79,9 +79,10 @@ style.save(own.turning(turned), folder, "02_path_turn")
 # %% [markdown]
 # ## Slingshots
 #
-# Around spikes of the training loss: is the path less straight there than elsewhere on the same path, so that it
-# comes back from where the spike threw it? `straightness` is the distance between four evaluations before and four
-# after over the way between them, `across` the share of that way that leads past the backbone.
+# Around spikes of the training loss: is the path less straight there than elsewhere on the same path, and does it
+# come back to where it was thrown from? Straightness is the distance between four evaluations before and four after
+# over the way between them; how far it comes back is 1 minus the distance after eight evaluations over the largest
+# until then. A loop would be less straight and come back.
 
 # %%
 thrown = slingshots(folder)

@@ -18,6 +18,7 @@ from paper.grokking.groks import named, runs_of, transitions
 from paper.grokking.transition import survival, transition
 
 DEMONSTRATIONS = ("mlp", "transformer")
+CONTROL = "p17"  # it memorises, and does not grok
 OPTIMIZERS = {"adamw": GREY, "sgd": ORANGE, "muon": BLUE, "orthonoise": RED}
 WATCHED = {
     "weight_hessian_trace": "Hessian trace",
@@ -133,7 +134,7 @@ def after(ax: Axes, arm: str) -> None:
 
 
 def slingshots(results: StudyResults) -> Figure:
-    """Training loss of one transformer with its spikes, and how straight the paths of all are around theirs."""
+    """Losses of one transformer with its spikes; around those of all how straight the path is, and how far away."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.2), width_ratios=(3, 2))
     runs = [run for run in runs_of(results, "transformer") if run.analysis.get("slingshots")]
     for run in runs[:1]:
@@ -141,19 +142,15 @@ def slingshots(results: StudyResults) -> Figure:
         left.plot(run.evaluated("step"), run.evaluated("val_loss"), color=RED, lw=0.9, label="held-out loss")
         for step in run.analysis["slingshots"]["spikes"]:
             left.axvline(step, color="0.6", lw=0.6, ls=":", zorder=0.3)
-    for n, run in enumerate(runs):
+    for run in runs:
         found, every = run.analysis["slingshots"], run.params.eval.every
-        steps, straight = np.array(found["steps"]), np.array(found["straightness"], dtype=float)
-        for m, spike in enumerate(found["spikes"]):
+        steps, straight = np.array(found["steps"]), np.array(found["straight"], dtype=float)
+        for spike in found["spikes"]:
             near = np.abs(steps - spike) <= AROUND * every
-            once = "" if n or m else "around a spike"
-            right.plot(steps[near] - spike, straight[near], color=BLUE, lw=0.7, label=once)
-        if found["spikes"]:
-            for key, colour, text in (
-                ("straight_elsewhere", GREEN, "elsewhere"),
-                ("null_straight_at", NULL, "null"),
-            ):
-                right.axhline(found[key], color=colour, lw=0.8, ls="--", label="" if n else text)
+            right.plot(steps[near] - spike, straight[near], color=BLUE, lw=0.7, label="around a spike")
+        for key, colour, text in (("straight_elsewhere", GREEN, "elsewhere"), ("straight_null", NULL, "null")):
+            if found["spikes"] and found[key] is not None:
+                right.axhline(found[key], color=colour, lw=0.8, ls="--", label=text)
     if not right.get_lines():
         missing(right, "no spike after memorisation")
     left.set(title=label(named("transformer")), xlabel="step", ylabel="nats", yscale="log")
@@ -284,8 +281,7 @@ FIGURES = [
         "slingshots",
         slingshots,
         "Left: losses of the first seed, dotted where the training loss spikes. Right: how straight the path is "
-        "around every spike of every seed, 1 on a line and 0 where it comes back; broken: means elsewhere on the "
-        "same path, and of the null.",
+        "around every spike of every seed, 1 on a line; broken: means elsewhere on the same path, and of the null.",
         headline=True,
     ),
     Drawing(

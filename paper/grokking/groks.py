@@ -17,7 +17,7 @@ NAMES = {
     "routed_entropy": "routed, penalised",
     "both": "sums and products",
 }
-GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "held-out right"]
+GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "kept", "held-out right"]
 
 
 def named(arm: Level) -> str:
@@ -42,7 +42,7 @@ def median_text(found: list[Transition]) -> str:
 
 
 def grok_rows(results: StudyResults) -> list[list[str]]:
-    """A row an arm: its setting, memorised and grok step of every seed, the median, the last accuracy."""
+    """A row an arm: its setting, memorised and grok step of every seed, the median, what is kept, the end."""
     rows = []
     for arm in results.levels:
         runs = runs_of(results, arm)
@@ -50,7 +50,8 @@ def grok_rows(results: StudyResults) -> list[list[str]]:
             rows.append([named(arm), *["--"] * (len(GROK_HEADS) - 1)])
             continue
         p, found = runs[0].params, [transition(run.evaluations) for run in runs]
-        last = [run.evaluations[-1]["test_acc"] for run in runs]
+        last = [run.quantity("test.final").value for run in runs]
+        kept = results.at(arm, "test.kept").value
         rows.append(
             [
                 named(arm),
@@ -61,6 +62,7 @@ def grok_rows(results: StudyResults) -> list[list[str]]:
                 ", ".join("--" if t.memorised is None else str(t.memorised) for t in found),
                 ", ".join(t.said for t in found),
                 median_text(found),
+                "--" if kept is None else f"{kept:.2f}",
                 ", ".join(f"{x:.2f}" for x in last),
             ]
         )

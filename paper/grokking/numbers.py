@@ -13,21 +13,25 @@ NOTEBOOK = "notebooks/grokking/07_study.py"
 WANTED = {"backbone": "the geometry", "turn": "the turn of the path"}
 OF_DEMONSTRATIONS = {"fisher": "the curvature", "circuits": "the circuit", "named_gradients": "the gradients"}
 DEMONSTRATIONS = ("mlp", "transformer")
-# Macro: arm, quantity, part, decimals and factor of a mean over seeds.
+# Macro: arm, quantity, part, decimals and factor of a mean over seeds, told with its 95 % interval.
 SINGLE = {
     "SeventeenRight": ("p17", "test.final", "observed", 1, 100),
-    "SgdRight": ("sgd", "test.final", "observed", 0, 100),
-    "AdamRight": ("adamw", "test.final", "observed", 0, 100),
+    "SgdKept": ("sgd", "test.kept", "observed", 0, 100),
+    "AdamKept": ("adamw", "test.kept", "observed", 0, 100),
     "MlpTurn": ("mlp", "turn.at_grok", "observed", 0, 1),
-    "MlpTurnNull": ("mlp", "turn.at_grok", "null", 0, 1),
     "Spikes": ("transformer", "sling.count", "observed", 1, 1),
     "Period": ("transformer", "sling.period", "observed", 0, 1),
     "StraightAt": ("transformer", "sling.straight_at", "observed", 2, 1),
     "StraightElsewhere": ("transformer", "sling.straight_elsewhere", "observed", 2, 1),
-    "StraightNull": ("transformer", "sling.null_straight_at", "observed", 2, 1),
-    "HalfHessian": ("mlp", "half.share.weight_hessian_trace", "observed", 2, 1),
-    "HalfShare": ("mlp", "half.share.operation_share", "observed", 2, 1),
-    "HalfAccuracy": ("mlp", "half.share.test_acc", "observed", 2, 1),
+    "StraightNull": ("transformer", "sling.straight_null", "observed", 2, 1),
+    "BackAt": ("transformer", "sling.back_at", "observed", 2, 1),
+    "BackElsewhere": ("transformer", "sling.back_elsewhere", "observed", 2, 1),
+    "HalfHessian": ("mlp", "half.step.weight_hessian_trace", "observed", 0, 1),
+    "HalfHessianControl": ("p17", "half.step.weight_hessian_trace", "observed", 0, 1),
+    "HalfAccuracy": ("mlp", "half.step.test_acc", "observed", 0, 1),
+    "HalfShare": ("mlp", "half.step.operation_share", "observed", 0, 1),
+    "KeysMlp": ("mlp", "circuit.keys.last", "observed", 0, 1),
+    "KeysTransformer": ("transformer", "circuit.keys.last", "observed", 0, 1),
 }
 
 
@@ -52,11 +56,20 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
         runs = runs_of(results, arm)
         own[f"{name}Every"] = str(runs[0].params.eval.every) if runs else "--"
         if name != "Optimizers":
-            delays = [t.grokked / t.memorised for t in transitions(results, arm).values() if t.delay]
+            every = transitions(results, arm).values()
+            delays = [t.grokked / t.memorised for t in every if t.memorised and t.grokked]
             own[f"{name}Delay"] = number(fmean(delays) if delays else None, 1)
     seventeen = runs_of(results, "p17")
     own["SeventeenChance"] = number(100 / seventeen[0].params.task.p if seventeen else None, 1)
     for name, (arm, quantity, part, digits, times) in SINGLE.items():
-        found = results.at(arm, quantity, part).value
-        own[name] = number(None if found is None else times * found, digits)
+        found = results.at(arm, quantity, part)
+        scaled = [None if x is None else times * x for x in (found.value, found.interval)]
+        own[name] = number(scaled[0], digits) + (
+            "" if scaled[1] is None else rf"\,$\pm$\,{number(scaled[1], digits)}"
+        )
+    null = results.at("mlp", "turn.at_grok", "null")
+    own["MlpTurnNull"] = number(null.value, 0)
+    for arm, name in (("mlp", "Mlp"), ("transformer", "Transformer")):
+        runs = runs_of(results, arm)
+        own[f"{name}Frequencies"] = str((runs[0].params.task.p - 1) // 2) if runs else "--"
     return macro_pairs(common | own, verdicts)

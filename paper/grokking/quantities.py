@@ -1,18 +1,22 @@
 """The study's own quantities, by name.
 
-test.final, train.final    shares of pairs answered right at the end
+test.final, train.final    shares of pairs answered right, the median of the last five evaluations: the last
+                           may be in a spike
+test.kept                  share of evaluations from the grok step on with 95 % of the held-out pairs right
 memorised.step, grok.step  first evaluations with 98 % of the training and 95 % of the held-out pairs right; a run
                            that had not grokked by its end has no step
 turn.at_grok               angle between the ways into and out of the grok step, in degrees; its null is noise's
 turn.rank                  share of other steps after memorisation that turn less: 0.5 for a step like any other
 phases.cosine              |cosine| of the first directions of the path before and after the grok step; with null
-half.<share|change>.<column>  the step at which a measurement has gone half of its way from memorisation to the end,
-                           over the grok step, and that way: halfway.py
+half.<step|way>.<column>   the step at which a measurement has gone half of its way from memorisation to the
+                           end, and that way: halfway.py
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
-                           restricted, excluded, random (the loss without as many other components)
+                           restricted, excluded, random (the loss without as many other components), and keys, how
+                           many frequencies those are
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
 sling.<name>               spikes of the training loss after memorisation: count, period (mean distance of two, in
-                           steps), straightness and share across of the path at them and elsewhere: slingshots.py
+                           steps); straight, across and back of the path, each _at them, _elsewhere and of the
+                           _null: slingshots.py
 cosine.<pair>              of two directions, mean over whole snapshots between memorisation and the grok step; its
                            null is 0, and what random directions stay below is in the figure
 """
@@ -20,16 +24,29 @@ cosine.<pair>              of two directions, mean over whole snapshots between 
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from lib.report.quantities import Estimate, Quantity, estimate, minus
 from lib.report.run import RunResults
+from lib.tasks.modular.phases import GROKKED
 from paper.grokking.halfway import halfway
 from paper.grokking.transition import transition
+
+LAST = 5  # evaluations
 
 
 def final(run: RunResults, part: str, which: str) -> Estimate:
     """The share of pairs that the run answers right at its end."""
-    rows = run.evaluations
-    return estimate(rows[-1].get(f"{which}_acc")) if rows else Estimate(None, why="no evaluation")
+    values = run.evaluated(f"{which}_acc")[-LAST:]
+    return estimate(float(np.median(values))) if len(values) else Estimate(None, why="no evaluation")
+
+
+def kept(run: RunResults, part: str) -> Estimate:
+    grokked = transition(run.evaluations).grokked
+    if grokked is None:
+        return Estimate(None, why="it had not grokked")
+    later = run.evaluated("test_acc")[run.evaluated("step") >= grokked]
+    return estimate(float(np.mean(later >= GROKKED)))
 
 
 def step(run: RunResults, part: str, which: str) -> Estimate:
@@ -52,12 +69,12 @@ def of_turn(run: RunResults, part: str, name: str) -> Estimate:
 def of_slingshots(run: RunResults, part: str, name: str) -> Estimate:
     found = run.analysis.get("slingshots") or {}
     value = len(found["spikes"]) if name == "count" and found else found.get(name)
-    return estimate(value) if value is not None else Estimate(None, why="no spike of its loss")
+    return estimate(value) if value is not None else Estimate(None, why="no evaluation there with enough beside it")
 
 
 def of_half(run: RunResults, part: str, which: str, column: str) -> Estimate:
     found = halfway(run, column)
-    return estimate(getattr(found, which)) if found else Estimate(None, why="it had not grokked")
+    return estimate(getattr(found, which)) if found else Estimate(None, why="not measured after memorisation")
 
 
 def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
@@ -68,6 +85,8 @@ def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
     if not points:
         return Estimate(None, why="no whole snapshot")
     point = points[-1]
+    if column == "keys":
+        return estimate(len(point["keys"]))
     return estimate(point["random"]["mean"] if column == "random" else point[column])
 
 
@@ -94,8 +113,9 @@ def between(points: list[dict[str, Any]], found: Any) -> list[dict[str, Any]]:
 QUANTITIES = {
     "test.final": Quantity(lambda run, part: final(run, part, "test"), null=False),
     "train.final": Quantity(lambda run, part: final(run, part, "train"), null=False),
-    "memorised.step": Quantity(lambda run, part: step(run, part, "memorised"), null=False, digits=0),
-    "grok.step": Quantity(lambda run, part: step(run, part, "grokked"), null=False, digits=0),
+    "test.kept": Quantity(kept, null=False),
+    "memorised.step": Quantity(lambda run, part: step(run, part, "memorised"), null=False, digits=0, complete=True),
+    "grok.step": Quantity(lambda run, part: step(run, part, "grokked"), null=False, digits=0, complete=True),
     "turn.at_grok": Quantity(lambda run, part: of_turn(run, part, "at_grok"), digits=1),
     "turn.rank": Quantity(lambda run, part: of_turn(run, part, "rank"), null=False),
     "phases.cosine": Quantity(lambda run, part: of_turn(run, part, "phases"), digits=2),

@@ -69,7 +69,7 @@ def loops(found: dict[str, Any]) -> Figure:
     if not len(steps):
         missing(ax, "too few evaluations")
         return figure
-    ax.plot(steps, np.asarray(found["straightness"], dtype=float), color=BLUE, label="straightness")
+    ax.plot(steps, np.asarray(found["straight"], dtype=float), color=BLUE, label="straightness")
     ax.plot(steps, np.asarray(found["across"], dtype=float), color=ORANGE, label="across the backbone")
     for n, step in enumerate(found["spikes"]):
         ax.axvline(step, color=RED, lw=0.8, ls=":", label="" if n else "spike of the loss")

@@ -38,7 +38,7 @@ def turn_table(found: dict[str, Any]) -> str:
             found["null_at_grok"],
             1,
         ],
-        ["share of later steps that turn less", found["rank"], None, 2],
+        ["share of steps around that turn less", found["rank"], None, 2],
         ["cosine of the backbones before and after", found["phases"], found["null_phases"], 2],
     ]
     said = f"Memorised at step {found['memorised']}, grokked at step {found['grokked']}.\n\n"
@@ -51,9 +51,9 @@ def slingshot_table(found: dict[str, Any]) -> str:
     """Spikes of the training loss, and the path at them and elsewhere."""
     if not found["spikes"]:
         return "After memorisation the training loss has no spike."
+    words = {"straight": "straightness", "across": "share across the backbone", "back": "how far it comes back"}
     rows = [
-        ["straightness", found["straight_at"], found["straight_elsewhere"], found["null_straight_at"]],
-        ["share across the backbone", found["across_at"], found["across_elsewhere"], None],
+        [text, *(found[f"{name}_{where}"] for where in ("at", "elsewhere", "null"))] for name, text in words.items()
     ]
     said = f"Spikes at steps {', '.join(map(str, found['spikes']))}.\n\n"
     head = ["", "at spikes", "elsewhere", "null at spikes"]

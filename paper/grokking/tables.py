@@ -1,11 +1,14 @@
 """The tables of the paper on grokking."""
 
+from dataclasses import replace
+
 from lib.report.claims import Verdict
+from lib.report.quantities import Estimate
 from lib.report.reader import StudyResults
 from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
 from lib.report.tex import number, table, tex
-from paper.grokking.figures import DEMONSTRATIONS
+from paper.grokking.figures import CONTROL, DEMONSTRATIONS
 from paper.grokking.groks import GROK_HEADS, grok_rows, median_text, named, transitions
 from paper.grokking.halfway import MEASURED
 
@@ -59,10 +62,8 @@ def path(results: StudyResults) -> str:
         for name, (_, digits) in PATH.items():
             for part in ("observed", "null", "excess"):
                 found = results.at(arm, name, part)
-                text = number(found.value, digits, signed=part == "excess") if found.value is not None else "--"
-                if found.value is not None and found.interval is not None and part != "null":
-                    text += rf"\,$\pm$\,{number(found.interval, digits)}"
-                cells.append(text)
+                seen = replace(found, count=1) if part == "null" else found
+                cells.append(with_interval(seen, digits, signed=part == "excess"))
         rows.append(
             [tex(named(arm)), *cells]
             if any(c != "--" for c in cells)
@@ -72,20 +73,25 @@ def path(results: StudyResults) -> str:
 
 
 def half_of_the_way(results: StudyResults) -> str:
-    """How far each measurement goes from memorisation to the end, and when half of that is done."""
-    arms = [arm for arm in DEMONSTRATIONS if arm in results.levels]
+    """How far each measurement goes from memorisation to the end, and the step at which half of that is done."""
+    arms = [arm for arm in (*DEMONSTRATIONS, CONTROL) if arm in results.levels]
     over = head("", *(rf"\multicolumn{{3}}{{c}}{{{tex(named(arm))}}}" for arm in arms))
     under = head("measurement", *["way", "half of it", "seeds"] * len(arms))
     rows = []
     for column, title in MEASURED.items():
         cells = []
         for arm in arms:
-            way, half = (results.at(arm, f"half.{which}.{column}") for which in ("change", "share"))
-            error = rf"\,$\pm$\,{number(half.interval, 2)}" if half.interval is not None else ""
+            way, half = (results.at(arm, f"half.{which}.{column}") for which in ("way", "step"))
             there = half.count if half.value is not None else 0
-            cells += [number(way.value, 1, signed=True), number(half.value, 2) + error, str(there)]
+            cells += [with_interval(way, 1, signed=True), with_interval(half, 0), str(there)]
         rows.append([tex(title), *cells])
     return table("l" + "rrr" * len(arms), [over, under], rows)
+
+
+def with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:
+    """A mean over seeds with its 95 % interval, where it has one."""
+    text = number(found.value, digits, signed=signed)
+    return text if found.interval is None else rf"{text}\,$\pm$\,{number(found.interval, digits)}"
 
 
 def summary(results: StudyResults) -> dict[str, str]:

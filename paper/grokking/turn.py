@@ -16,7 +16,8 @@ from lib.geometry.null import fitted_null
 from lib.measure.trajectory import run_digest, schedule, write_analysis
 from lib.params.members import member
 from lib.params.run import load_params
-from lib.train.records import read_evaluations
+from lib.train.records import read_evaluations, read_record
+from paper.grokking.slingshots import spikes
 from paper.grokking.transition import transition
 
 WINDOW = 20  # of a run is the way that is taken for a direction: this share of its steps
@@ -53,11 +54,11 @@ def turning(digest: Digest, window: int, every: int = 1) -> Angles:
     return Angles(np.array(steps, dtype=int), np.array(angles))
 
 
-def phases_cosine(digest: Digest, step: int | None) -> float:
+def phases_cosine(digest: Digest, step: int | None, every: int = 1) -> float:
     """|cosine| of the first directions before and after a step, each of the drifts from its own first snapshot."""
     if step is None:
         return float("nan")
-    early, late = pca(digest, Window(0, step)), pca(digest, Window(step))
+    early, late = pca(digest, Window(0, step, stride=every)), pca(digest, Window(step, stride=every))
     if len(early.steps) < 2 or len(late.steps) < 2:
         return float("nan")
     return float(abs(cosines(digest.total, early.backbone[None], late.backbone)[0]))
@@ -66,8 +67,9 @@ def phases_cosine(digest: Digest, step: int | None) -> float:
 def turn(folder: Path) -> dict[str, Any]:
     """Angles along a run's path and its null's, and both at the grok step, into analysis/turn.json.
 
-    `rank` is the share of the steps after memorisation, those of the window around the grok step apart, whose angle
-    is below that at the grok step: 0.5 where it is as any other.
+    `rank` is the share of steps around the grok step whose angle is below that there, 0.5 on average where it is
+    a step like those: from half of it, after memorisation, to twice it, but for a window around it and around
+    spikes of the training loss.
     """
     p, digest = load_params(folder / "params.yaml"), run_digest(folder)
     found = transition(read_evaluations(folder))
@@ -79,8 +81,11 @@ def turn(folder: Path) -> dict[str, Any]:
     here = seen.at(found.grokked)
     others = np.empty(0)
     if found.grokked is not None and found.memorised is not None:
-        far = (seen.steps > found.memorised) & (abs(seen.steps - found.grokked) > window)
-        others = seen.angles[far]
+        events = (read_record(folder) or {}).get("events", [])
+        apart = [found.grokked, *spikes(events, found.memorised, p.eval.every)]
+        far = (abs(seen.steps[:, None] - np.array([apart])) > window).all(axis=1)
+        around = (seen.steps > max(found.memorised, found.grokked / 2)) & (seen.steps <= 2 * found.grokked)
+        others = seen.angles[far & around]
     return write_analysis(
         folder,
         "turn",
@@ -94,7 +99,7 @@ def turn(folder: Path) -> dict[str, Any]:
             "at_grok": here,
             "null_at_grok": expected.at(found.grokked),
             "rank": float(np.mean(others < here)) if len(others) and np.isfinite(here) else float("nan"),
-            "phases": phases_cosine(digest, found.grokked),
-            "null_phases": phases_cosine(null, found.grokked),
+            "phases": phases_cosine(digest, found.grokked, p.eval.every),
+            "null_phases": phases_cosine(null, found.grokked, p.eval.every),
         },
     )

@@ -72,7 +72,14 @@ def sentences(results: StudyResults, verdicts: Sequence[Verdict]) -> list[str]:
         what = f"Phase {phase.number} ({phase.name})"
         if asked:
             word = {PASSES: "passes", FAILS: "fails", OPEN: "cannot be decided"}[came]
-            said.append(f"{what} {word}{'' if before == PASSES else ', though the one before it did not pass'}.")
+            there = sum(v.claim.id in phase.any_of for v in verdicts)
+            part = (
+                f" at the {there} of {len(phase.any_of)} settings that are here"
+                if there < len(phase.any_of)
+                else ""
+            )
+            though = "" if before == PASSES else ", though the one before it did not pass"
+            said.append(f"{what} {word}{part}{though}.")
         else:
             why = "was not asked for" if before == PASSES else "is not due, since the one before it did not pass"
             said.append(f"{what} {why}.")

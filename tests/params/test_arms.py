@@ -131,7 +131,9 @@ arms:
   latest: {optim.lr: 5e-4, like: later}
   base: {}
 profiles:
-  own: {time_scale: 5, set: {seed: 7, model.width: 256}, seeds: 3, only: [latest], arms: {late: {optim.eps: 1e-6}}}
+  own:
+    {time_scale: 5, set: {seed: 7, model.width: 256}, seeds: 3, only: [latest, late],
+     arms: {late: {optim.eps: 1e-6}}}
   narrow: {like: own, seeds: 2, set: {model: {width: 128}}}
   all: {like: narrow, time_scale: 10, only: []}
 """
@@ -144,13 +146,23 @@ def test_an_arm_like_another_has_what_that_one_has_and_its_own_in_place_of_it(tm
     assert differing(found["latest"], found["later"]) == {"optim.lr": 5e-4}
 
 
+def test_an_arm_with_another_optimizer_has_what_it_says_and_not_what_the_first_alone_has(tmp_path):
+    text = LIKE.replace(
+        "  base: {}", "  base: {optim: {name: muon, momentum: 0.8}}\n  plain: {like: base, optim.name: adamw}"
+    )
+    plain = by_arm(load_study(user_study(tmp_path, text), "paper"))["plain"].params.optim
+    assert (plain.name, plain.lr) == ("adamw", 1e-3)
+    mistaken = text.replace("optim.name: adamw", "optim.name: adamw, optim.polar: svd")
+    assert "optim.polar" in refusal(user_study(tmp_path, mistaken), "paper")
+
+
 def test_a_profile_like_another_has_what_it_does_not_say_itself(tmp_path):
     path = user_study(tmp_path, LIKE)
     own, narrow, every = (load_study(path, name) for name in ("own", "narrow", "all"))
-    assert [run.point for run in own.runs] == [{"arm": "latest", "seed": seed} for seed in (7, 8, 9)]
+    assert [run.point["seed"] for run in own.runs] == [7, 8, 9] * 2
     # what a profile gives to an arm goes to no arm that is like it
-    assert own.runs[0].params.optim.eps == 1e-8
-    assert [run.point["seed"] for run in narrow.runs] == [7, 8]
+    assert {name: run.params.optim.eps for name, run in by_arm(own).items()} == {"late": 1e-6, "latest": 1e-8}
+    assert [run.point["seed"] for run in narrow.runs] == [7, 8] * 2
     assert [study.runs[0].params.model.width for study in (own, narrow, every)] == [256, 128, 128]
     assert (narrow.time_scale, every.time_scale) == (5, 10)
     assert list(by_arm(every)) == ["late", "later", "latest", "base"]
@@ -168,12 +180,16 @@ def test_a_profile_like_another_has_what_it_does_not_say_itself(tmp_path):
         ("like: late,", "like: [late],", "is unknown"),
         ("like: own", "like: owm", "narrow is like owm, which is no profile of this file; there are own, narrow"),
         ("like: own", "like: all", "like"),
-        ("own: {time_scale: 5, ", "own: {", "the key time_scale of own is missing"),
+        ("own:\n    {time_scale: 5, ", "own:\n    {", "the key time_scale of own is missing"),
+        ("late: {optim.eps", "latest: {like: late, optim.eps", "arms.latest: unknown parameter like"),
+        ("only: [latest, late]", "only: [latest]", "of late, which is not in only"),
+        ("  base: {}", "  base: {like: latter}", "arms.base: like: arm latter is unknown"),
+        ("  base: {}", "  base: {optim.lrr: 1}", "arms.base: unknown parameter optim.lrr (did you mean optim.lr?)"),
     ],
 )
 def test_what_is_like_nothing_or_itself_is_refused(old, new, said, tmp_path):
     assert LIKE.replace(old, new) != LIKE
-    assert said in refusal(user_study(tmp_path, LIKE.replace(old, new)), "paper")
+    assert said in refusal(user_study(tmp_path, LIKE.replace(old, new)), "own")
 
 
 def test_what_an_arm_sets_the_command_line_cannot(tmp_path):

@@ -3,10 +3,15 @@
 import pytest
 
 from lib.base.errors import BadInput
-from lib.report.claims_file import load_claims
+from lib.base.files import ROOT
+from lib.params.study import load_study
+from lib.report.claims_file import levels_of, load_claims
 from lib.report.reader import collect
 from tests.report.test_claims import RELATIVE, claim, exceeds, monotone, several, verdict, within
 from tests.study_folder import smoke_study, write, write_study
+
+OPTIMIZERS = ROOT / "paper/optimizers/claims.yaml"
+PROFILES = ("smoke", "laptop", "confirm", "paper", "scale")
 
 
 @pytest.fixture(scope="module")
@@ -48,4 +53,34 @@ def test_an_id_twice_is_refused(tmp_path):
     axis = {"parameter": "optim.beta2", "name": "beta2", "symbol": "β₂"}
     write(path, {"axis": axis, "claims": [one, one]})
     with pytest.raises(BadInput, match="two claims have the id a-claim"):
+        load_claims(path)
+
+
+# ------------------------------------------------------------------------------------------- optional claims
+
+
+def test_an_optional_claim_is_left_out_where_a_profile_lacks_a_level(tmp_path):
+    ids = {
+        profile: {c.id for c in collect(load_study("optimizers", profile), tmp_path).claims} for profile in PROFILES
+    }
+    assert ids["paper"] - ids["laptop"] == {c.id for c in load_claims(OPTIMIZERS)[1] if c.optional} != set()
+    assert "noise-helps-at-a-tenth" in ids["smoke"]  # not optional: that it cannot be tested there is said
+
+
+def test_every_level_that_an_optional_claim_names_is_an_arm():
+    """A misspelt one would leave its claim out for ever."""
+    arms = {run.point["arm"] for profile in PROFILES for run in load_study("optimizers", profile).runs}
+    for one in load_claims(OPTIMIZERS)[1]:
+        assert not one.optional or levels_of(one.test) <= arms, one.id
+
+
+def test_an_optional_claim_must_name_a_level(tmp_path):
+    path = tmp_path / "claims.yaml"
+    text = OPTIMIZERS.read_text()
+    assert "larger_at: muon, smaller_at: ortho_4, factor: 1.0101}" in text
+    test = "test: {kind: compare, quantity: val.final, larger_at: muon, smaller_at: ortho_4, factor: 1.0101}"
+    path.write_text(text.replace(test, "test: {kind: monotone, quantity: val.final, direction: falls}"))
+    with pytest.raises(
+        BadInput, match="noise-helps-at-a-tenthousandth: it is optional, and its test names no level"
+    ):
         load_claims(path)

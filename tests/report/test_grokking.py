@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from lib.geometry.gram import Digest
+from lib.report.reader import collect
 from paper.grokking.circuits import random_ablation
 from paper.grokking.interference import cosine, null, pairs_of
 from paper.grokking.transition import Transition, median, median_grok, survival, transition
 from paper.grokking.turn import phases_cosine, turning
+from tests.compare_runs import grokking_rows, modular_study, write_run
 
 
 def evaluations(*rows: tuple[int, float, float]) -> list[dict[str, float]]:
@@ -140,3 +142,19 @@ def test_leaving_out_components_that_a_table_does_not_have_changes_nothing():
         assert found["spread"] == pytest.approx(0.0, abs=1e-9)
         assert random_ablation(table, labels, 60, -sign, 0)["spread"] > 0.01
     assert random_ablation(table, labels, 0, 1, 0)["mean"] is None
+
+
+def test_a_seed_that_has_not_grokked_is_not_left_out_of_a_mean(tmp_path):
+    """Of the steps of those that have, the mean says that all groked early."""
+    study = modular_study("seeds=2")
+    first, second = [run for run in study.runs if run.point["arm"] == study.runs[0].point["arm"]]
+    write_run(tmp_path, first, grokking_rows(80, 800))
+    write_run(tmp_path, second, grokking_rows(80, None))
+    results = collect(study, tmp_path)
+    level = results.levels[0]
+    assert results.at(level, "memorised.step").value == 80
+    found = results.at(level, "grok.step")
+    assert (found.value, found.why) == (None, "not by step 4000") and results.by_seed(level, "grok.step") == {}
+    write_run(tmp_path / "both", first, grokking_rows(80, 800))
+    write_run(tmp_path / "both", second, grokking_rows(80, 1200))
+    assert collect(study, tmp_path / "both").at(level, "grok.step").value == 1000
