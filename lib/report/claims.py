@@ -59,9 +59,11 @@ class Verdict:
     def headline(self) -> str:
         """What the paper says of the claim, without its full stop."""
         if not self.tested:
-            claim = self.claim.claim.rstrip(".")
-            first = claim[0] if claim[1:2].isupper() else claim[0].lower()  # NOLAH stays NOLAH
-            return f"This could not be tested: {first}{claim[1:]}"
+            first, _, rest = self.claim.claim.rstrip(".").partition(" ")
+            # Muon and NOLAH stay so, as within the sentence of an open verdict.
+            name = first[1:2].isupper() or first in self.claim.prose.open.split()
+            first = first if name else first[0].lower() + first[1:]
+            return f"This could not be tested: {first} {rest}"
         prose = self.claim.prose
         absent = f"{prose.absent}, to within what is of interest"  # equivalent, which is not equal
         said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: absent, OPEN: prose.open}
