@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from lib.base.unused import without_unused
 from lib.params.dotted import flatten, unflatten
 from lib.params.run import Params, validate
 from lib.params.study import load_study
 from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.probe import build_probes
 from lib.train.places import MADE_BY_MAKE
+
+with without_unused():  # before a test imports it with everything that there is
+    import jupytext  # noqa: F401
 
 # The files that take longest, of the suite and of the faults.
 LONGEST = """

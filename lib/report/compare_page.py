@@ -14,10 +14,9 @@ import numpy as np
 
 from lib.base.files import write_atomically
 from lib.report.compare import Entry, differing, first_columns, happened, of_study, outcomes, qualities, value_text
-from lib.report.explorer import Script, page_json, script_of
-from lib.report.page import render
 from lib.report.reader import StudyResults
 from lib.report.series import Course, courses, thinned
+from lib.report.template import Script, page_json, render, script_of
 
 SCRIPTS = ("plot", "compare_data", "compare_state", "compare_lines", "compare_draw", "compare_table", "compare")
 MOST = 9_700_000  # bytes of packed numbers in a page

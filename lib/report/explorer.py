@@ -6,11 +6,8 @@ that matrix, the schedule and the two numbers of the memory. So the page has the
 """
 
 import base64
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +24,15 @@ from lib.report.panels import coloured
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.scores import scores_of
+from lib.report.template import Script, script_of
 
 SCRIPTS = [Path(__file__).with_name(name) for name in ("backbone.js", "plot.js", "explorer.js")]
 FEWEST = 3  # snapshots; fewer are no trajectory
 EVERY = "all"  # the window that any run has: every snapshot from its first
 
 
-@dataclass(frozen=True)
-class Script:
-    """The page's one script, and the hash by which its content security policy knows it."""
-
-    text: str
-    hash: str
-
-
 def script() -> Script:
     return script_of(SCRIPTS)
-
-
-def script_of(paths: Iterable[Path]) -> Script:
-    """Files that make one script of a page."""
-    text = "\n" + "\n".join(path.read_text(encoding="utf-8") for path in paths)
-    return Script(text, base64.b64encode(sha256(text.encode()).digest()).decode())
 
 
 def explorer(results: StudyResults) -> dict[str, Any]:
@@ -63,10 +47,6 @@ def explorer(results: StudyResults) -> dict[str, Any]:
         "baseline": next((i for i, run in enumerate(runs) if run["name"] == results.baseline.name), 0),
         "runs": runs,
     }
-
-
-def page_json(data: dict[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def packed(symmetric: np.ndarray) -> str:

@@ -1,8 +1,4 @@
-"""The pages of the report: one template and one stylesheet for all, and an executed notebook as a page.
-
-A page needs nothing but itself: images inside it, formulas as MathML, no script but the one that its content
-security policy names by hash, and a browser holds it to that.
-"""
+"""What the pages of the report are made of: Markdown with its formulas, and an executed notebook."""
 
 import re
 from functools import cache
@@ -10,33 +6,18 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import pass_context
 from jinja2.runtime import Context
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
+from lib.base.unused import without_unused
 from lib.report.mathml import mathml
 
-
-@cache
-def templates() -> Environment:
-    """The templates beside this file; what is put into them is escaped unless it is HTML already."""
-    return Environment(
-        loader=PackageLoader("lib.report", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-
-
-def render(template: str, **values: Any) -> str:
-    """A template of this folder, filled."""
-    return templates().get_template(template).render(**values)
+with without_unused():
+    import nbformat
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
 class Renderer(IPythonRenderer):

@@ -19,13 +19,14 @@ from lib.base.files import read_json, write_atomically
 from lib.report.claim_cards import claim_card
 from lib.report.claims import Verdict
 from lib.report.compare_page import write_compare
-from lib.report.explorer import explorer, page_json, script
+from lib.report.explorer import explorer, script
 from lib.report.figures import Drawing, drawings
-from lib.report.page import highlighting, markdown, notebook_body, render
+from lib.report.page import highlighting, markdown, notebook_body
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.scores import best, scores_of
 from lib.report.summary import verdicts_of
+from lib.report.template import page_json, render
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS
 
 WORDS = r"""

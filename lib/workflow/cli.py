@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.files import ROOT
 from lib.base.sentence import sentence
+from lib.base.unused import without_unused
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
 
@@ -275,13 +276,14 @@ def open_lab(run: str, notebook: str, outputs: Path) -> int:
 
 def lab_page(folder: Path, notebook: str) -> Path:
     """The notebook filled in with the run's parameters, beside the run; a page once opened is the user's."""
-    import nbformat
-
     from lib.params.arguments import kept_arguments
     from lib.params.stages import notebook_path
     from lib.params.study_file import main_study, study_names
     from lib.workflow.done import KEPT, read_inputs
     from lib.workflow.runner import filled_notebook
+
+    with without_unused():
+        import nbformat
 
     page = folder / "notebooks" / "lab" / f"{notebook}.ipynb"
     if page.exists():

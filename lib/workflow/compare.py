@@ -21,14 +21,13 @@ def compare(asked: str, metric: str, study: Path, outputs: Path) -> str:
         asked: names, parts of names or folders of runs or studies; empty: all of the study's.
         study: the folder of the study that is meant where a name does not say it.
     """
+    folders = find_runs(asked, study, outputs)
     from lib.report.compare import entries, first_columns
-    from lib.report.compare_figure import compare_figure
     from lib.report.compare_page import compare_page
     from lib.report.compare_text import compare_text, find_columns
     from lib.report.series import courses
-    from lib.report.style import write
 
-    found = entries(find_runs(asked, study, outputs))
+    found = entries(folders)
     known, unread = courses(entry.run for entry in found)
     there = list(dict.fromkeys(name for one in known for name in one))
     metrics = find_columns(metric, there) if metric else first_columns(found, there)
@@ -38,6 +37,9 @@ def compare(asked: str, metric: str, study: Path, outputs: Path) -> str:
     write_atomically(page, compare_page(f"{len(found)} runs compared", found))
     written = [page]
     if metrics:
+        from lib.report.compare_figure import compare_figure
+        from lib.report.style import write
+
         figure = compare_figure(found, known, metrics)
         write(figure, place, "compare", "; ".join(entry.name for entry in found), pdf=True)
         written += [place / f"compare.{kind}" for kind in ("png", "pdf")]

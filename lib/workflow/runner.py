@@ -20,6 +20,7 @@ from lib.base.errors import BadInput, nearest
 from lib.base.files import ROOT, fingerprint, json_text, write_atomically
 from lib.base.locks import hold
 from lib.base.sentence import sentence
+from lib.base.unused import without_unused
 from lib.params.dotted import flatten
 from lib.params.run import Params, load_params, run_hash
 from lib.train.folder import record_failure
@@ -29,10 +30,6 @@ from lib.train.records import read_record, training_files
 from lib.workflow.done import KEPT, is_current, read_inputs
 from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
-
-# What jupytext and papermill import where it is there, and nothing here uses: a grammar of web addresses, the
-# server of JupyterLab, files of Hadoop. Together they take longer than the rest.
-UNUSED = ("rfc3987_syntax", "jupyter_server", "pyarrow")
 
 
 class StageFailed(Exception):
@@ -147,7 +144,7 @@ def notebook_imports(path: Path) -> list[str]:
 
 def filled_notebook(path: Path, parameters: dict[str, Any]) -> Any:
     """The notebook as papermill will run it: parameters checked by name, then written in."""
-    with _without(UNUSED):
+    with without_unused():
         import jupytext
         from papermill.inspection import _infer_parameters
         from papermill.parameterize import parameterize_notebook
@@ -175,7 +172,7 @@ def execute_notebook(
         run: the folder of a run, or of a study for a notebook about all of it.
         kernels: those that wait for a notebook; without one left, a kernel starts cold.
     """
-    with _without(UNUSED):
+    with without_unused():
         import nbformat
         import papermill
         from nbclient.exceptions import DeadKernelError
@@ -266,18 +263,6 @@ class _ProgressOnly:
 
     def flush(self) -> None:  # papermill calls it after every write
         self.stream.flush()  # the log of a job is read while it runs, and is complete when the job is killed
-
-
-@contextlib.contextmanager
-def _without(names: tuple[str, ...]):  # noqa: ANN202 - a context manager
-    """Import as if these modules were not installed."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))
-    try:
-        yield
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

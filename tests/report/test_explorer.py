@@ -15,9 +15,10 @@ from lib.geometry.null import decay_factors, fitted_null, noise_null
 from lib.geometry.presets import PRESETS, Backbone
 from lib.measure.trajectory import schedule
 from lib.optim.schedules import learning_rate
-from lib.report.explorer import EVERY, explorer, packed, page_json, run_gram, script
+from lib.report.explorer import EVERY, explorer, packed, run_gram, script
 from lib.report.reader import collect
 from lib.report.site import build_report
+from lib.report.template import page_json
 from tests.browser import Browser
 
 WINDOWS = {

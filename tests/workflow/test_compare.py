@@ -1,4 +1,7 @@
-"""`make compare` and `make watch` as a user calls them: runs of one study and of several, mistakes, live runs."""
+"""`make compare` and `make watch` as a user calls them: runs of one study and of several, mistakes, live runs.
+
+The first comparison and what make and the shell might misread are real commands; the rest are their answers.
+"""
 
 import json
 import os
@@ -14,6 +17,7 @@ from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.params.study import load_study
 from lib.report.compare_text import WIDTH
+from lib.workflow.cli import main
 from lib.workflow.compare import find_runs
 from tests.compare_runs import grokking_rows, modular_study, write_grokking, write_run
 from tests.faults.tools import clean_environment
@@ -37,6 +41,17 @@ def make(outputs, *words):
     return subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
 
 
+@pytest.fixture
+def answer(outputs, capsys):
+    """What the command that `make compare` calls prints and ends with, in this process."""
+
+    def answer(*options, outputs=outputs):
+        code = main(["compare", "--profile=smoke", f"--outputs={outputs}", *options])
+        return subprocess.CompletedProcess(options, code, *capsys.readouterr())
+
+    return answer
+
+
 def test_runs_of_a_study_as_table_figure_and_page(outputs):
     said = make(outputs, "compare", "RUNS=b20.95 b20.80", "METRIC=probe ood, val_loss")
     assert said.returncode == 0, said.stderr
@@ -47,38 +62,38 @@ def test_runs_of_a_study_as_table_figure_and_page(outputs):
         assert path.read_bytes().startswith(first) and path.name in said.stdout
 
 
-def test_runs_of_two_studies(outputs):
+def test_runs_of_two_studies(answer):
     other = modular_study()
-    said = make(outputs, "compare", f"RUNS=b20.95 {other.runs[0].name}")
+    said = answer(f"--runs=b20.95 {other.runs[0].name}")
     assert said.returncode == 0, said.stderr
     assert f"  1  {smoke_study().folder_name}/" in said.stdout
     assert f"  2  {other.folder_name}/{other.runs[0].name}\n" in said.stdout
     assert "task.name" in said.stdout and "step: grokked" in said.stdout
 
 
-def test_all_runs_of_a_study_where_none_is_named(outputs):
-    said = make(outputs, "compare")
+def test_all_runs_of_a_study_where_none_is_named(answer):
+    said = answer()
     assert all(run.name in said.stdout for run in smoke_study().runs) and "diverged" in said.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["RUNS=b20.97"], "RUNS=b20.97 is no trained run; there are: .*did you mean b20.9"),
-        (["RUNS=b20.95", "METRIC=val_los"], "METRIC=val_los|val_loss"),
+        (["--runs=b20.97"], "RUNS=b20.97 is no trained run; there are: .*did you mean b20.9"),
+        (["--runs=b20.95", "--metric=val_los"], "METRIC=val_los|val_loss"),
         (
-            ["RUNS=b20.95", "METRIC=accuracy"],
+            ["--runs=b20.95", "--metric=accuracy"],
             "METRIC=accuracy is none of these runs' numbers; there are: .*val_loss",
         ),
         (["RUNS='"], "No closing quotation"),
         (["STUDY=beta3"], "did you mean beta2"),
     ],
 )
-def test_mistakes_get_a_sentence(outputs, words, sentence):
-    said = make(outputs, "compare", *words)
+def test_mistakes_get_a_sentence(outputs, answer, words, sentence):
+    said = answer(*words) if words[0].startswith("--") else make(outputs, "compare", *words)
     assert "Traceback" not in said.stderr
     assert re.search(sentence, said.stderr + said.stdout, re.DOTALL), said.stderr
-    assert said.returncode == (0 if "METRIC=val_los" in words else 2)
+    assert said.returncode == (0 if "--metric=val_los" in words else 2)
 
 
 def test_a_word_is_a_folder_a_study_or_a_part_of_names(outputs):
@@ -133,11 +148,11 @@ def _until(true):
         time.sleep(0.05)
 
 
-def test_a_run_under_way_stands_beside_finished_ones(outputs, tmp_path):
+def test_a_run_under_way_stands_beside_finished_ones(answer, tmp_path):
     study, _ = write_grokking(tmp_path)
     place = tmp_path / study.folder_name / study.runs[0].name
     record = json.loads((place / "run.json").read_text()) | {"state": "training", "step": 400}
     (place / "run.json").write_text(json.dumps(record))
     (place / "pilot_metrics.json").write_text(json.dumps(grokking_rows(200, None, last=400)))
-    said = make(tmp_path, "compare", f"RUNS={study.folder_name}")
+    said = answer(f"--runs={study.folder_name}", outputs=tmp_path)
     assert said.returncode == 0 and "training" in said.stdout
