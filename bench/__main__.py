@@ -19,6 +19,7 @@ from bench.report import Report
 from bench.sides import Shape, Side, both, large
 from bench.table import render
 from lib.base.errors import BadInput, nearest
+from lib.base.leave import leave
 from lib.params.cadence import is_evaluation, snapshot_steps
 from lib.params.run import Params
 from lib.params.study import load_study
@@ -314,7 +315,7 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
+        leave(main(sys.argv[1:]))
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

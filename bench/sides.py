@@ -23,6 +23,7 @@ from bench.measure import Clock, peak_memory, seconds
 from bench.plain_eval import SIZE
 from bench.plain_train import PlainRun, plain_step, weights
 from bench.training import CPU, Bench, OurRun, setting, shortened, stories_seen
+from lib.base.leave import leave
 from lib.base.provenance import ROOT
 from lib.base.tensors import save_tensors
 from lib.models.products import fast_products
@@ -233,3 +234,4 @@ def both(shape: Shape, corpora: Path) -> Iterator[tuple[Side, Side]]:
 
 if __name__ == "__main__":
     serve(*sys.argv[1:])
+    leave(0)

@@ -1,6 +1,8 @@
 import os
 import sys
 
+from lib.base.leave import leave
+
 try:
     from lib.workflow.kernels import ENVIRONMENT
 
@@ -20,4 +22,4 @@ except ModuleNotFoundError as error:
         file=sys.stderr,
     )
     code = 2
-sys.exit(code)
+leave(code)
