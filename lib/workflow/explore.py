@@ -16,8 +16,13 @@ from lib.params.overrides import parse_overrides
 from lib.params.run import Params, dump_params, run_hash, validate
 from lib.params.stages import Stage
 from lib.params.study import Study, load_study
-from lib.workflow.runner import StageFailed, execute_notebook
+from lib.workflow.kernels import waiting_kernels
+from lib.workflow.runner import StageFailed, execute_notebook, notebook_imports
 
+WHICH = (
+    "say which: SET='task.corpus.source=file task.corpus.path=FILE task.tokenizer.path=FILE', or "
+    "SET=task.corpus.source=tinystories"
+)
 PROFILE = "paper"  # what the files do not say is that of the published experiment
 
 
@@ -43,21 +48,20 @@ def explore(checkpoints: Path, outputs: Path, overrides: str) -> tuple[Path, lis
     for step in wanted:
         write_snapshot(folder, step, foreign_model(checkpoints, step), run_hash(params), trunk)
     text = any(name.startswith("task.corpus.") for name in given)
+    possible = [stage for stage in measuring(study) if text or "steps" not in stage.parameters]
+    imports = dict.fromkeys(line for stage in possible for line in notebook_imports(stage.notebook))
     failed = []
-    for stage in measuring(study):
-        if "steps" in stage.parameters and not text:
-            print(
-                f"{folder}: {stage.name} is left out, it reads stories; say which: SET='task.corpus.source=file "
-                "task.corpus.path=FILE task.tokenizer.path=FILE', or SET=task.corpus.source=tinystories",
-                flush=True,
-            )
-            continue
-        try:
-            execute_notebook(stage.name, stage.notebook, folder, _parameters(stage, folder, wanted))
-            print(f"{folder}: {stage.name} done", flush=True)
-        except StageFailed as failure:
-            print(failure, file=sys.stderr)
-            failed.append(stage.name)
+    with waiting_kernels(len(possible), imports) as kernels:
+        for stage in measuring(study):
+            if stage not in possible:
+                print(f"{folder}: {stage.name} is left out, it reads stories; {WHICH}", flush=True)
+                continue
+            try:
+                execute_notebook(stage.name, stage.notebook, folder, _parameters(stage, folder, wanted), kernels)
+                print(f"{folder}: {stage.name} done", flush=True)
+            except StageFailed as failure:
+                print(failure, file=sys.stderr)
+                failed.append(stage.name)
     return folder, failed
 
 

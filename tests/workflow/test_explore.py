@@ -13,6 +13,7 @@ from lib.base.errors import BadInput
 from lib.base.files import ROOT
 from lib.models.gpt import build_model
 from lib.workflow.explore import explore
+from tests.faults.tools import library
 
 STEPS = (8, 20, 32, 40, 60, 80)
 # The published definitions look at updates of 200 steps.
@@ -46,8 +47,12 @@ def write_checkpoints(folder, smoke, steps, context=None):
 
 def test_checkpoints_with_a_corpus_go_through_every_notebook_that_measures(smoke, tmp_path):
     write_checkpoints(tmp_path / "foreign", smoke, STEPS)
-    folder, failed = explore(tmp_path / "foreign", tmp_path / "outputs", TEXT)
-    assert failed == []
+    said = library("explore", str(tmp_path / "foreign"), f"--outputs={tmp_path / 'outputs'}", f"--set={TEXT}")
+    assert said.returncode == 0, said.stdout + said.stderr
+    folder = tmp_path / "outputs" / "explore" / "foreign"
+    assert [line for line in said.stdout.splitlines() if line.endswith(" done")] == [
+        f"{folder}: {stage} done" for stage in ("02_pca", "03_fisher", "05_interference")
+    ]
     assert (folder / "figures" / "02_pca_decomposition.png").is_file()
     assert (folder / "figures" / "05_interference_cosines.png").is_file()
     theirs = json.loads((folder / "analysis" / "backbone.json").read_text())
