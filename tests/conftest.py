@@ -21,6 +21,9 @@ from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.probe import build_probes
 from lib.train.places import MADE_BY_MAKE
 
+# The processes that tests start, some hundreds, do not each compile what the first of them compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 with without_unused():  # before a test imports it with everything that there is
     import jupytext  # noqa: F401
 

@@ -43,12 +43,19 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def copied_tree(home: Path) -> Path:
-    """The package without its history and results; in it the tiny study has a paper of its own."""
+def copied_package(home: Path) -> Path:
+    """The package without its history and results, its code compiled as far as it is."""
+    unfinished = ("*.pyc.*", ".*")  # of a process that compiles meanwhile
     for name in ("lib", "notebooks", "params", "paper", "storyworld"):
-        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
-    shutil.copytree(home / "paper" / "beta2", home / "paper" / "tiny")
+        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", *unfinished))
     shutil.copy(ROOT / "Makefile", home)
+    return home
+
+
+def copied_tree(home: Path) -> Path:
+    """Such a package, in which the tiny study has a paper of its own."""
+    copied_package(home)
+    shutil.copytree(home / "paper" / "beta2", home / "paper" / "tiny")
     return home
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from lib.base.files import ROOT
 from lib.params.study import load_study
+from tests.faults.tools import copied_package
 from tests.study_folder import write_study
 
 STUDY = "study: second\naxes: {optim.weight_decay: [0.5, 0.1]}\n"
@@ -78,9 +78,7 @@ PARTS = {
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """A copy of the package, a study of one's own beside it, and that study's results."""
-    home = tmp_path_factory.mktemp("tree")
-    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
-        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    home = copied_package(tmp_path_factory.mktemp("tree"))
     (home / "my.yaml").write_text(STUDY)
     study = load_study(str(home / "my.yaml"), "smoke")
     write_study(home / "outputs" / study.folder_name, study)

@@ -17,7 +17,7 @@ import pytest
 import websocket
 
 from lib.base.files import ROOT
-from tests.faults.tools import clean_environment, wait_for
+from tests.faults.tools import clean_environment, copied_package, wait_for
 
 SMALL = """\
 study: small
@@ -41,11 +41,8 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, home):
     """A copy of the tree with a .venv as make leaves it, and a small study that make made."""
-    project = tmp_path_factory.mktemp("project")
-    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
-    for name in ("Makefile", "requirements.txt"):
-        shutil.copy(ROOT / name, project)
+    project = copied_package(tmp_path_factory.mktemp("project"))
+    shutil.copy(ROOT / "requirements.txt", project)
     environment_like_this(project / ".venv")
     shutil.copy(project / "requirements.txt", project / ".venv" / "ready")  # installed, as far as make can tell
     (project / "small.yaml").write_text(SMALL)

@@ -145,9 +145,7 @@ def test_a_notebook_run_by_hand_writes_beside_what_make_made(built, tmp_path):
     study, outputs, _ = built
     run, page = outputs / "tiny-smoke" / RUN, tmp_path / "02_pca.ipynb"
     before = on_disk(outputs)
-    by_hand(
-        "jupytext", "--quiet", "--to", "ipynb", "-o", str(page), str(ROOT / "notebooks/02_pca.py"), folder=tmp_path
-    )
+    jupytext.write(jupytext.read(ROOT / "notebooks/02_pca.py"), page)
     by_hand("papermill", "-k", "python3", "-p", "run_folder", str(run), str(page), "done.ipynb", folder=tmp_path)
     after = on_disk(outputs)
     assert {name: after[name] for name in before} == before

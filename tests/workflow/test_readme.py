@@ -1,7 +1,6 @@
 """README.md does what it says: its blocks, in order, in a copy of the tree; its links; its length."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from lib.base.files import ROOT
 from lib.params.study import load_study
-from tests.faults.tools import clean_environment
+from tests.faults.tools import clean_environment, copied_package
 from tests.study_folder import write_study
 
 README = ROOT / "README.md"
@@ -54,7 +53,7 @@ for path in Path("outputs").glob("*/*/params.yaml"):
     p = load_params(path)
     runs |= dict.fromkeys((p.optim.name, p.model.name, p.task.name), path.parent)
 for name in ("lion", "quadratic", "largest"):
-    tensors = geometry(runs[name], (5, 20))["tensors"]
+    tensors = geometry(runs[name], (2, 4))["tensors"]
     assert optimizer_direction(runs[name], list(tensors))[2].keys() == tensors.keys()
 """
 
@@ -66,10 +65,7 @@ def blocks():
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the tree, with a `python` and with results that can be opened."""
-    home = tmp_path_factory.mktemp("project")
-    for name in ("lib", "notebooks", "params", "paper", "storyworld"):
-        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("build", "__pycache__"))
-    shutil.copy(ROOT / "Makefile", home)
+    home = copied_package(tmp_path_factory.mktemp("project"))
     (home / "bin").mkdir()
     (home / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (home / "bin" / "python").chmod(0o755)
