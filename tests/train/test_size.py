@@ -89,7 +89,7 @@ print(json.dumps({"arrays": arrays, "kept": peak() - before, "rows": piece_rows(
 def test_the_memory_of_a_process_that_trains_is_what_the_arithmetic_says(paper, changed, tmp_path):
     from lib.params.run import dump_params
 
-    p = changed(paper, model__layers=3, model__width=256, model__heads=4, model__ff=1024, batch__size=16,
+    p = changed(paper, model__layers=3, model__width=256, model__heads=4, model__ff=1024, batch__size=8,
                 train__precision="fp32")  # fmt: skip
     (tmp_path / "params.yaml").write_text(dump_params(p))
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "params.yaml")]
