@@ -29,8 +29,8 @@ with without_unused():  # before a test imports it with everything that there is
 
 # The files that take longest, of the suite and of the faults.
 LONGEST = """
-    test_make test_by_hand test_bench test_figures test_readme test_parallel test_second_study test_explore
-    test_paper test_measure test_pilot test_site test_robustness test_size
+    test_make test_by_hand test_bench test_figures test_readme test_parallel test_sweep test_second_study
+    test_explore test_paper test_measure test_pilot test_site test_robustness test_size
     test_signals test_slurm test_two_at_once test_kill_in_stages test_kill_in_training test_memory test_mistakes
     test_read_only test_truncation test_odd_places test_resume
 """.split()
