@@ -288,7 +288,7 @@ FIGURES = [
         "watched",
         watched,
         "Curvature and sensitivity around the transition, over their median of the run, by the step over the run's "
-        "grok step. What announces a transition moves before 1, in every seed.",
+        "grok step. What comes before the transition moves before 1, in every seed.",
     ),
     Drawing(
         "circuits",
