@@ -24,6 +24,7 @@ from lib.geometry.gram import Digest, Snapshots, materialise
 from lib.params.members import member
 from lib.params.run import Params, load_params, run_hash
 from lib.train.places import data_store
+from lib.train.states import MODEL
 
 ANALYSIS_SEEDS = 1 << 32  # the smallest seed above every seed of a run
 
@@ -93,6 +94,18 @@ def load_model(folder: Path, step: int, data: Any, device: torch.device) -> nn.M
     return model.eval().to(device)
 
 
+def newest_model(folder: Path, data: Any, device: torch.device) -> tuple[int, nn.Module]:
+    """(step, model in evaluation mode) of a run's newest checkpoint, wherever it ended.
+
+    Raises: BadInput if the checkpoint is missing, damaged or of other parameters.
+    """
+    p = load_params(folder / "params.yaml")
+    tensors, metadata = _checkpoint(folder, p)
+    model = member("model", p.model.name).build(p.model, data, p.seed)
+    model.load_state_dict({name.removeprefix(MODEL): t for name, t in tensors.items() if name.startswith(MODEL)})
+    return json.loads(metadata["progress"])["step"], model.eval().to(device)
+
+
 def finite(model: nn.Module) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in model.parameters())
 
@@ -133,9 +146,7 @@ def optimizer_direction(folder: Path, trunk: list[str]) -> tuple[int, str, dict[
     """
     p = load_params(folder / "params.yaml")
     optimizer = member("optim", p.optim.name)
-    tensors, metadata = load_tensors(folder / CURRENT)
-    if metadata.get("run") != run_hash(p):
-        raise BadInput(f"{folder / CURRENT}: this checkpoint belongs to other parameters")
+    tensors, metadata = _checkpoint(folder, p)
     found = {}
     for name in trunk:
         prefix = f"optimizer.{name}."
@@ -144,6 +155,13 @@ def optimizer_direction(folder: Path, trunk: list[str]) -> tuple[int, str, dict[
     whole = all(direction is not None for direction in found.values())
     kind, _ = optimizer.noise(p.optim)
     return json.loads(metadata["progress"])["step"], kind, found if whole else {}
+
+
+def _checkpoint(folder: Path, p: Params) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, metadata = load_tensors(folder / CURRENT)
+    if metadata.get("run") != run_hash(p):
+        raise BadInput(f"{folder / CURRENT}: this checkpoint belongs to other parameters")
+    return tensors, metadata
 
 
 def _tensors(snapshots: Snapshots, source: Digest, coefficients: np.ndarray) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from jinja2.runtime import Context
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
-from lib.base.unused import without_unused
+from lib.base.imports import without_unused
 from lib.report.mathml import mathml
 
 with without_unused():

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from lib.base.errors import BadInput, nearest, plain_name
 from lib.base.files import ROOT
+from lib.base.imports import without_collection, without_unused
 from lib.base.sentence import sentence
-from lib.base.unused import without_unused
 from lib.params.run import load_params
 from lib.workflow.processes import signals_as_one_interrupt
 
@@ -116,7 +116,8 @@ def run_command(arguments: list[str]) -> int:
     if options.command == "execute":
         return execute_command(options.stages, options.run)
     if options.command == "train":
-        from lib.train.loop import train
+        with without_collection():
+            from lib.train.loop import train
 
         train(load_params(options.params), options.run, options.corpora)
         return 0

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lib.base.imports import without_collection
+
 # What has to be there before the first import, and is the same for a kernel that is forked and one that starts
 # cold. One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
 ENVIRONMENT = {
@@ -101,9 +103,10 @@ def waiting_kernels(count: int, imports: Iterable[str]) -> Iterator[list[Waiting
     """
     kernels: list[Waiting] = []
     if count and sys.platform == "linux" and ENVIRONMENT.items() <= os.environ.items():
-        for statement in ("import ipykernel.kernelapp, ipykernel.zmqshell", *imports):
-            with contextlib.suppress(Exception):  # the notebook that imports it says what is wrong
-                exec(statement, {})
+        with without_collection():
+            for statement in ("import ipykernel.kernelapp, ipykernel.zmqshell", *imports):
+                with contextlib.suppress(Exception):  # the notebook that imports it says what is wrong
+                    exec(statement, {})
         while len(kernels) < count and len(os.listdir("/proc/self/task")) == 1:
             kernels.append(_fork([kernel.orders for kernel in kernels]))
     try:

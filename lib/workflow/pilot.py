@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lib.base.errors import BadInput, nearest
+from lib.base.imports import without_collection
 from lib.base.yaml_text import parse_yaml
 from lib.params.help import as_markdown, as_text, described
 from lib.params.members import parameters_of
@@ -86,7 +87,8 @@ def pilot(arguments: list[str]) -> int:
     if "out_dir" in places:
         folder = Path(places["out_dir"]) / folder.name
 
-    from lib.train.loop import train  # torch takes seconds to import; every mistake above is told before
+    with without_collection():
+        from lib.train.loop import train  # torch takes seconds to import; every mistake above is told before
 
     record = train(params, folder)
     if not record:  # one of several processes, and not the one that keeps the record

@@ -18,9 +18,9 @@ from lib.base import memory, provenance
 from lib.base.clock import clock, now_text
 from lib.base.errors import BadInput, nearest
 from lib.base.files import ROOT, fingerprint, json_text, write_atomically
+from lib.base.imports import without_collection, without_unused
 from lib.base.locks import hold
 from lib.base.sentence import sentence
-from lib.base.unused import without_unused
 from lib.params.dotted import flatten
 from lib.params.run import Params, load_params, run_hash
 from lib.train.folder import record_failure
@@ -144,7 +144,7 @@ def notebook_imports(path: Path) -> list[str]:
 
 def filled_notebook(path: Path, parameters: dict[str, Any]) -> Any:
     """The notebook as papermill will run it: parameters checked by name, then written in."""
-    with without_unused():
+    with without_unused(), without_collection():
         import jupytext
         from papermill.inspection import _infer_parameters
         from papermill.parameterize import parameterize_notebook
@@ -172,7 +172,7 @@ def execute_notebook(
         run: the folder of a run, or of a study for a notebook about all of it.
         kernels: those that wait for a notebook; without one left, a kernel starts cold.
     """
-    with without_unused():
+    with without_unused(), without_collection():
         import nbformat
         import papermill
         from nbclient.exceptions import DeadKernelError

@@ -1,5 +1,6 @@
 """What of a network's table of logits belongs to the operation, at whole snapshots: analysis/circuits.json."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.measure.models import device_here, finite, load_model, whole_steps
+from lib.measure.models import device_here, finite, load_model, newest_model, whole_steps
 from lib.measure.trajectory import write_analysis
-from lib.params.run import load_params
+from lib.params.run import Params, load_params
 from lib.tasks.modular import fourier
 from lib.tasks.modular.data import Data, make_data
 from lib.tasks.modular.task import logits_of_many
@@ -20,12 +21,11 @@ DRAWS = 20  # of other components that are left out instead of the keys
 
 
 def circuits(folder: Path, seed: int = 0) -> dict[str, Any]:
-    """Every whole snapshot and the initial weights: shares, keys, losses with and without them, and their null."""
+    """From the initial weights to the end: shares, keys, losses with them and without, and the null of that."""
     p = load_params(folder / "params.yaml")
     data, device = make_data(p), device_here()
     points = []
-    for step in [0, *whole_steps(folder)]:
-        model = initial_model(p, data).to(device) if step == 0 else load_model(folder, step, data, device)
+    for step, model in models(folder, p, data, device):
         if finite(model):
             points.append({"step": step} | table_of(model, data, data.operations[0], seed))
     last = points[-1] if points else {}
@@ -36,6 +36,17 @@ def circuits(folder: Path, seed: int = 0) -> dict[str, Any]:
     name = data.operations[0]
     white = (p.task.p - 1) / (p.task.p**2 - 1) if name != "mul" else 1 / p.task.p
     return write_analysis(folder, "circuits", {"operation": name, "white": white, "points": points})
+
+
+def models(folder: Path, p: Params, data: Data, device: torch.device) -> Iterator[tuple[int, nn.Module]]:
+    """(step, model): the initial weights, every whole snapshot, and the end of a run that ended elsewhere."""
+    yield 0, initial_model(p, data).to(device)
+    steps = whole_steps(folder)
+    for step in steps:
+        yield step, load_model(folder, step, data, device)
+    end, model = newest_model(folder, data, device)
+    if end > max(steps, default=0):
+        yield end, model
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
 from lib.report.tex import number, table, tex
 from paper.grokking.figures import CONTROL, DEMONSTRATIONS
-from paper.grokking.groks import GROK_HEADS, grok_rows, median_text, named, transitions
+from paper.grokking.groks import GROK_HEADS, grok_rows, median_text, named, runs_of, transitions
 from paper.grokking.halfway import MEASURED
 
 PUBLISHED = (  # arm here, what was published, memorised, grokked, where it is said
@@ -26,6 +26,15 @@ PATH = {
     "phases.cosine": ("before, after", 2),
 }
 
+CIRCUIT = {  # of the logits at the end
+    "keys": ("keys", 1),
+    "share": ("operation's share", 2),
+    "full": ("loss", 3),
+    "restricted": ("keys alone", 3),
+    "excluded": ("without keys", 2),
+    "random": ("without others", 3),
+}
+
 
 def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
     """Every table of the paper by name."""
@@ -36,6 +45,7 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
         "published": published(results),
         "path": path(results),
         "halfway": half_of_the_way(results),
+        "circuits": circuits(results),
         "claims": common["claims"],
         "runs": common["runs"],
     }
@@ -86,6 +96,18 @@ def half_of_the_way(results: StudyResults) -> str:
             cells += [with_interval(way, 1, signed=True), with_interval(half, 0), str(there)]
         rows.append([tex(title), *cells])
     return table("l" + "rrr" * len(arms), [over, under], rows)
+
+
+def circuits(results: StudyResults) -> str:
+    """At the end of every arm: the operation's share of the logits, its keys, losses with them and without."""
+    rows = []
+    for arm in results.levels:
+        found = [(results.at(arm, f"circuit.{name}.last"), digits) for name, (_, digits) in CIRCUIT.items()]
+        if any(estimate.value is not None for estimate, _ in found):
+            frequencies = (runs_of(results, arm)[0].params.task.p - 1) // 2
+            rows.append([tex(named(arm)), str(frequencies), *(with_interval(*cell) for cell in found)])
+    titles = head("arm", "frequencies", *(title for title, _ in CIRCUIT.values()))
+    return table("lr" + "r" * len(CIRCUIT), [titles], rows)
 
 
 def with_interval(found: Estimate, digits: int, *, signed: bool = False) -> str:

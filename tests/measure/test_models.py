@@ -20,6 +20,7 @@ from lib.measure.gradients import losses_of
 from lib.measure.models import (
     analysis_batches,
     load_model,
+    newest_model,
     optimizer_direction,
     prepared,
     run_directions,
@@ -209,6 +210,18 @@ def test_adam_steps_against_the_adam_direction(trained, model):
     (empty / "params.yaml").write_text(dump_params(p))
     with pytest.raises(BadInput, match=f"{CURRENT}: there is no such file"):
         optimizer_direction(empty, trunk)
+
+
+def test_the_newest_model_is_that_of_the_last_step(trained, model, data, tmp_path, changed):
+    folder, p = trained
+    step, newest = newest_model(folder, data, CPU)
+    assert step == 4 and not newest.training
+    for (name, found), wanted in zip(newest.named_parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0, msg=name)
+    (tmp_path / CURRENT).write_bytes((folder / CURRENT).read_bytes())
+    (tmp_path / "params.yaml").write_text(dump_params(changed(p, seed=p.seed + 1)))
+    with pytest.raises(BadInput, match="this checkpoint belongs to other parameters"):
+        newest_model(tmp_path, data, CPU)
 
 
 # -------------------------------------------------------------------------------------------------- end to end
