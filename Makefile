@@ -133,6 +133,9 @@ lab: $(READY)
 bench: $(READY)
 	@$(PY) -m bench --outputs=$(call given,OUTPUTS) $(if $(value SIZES),--sizes=$(call given,SIZES))
 
+# Workers share the cores: a second thread of each would wait for those of the others.
+test test-faults: export OMP_NUM_THREADS := 1
+
 test: $(READY) $(TEST_READY)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),--ignore=tests/faults tests)
 

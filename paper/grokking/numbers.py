@@ -31,6 +31,9 @@ SINGLE = {
     "HalfAccuracy": ("mlp", "half.step.test_acc", "observed", 0, 1),
     "HalfShare": ("mlp", "half.step.operation_share", "observed", 0, 1),
     "KeysMlp": ("mlp", "circuit.keys.last", "observed", 0, 1),
+    "KeysAdam": ("adamw", "circuit.keys.last", "observed", 1, 1),
+    "KeysMuon": ("muon", "circuit.keys.last", "observed", 1, 1),
+    "KeysSgd": ("sgd", "circuit.keys.last", "observed", 1, 1),
     "KeysTransformer": ("transformer", "circuit.keys.last", "observed", 0, 1),
 }
 
