@@ -70,6 +70,7 @@ def table_of(model: nn.Module, data: Data, operation: str, seed: int) -> dict[st
         "accuracy_restricted": right(fourier.restricted(table, keys, sign), labels),
         "accuracy_excluded": right(fourier.excluded(table, keys, sign), labels),
         "random": random_ablation(table, labels, len(keys), sign, seed),
+        "strongest": strongest_ablation(table, labels, len(keys), sign),
         "power": (power / fourier.spectrum(table).sum()).tolist(),
         "embedding": embedding_of(model, data).tolist(),
     }
@@ -82,18 +83,40 @@ def random_ablation(table: Tensor, labels: Tensor, count: int, sign: int, seed: 
     """
     if not count:
         return {"mean": None, "spread": None}
-    n, random, losses = len(table), np.random.default_rng(seed), []
-    u, v = np.divmod(np.arange(1, n * n), n)
-    others = np.flatnonzero((v - sign * u) % n) + 1
-    whole = torch.fft.fft2(table, dim=(0, 1))
-    for _ in range(DRAWS):
-        drawn = torch.from_numpy(random.choice(others, count, replace=False)).to(table.device)
-        mask = torch.ones(n, n, dtype=table.dtype, device=table.device)
-        mask[drawn // n, drawn % n] = 0
-        mask[-(drawn // n) % n, -(drawn % n) % n] = 0
-        left = torch.fft.ifft2(whole * mask[:, :, None], dim=(0, 1)).real
-        losses.append(float(F.cross_entropy(left.flatten(0, 1), labels.flatten())))
+    others, whole, random = off_diagonal(len(table), sign), spectrum_of(table), np.random.default_rng(seed)
+    losses = [loss_without(whole, labels, random.choice(others, count, replace=False)) for _ in range(DRAWS)]
     return {"mean": float(np.mean(losses)), "spread": float(np.std(losses, ddof=1))}
+
+
+def strongest_ablation(table: Tensor, labels: Tensor, count: int, sign: int) -> float | None:
+    """The loss without the `count` other components that have most of the power; None without any to leave out."""
+    if not count:
+        return None
+    n, whole = len(table), spectrum_of(table)
+    others = off_diagonal(n, sign)
+    pairs = others[others <= -(others // n) % n * n + -(others % n) % n]  # one of each two conjugates
+    power = whole.abs().square().sum(dim=2).flatten()[torch.from_numpy(pairs).to(whole.device)]
+    return loss_without(whole, labels, pairs[power.argsort(descending=True)[:count].cpu().numpy()])
+
+
+def off_diagonal(n: int, sign: int) -> np.ndarray:
+    """Places u n + v of the components, the constant one excepted, that do not belong to the operation."""
+    u, v = np.divmod(np.arange(1, n * n), n)
+    return np.flatnonzero((v - sign * u) % n) + 1
+
+
+def spectrum_of(table: Tensor) -> Tensor:
+    return torch.fft.fft2(table, dim=(0, 1))
+
+
+def loss_without(whole: Tensor, labels: Tensor, places: np.ndarray) -> float:
+    """Cross-entropy of a table whose spectrum is `whole` but for these components and their conjugates."""
+    n, drawn = len(whole), torch.from_numpy(places).to(whole.device)
+    mask = torch.ones(n, n, dtype=whole.real.dtype, device=whole.device)
+    mask[drawn // n, drawn % n] = 0
+    mask[-(drawn // n) % n, -(drawn % n) % n] = 0
+    left = torch.fft.ifft2(whole * mask[:, :, None], dim=(0, 1)).real
+    return float(F.cross_entropy(left.flatten(0, 1), labels.flatten()))
 
 
 def right(table: Tensor, labels: Tensor) -> float:

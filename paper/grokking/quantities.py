@@ -11,8 +11,8 @@ phases.cosine              |cosine| of the first directions of the path before a
 half.<step|way>.<column>   the step at which a measurement has gone half of its way from memorisation to the
                            end, and that way: halfway.py
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
-                           restricted, excluded, random (the loss without as many other components), and keys, how
-                           many frequencies those are
+                           restricted, excluded, strongest and random (the losses without as many other components,
+                           those with most power or any), and keys, how many frequencies those are
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
 sling.<name>               spikes of the training loss after memorisation: count, period (mean distance of two, in
                            steps); straight, across and back of the path, each _at them, _elsewhere and of the

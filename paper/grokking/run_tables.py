@@ -75,7 +75,8 @@ def cosines(points: list[dict[str, Any]]) -> str:
 
 def circuit_table(found: dict[str, Any]) -> str:
     """A row a whole snapshot: the operation's share, keys, losses with and without them, and the control."""
-    head = ["step", "share", "keys", "loss", "keys alone", "without keys", "without others"]
+    head = ["step", "share", "keys", "loss", "keys alone", "without keys"]
+    head += ["without the strongest others", "without random others"]
     rows = [
         [
             str(p["step"]),
@@ -84,6 +85,7 @@ def circuit_table(found: dict[str, Any]) -> str:
             value(p["full"], 3),
             value(p["restricted"], 3),
             value(p["excluded"], 3),
+            value(p["strongest"], 3),
             value(p["random"]["mean"], 3, p["random"]["spread"]) or "too few others",
         ]
         for p in found["points"]

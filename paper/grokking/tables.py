@@ -32,7 +32,8 @@ CIRCUIT = {  # of the logits at the end
     "full": ("loss", 3),
     "restricted": ("keys alone", 3),
     "excluded": ("without keys", 2),
-    "random": ("without others", 3),
+    "strongest": ("strongest others", 3),
+    "random": ("random others", 3),
 }
 
 

@@ -8,7 +8,7 @@ import torch
 
 from lib.geometry.gram import Digest
 from lib.report.reader import collect
-from paper.grokking.circuits import random_ablation
+from paper.grokking.circuits import random_ablation, strongest_ablation
 from paper.grokking.interference import cosine, null, pairs_of
 from paper.grokking.transition import Transition, median, median_grok, survival, transition
 from paper.grokking.turn import phases_cosine, turning
@@ -142,6 +142,24 @@ def test_leaving_out_components_that_a_table_does_not_have_changes_nothing():
         assert found["spread"] == pytest.approx(0.0, abs=1e-9)
         assert random_ablation(table, labels, 60, -sign, 0)["spread"] > 0.01
     assert random_ablation(table, labels, 0, 1, 0)["mean"] is None
+
+
+def test_the_strongest_others_are_those_left_out():
+    p = 11
+    a, b, c = np.meshgrid(*[np.arange(p)] * 3, indexing="ij")
+
+    def waves(*sizes: float) -> torch.Tensor:
+        """A table of sums, and components (2, -2), (3, 0) and (0, 4) besides."""
+        parts = (5, (a + b - c)), (sizes[0], 2 * (a - b) + c), (sizes[1], 3 * a + 2 * c), (sizes[2], 4 * b - c)
+        return torch.from_numpy(sum(size * np.cos(2 * math.pi * phase / p) for size, phase in parts))
+
+    labels = torch.from_numpy(((a + b) % p)[:, :, 0])
+    found = [strongest_ablation(waves(3, 2, 1), labels, count, 1) for count in (1, 2, 3)]
+    wanted = [waves(0, 2, 1), waves(0, 0, 1), waves(0, 0, 0)]
+    losses = [torch.nn.functional.cross_entropy(t.flatten(0, 1), labels.flatten()).item() for t in wanted]
+    assert found == pytest.approx(losses, rel=1e-9)
+    assert len({round(loss, 3) for loss in losses}) == 3
+    assert strongest_ablation(waves(3, 2, 1), labels, 0, 1) is None
 
 
 def test_a_seed_that_has_not_grokked_is_not_left_out_of_a_mean(tmp_path):
