@@ -137,7 +137,7 @@ bench: $(READY)
 test test-faults: export OMP_NUM_THREADS := 1
 
 test: $(READY) $(TEST_READY)
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),--ignore=tests/faults tests)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),--ignore=tests/faults tests)
 
 # What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
 test-faults: $(READY) $(TEST_READY)
