@@ -87,7 +87,7 @@ def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
     point = points[-1]
     if column == "keys":
         return estimate(len(point["keys"]))
-    return estimate(point["random"]["mean"] if column == "random" else point[column])
+    return estimate(point["random"]["mean"] if column == "random" else point.get(column))
 
 
 def of_reheat(run: RunResults, part: str, column: str, decay: str) -> Estimate:
