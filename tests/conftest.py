@@ -6,7 +6,6 @@ GPT2_TOKENIZER (a tokenizer.json, also packed) and TINYSTORIES (a .jsonl, also p
 
 import contextlib
 import fcntl
-import gc
 import os
 import shutil
 import tempfile
@@ -14,15 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from lib.base.imports import without_unused
+from lib.base.imports import without_collection, without_unused
 from lib.params.dotted import flatten, unflatten
 from lib.params.run import Params, validate
 from lib.params.study import load_study
 from lib.tasks.stories.corpus import build_corpus
 from lib.tasks.stories.probe import build_probes
 from lib.train.places import MADE_BY_MAKE
-
-gc.disable()  # until all tests are there: a sixth of what their imports take is looking for garbage
 
 # The processes that tests start, some hundreds, do not each compile what the first of them compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -45,9 +42,10 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (place.get(item.path.stem, 0), item.path))
 
 
-def pytest_collection_finish():
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    with without_collection():  # of garbage
+        return (yield)
 
 
 def _changed(p, **values):

@@ -28,11 +28,12 @@ def without_collection() -> Iterator[None]:
 
     A sixth of the import of torch is that; what it leaves lives as long as the process.
     """
-    before = len(sys.modules)
+    before, was_on = len(sys.modules), gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if len(sys.modules) > before:
             gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lib.base.files import CURRENT
 from lib.measure.models import device_here, finite, load_model, newest_model, whole_steps
 from lib.measure.trajectory import write_analysis
 from lib.params.run import Params, load_params
@@ -44,9 +45,10 @@ def models(folder: Path, p: Params, data: Data, device: torch.device) -> Iterato
     steps = whole_steps(folder)
     for step in steps:
         yield step, load_model(folder, step, data, device)
-    end, model = newest_model(folder, data, device)
-    if end > max(steps, default=0):
-        yield end, model
+    if (folder / CURRENT).exists():
+        end, model = newest_model(folder, data, device)
+        if end > max(steps, default=0):
+            yield end, model
 
 
 @torch.no_grad()

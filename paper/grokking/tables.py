@@ -34,6 +34,7 @@ CIRCUIT = {  # of the logits at the end
     "excluded": ("without keys", 2),
     "strongest": ("strongest others", 3),
     "random": ("random others", 3),
+    "accuracy_excluded": ("right without keys", 2),
 }
 
 

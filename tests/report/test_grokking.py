@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from lib.base.files import CURRENT, snapshot_path
 from lib.geometry.gram import Digest
 from lib.report.reader import collect
-from paper.grokking.circuits import random_ablation, strongest_ablation
+from lib.train.loop import train
+from paper.grokking.circuits import circuits, random_ablation, strongest_ablation
 from paper.grokking.interference import cosine, null, pairs_of
 from paper.grokking.transition import Transition, median, median_grok, survival, transition
 from paper.grokking.turn import phases_cosine, turning
 from tests.compare_runs import grokking_rows, modular_study, write_run
+from tests.modular_run import modular_params
 
 
 def evaluations(*rows: tuple[int, float, float]) -> list[dict[str, float]]:
@@ -160,6 +163,17 @@ def test_the_strongest_others_are_those_left_out():
     assert found == pytest.approx(losses, rel=1e-9)
     assert len({round(loss, 3) for loss in losses}) == 3
     assert strongest_ablation(waves(3, 2, 1), labels, 0, 1) is None
+
+
+def test_a_circuit_has_its_end_wherever_the_run_ended(tmp_path):
+    """A whole snapshot of the last step is there only where that step was planned."""
+    p = modular_params("optim.name=adamw")
+    train(p, tmp_path, tmp_path)
+    ends = [point["step"] for point in circuits(tmp_path)["points"]]
+    snapshot_path(tmp_path, 60).unlink()
+    assert [point["step"] for point in circuits(tmp_path)["points"]] == ends == [0, 20, 60]
+    (tmp_path / CURRENT).unlink()
+    assert [point["step"] for point in circuits(tmp_path)["points"]] == [0, 20]
 
 
 def test_a_seed_that_has_not_grokked_is_not_left_out_of_a_mean(tmp_path):
