@@ -294,7 +294,7 @@ FIGURES = [
         "circuits",
         circuits,
         "Above: the share of the logits' power that the operation alone decides. Below: losses over all pairs with "
-        "the key frequencies alone, without them, and without as many other components. Broken: grok steps.",
+        "the key frequencies alone, without them, and without as many random others. Broken: grok steps.",
         headline=True,
     ),
     Drawing(
