@@ -18,7 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lib.base.errors import BadInput, nearest, plain_name, shown
+from lib.base.errors import BadInput, nearest, plain_name
 from lib.params.dotted import flatten
 from lib.params.run import Params, dotted_names
 from lib.params.scaling import scale
@@ -108,14 +108,8 @@ def _unknown_arm(name: Any, arms: dict[str, Any]) -> str:
     return f"arm {plain_name(str(name))} is unknown; there are {known}{nearest(str(name), arms)}"
 
 
-def check_arms(path: Path, arms: dict[str, Arm], axes: dict[str, list[Any]], ours: dict[str, Any]) -> None:
-    """Refuse a parameter that an arm and an axis set, or an arm and the command line."""
+def check_arms(path: Path, arms: dict[str, Arm], axes: dict[str, list[Any]]) -> None:
+    """Refuse a parameter that an arm and an axis set."""
     for name, arm in arms.items():
-        for parameter in sorted(arm.names & {*axes, *ours}):
-            if parameter in axes:
-                raise BadInput(f"{path}: {parameter} is in axes and in the arm {name}; one of them is meant")
-            value = shown({**arm.published, **arm.written}[parameter])
-            raise BadInput(
-                f"SET names {parameter}, which the arm {name} of {path} has at {value}; a study of your own has "
-                "other arms"
-            )
+        for parameter in sorted(arm.names & axes.keys()):
+            raise BadInput(f"{path}: {parameter} is in axes and in the arm {name}; one of them is meant")

@@ -2,7 +2,8 @@
 
     SET and SEEDS  >  axes, arms  >  the study's set  >  the profile's set  >  params  >  defaults
 
-Where SET names what an axis or an arm has, the study is refused: nobody could say which was meant.
+What SET names counts in every run: an axis of it has that one value, and where two arms would be one run the study
+is refused.
 """
 
 from dataclasses import dataclass

@@ -132,8 +132,10 @@ def load_study(
     alone = axes is not None  # one run, whatever the study's axes, arms and branches are
     arms = {} if alone else arms_of(path, file, prof, time)
     axes = file.axes if axes is None else axes
-    check_axes(path, axes | ({ARM: list(arms)} if arms else {}), own, ours)
-    check_arms(path, arms, axes, ours)
+    check_axes(path, axes | ({ARM: list(arms)} if arms else {}), own)
+    check_arms(path, arms, axes)
+    replaced = {name: values for name, values in axes.items() if name in ours}
+    axes = axes | {name: [ours[name]] for name in replaced}
     # A study laid over another chooses its own size; what SET says counts everywhere.
     several = ours.pop("seeds", prof.seeds if prof in (file.profiles or {}).values() else 1)
     members = {name: value for name, value in {**own, **ours}.items() if name.endswith(".name")}
@@ -176,11 +178,13 @@ def load_study(
         at = apply(apply(at, chosen, f"{path}, axes"), ours, "SET")
         of_seeds = {"seed": chosen["seed"]} if seeds else {}
         of_axes = {name: value for name, value in chosen.items() if name not in of_seeds}
+        of_axes |= replaced
         own_layers = (*below, Layer("axes", of_axes), Layer("SEEDS", of_seeds), Layer("SET", ours | of_set))
         keep = {*mistaken(own, values), *chosen, *ours, *(arm.own if arm else ())}
         params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
         name = name_of(params, run_name, **point) + axis_suffix(point, run_name)
         runs.append(Run(name, params, point, own_layers))
+    check_differences(runs, ours, arms)
     stages = resolved_stages(path, file, base, prof, time, beside["stages"])
     branches = {} if alone else resolved_branches(path, file, time, beside["branches"])
     stages = [s for s in stages if not s.branches or s.branches in branches]
@@ -217,19 +221,26 @@ def paired_seeds(count: Any, axes: dict[str, list[Any]], first: Any) -> list[int
     return [first + n for n in range(count)]
 
 
-def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any], ours: dict[str, Any]) -> None:
+def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any]) -> None:
     for name in own:
         if name in axes:
             raise BadInput(f"{path}: {name} is in set and in axes; one of them is meant")
-    for name in ours:
-        if name in axes:
-            raise BadInput(
-                f"SET names {name}, an axis of {path} with the values {shown(axes[name])}; "
-                "a grid of your own (make grid PARAMS=my.yaml) chooses other values"
-            )
     size = math.prod(map(len, axes.values()))
     if size > MOST_RUNS:
         raise BadInput(f"{path}: its axes make a grid of {size} runs, and a study has at most {MOST_RUNS}")
+
+
+def check_differences(runs: list[Run], ours: dict[str, Any], arms: dict[str, Arm]) -> None:
+    """Refuse what the command line sets where two runs, which an arm told apart, are then one."""
+    set_by_arms = [name for name in ours if any(name in arm.names for arm in arms.values())]
+    first: dict[str, str] = {}
+    for run in runs if set_by_arms else ():
+        other = first.setdefault(run.params.model_dump_json(), run.name)
+        if other != run.name:
+            raise BadInput(
+                f"SET makes {other} and {run.name} one run, since their arms differ in {', '.join(set_by_arms)} "
+                "alone; a study of your own has other arms"
+            )
 
 
 def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from lib.params.cadence import snapshot_steps
 from lib.params.dotted import flatten
+from lib.params.origin import origins
 from lib.params.run import run_hash
 from lib.params.study import load_study
 from tests.params.test_study import refusal, user_study
@@ -192,11 +193,17 @@ def test_what_is_like_nothing_or_itself_is_refused(old, new, said, tmp_path):
     assert said in refusal(user_study(tmp_path, LIKE.replace(old, new)), "own")
 
 
-def test_what_an_arm_sets_the_command_line_cannot(tmp_path):
+def test_the_command_line_counts_before_an_arm_unless_two_would_be_one_run(tmp_path):
     path = user_study(tmp_path, ARMS)
-    said = refusal(path, "own", "optim.weight_decay=0.2")
-    assert "SET names optim.weight_decay, which the arm late of" in said and "has at 0.1" in said
+    found = by_arm(load_study(path, "own", "optim.weight_decay=0.2"))
+    assert {run.params.optim.weight_decay for run in found.values()} == {0.2}
+    late = {o.name: (o.source, o.instead) for o in origins(found["late"])}
+    assert late["optim.weight_decay"] == ("SET", "0.1 (arms.late)")
     assert {run.params.optim.eps for run in load_study(path, "own", "optim.eps=1e-6").runs} == {1e-6}
+    alike = user_study(tmp_path, LIKE)
+    assert [run.params.optim.eps for run in load_study(alike, "own", "optim.eps=1e-7").runs] == [1e-7] * 6
+    said = refusal(alike, "paper", "schedule.warmup=5")
+    assert "_armlate and " in said and "_armlater one run, since their arms differ in schedule.warmup alone" in said
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])

@@ -92,6 +92,16 @@ def test_a_scale_from_the_command_line_is_said_to_be_from_there(study):
     assert found["time_scale"].instead.endswith("(profiles.smoke)")
 
 
+def test_an_axis_that_the_command_line_names_has_that_one_value(study):
+    found = load_study(str(study), "smoke", "optim.beta2=0.8")
+    assert found.axes["optim.beta2"] == [0.8]
+    assert [run.name.partition("_b2")[2] for run in found.runs] == [
+        f"0.80_s42_arm{arm}" for arm in ("plain", "slow", "wide")
+    ]
+    told = {o.name: (o.source, o.instead) for o in origins(found.runs[0])}
+    assert told["optim.beta2"] == ("SET", "[0.95, 0.9] (axes)")
+
+
 def test_every_value_told_is_the_one_that_counts(loaded):
     """Where something is said to give a parameter, what it gives is the run's value."""
     for run in loaded.runs:
