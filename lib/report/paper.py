@@ -65,7 +65,7 @@ def prepare(results: StudyResults, build: Path) -> None:
         if source.is_file():
             write_atomically(build / source.name, source.read_bytes())
     for name in paper.sections:
-        write_section(name, results.study.profile, results.folder, build, [*tables, *names])
+        write_section(name, results.study, results.folder, build, [*tables, *names])
 
 
 def _nothing(results: StudyResults, verdicts: object) -> list[tuple[str, str]]:

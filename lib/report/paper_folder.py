@@ -90,9 +90,10 @@ class PaperFolder:
         return getattr(self.module(module), name, otherwise)
 
 
-def section_place(results: Path, profile: str, name: str) -> Path:
-    """Where the results of another study lie, beside those in the folder `results`."""
-    return results.parent / f"{name}-{profile}"
+def section_place(results: Path, study: Study, name: str) -> Path:
+    """Where the results of another study lie, beside those of `study` in the folder `results`; packed, if they are."""
+    packed = results.name.removesuffix(study.folder_name)
+    return results.parent / f"{packed if packed != results.name else ''}{name}-{study.profile}"
 
 
 def paper_folder(study: Study) -> PaperFolder:

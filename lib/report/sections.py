@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lib.base.errors import BadInput
 from lib.base.files import write_atomically
+from lib.params.study import Study
 from lib.report.figures import drawings
 from lib.report.paper_folder import section_place
 from lib.report.reader import StudyResults, open_study
@@ -27,22 +28,22 @@ from lib.report.tex import (
 TEXT = "section.tex"
 
 
-def write_section(name: str, profile: str, results: Path, build: Path, taken: Iterable[str]) -> None:
+def write_section(name: str, study: Study, results: Path, build: Path, taken: Iterable[str]) -> None:
     """Write sections/<name>.tex of a paper into `build`, and the tables and figures that it needs.
 
     Args:
-        results: the folder of the study whose paper this is.
+        study, results: the study whose paper this is, and its folder.
         taken: names of that paper's own tables and figures.
 
     Raises: BadInput for a macro, table or figure that the other study does not have, and for a name that both have.
     """
-    place = section_place(results, profile, name)
+    place = section_place(results, study, name)
     found = open_study(place) if place.is_dir() else None
     why = unfinished(found) if found else "it has not been made"
     if why:
         text = (
             rf"The study \texttt{{{escaped(name)}}} is not in this version, since {escaped(why)}; "
-            rf"\texttt{{make all STUDY={escaped(name)} PROFILE={escaped(profile)}}} makes it."
+            rf"\texttt{{make all STUDY={escaped(name)} PROFILE={escaped(study.profile)}}} makes it."
         )
         write_atomically(build / "sections" / f"{name}.tex", text + "\n")
         return

@@ -83,7 +83,7 @@ def steps(
         "build folder": own.built_for,
     }
     if own.sections:
-        places = [section_place(folder, study.profile, name) for name in own.sections]
+        places = [section_place(folder, study, name) for name in own.sections]
         paper["sections"] = content_hash([_section(place) for place in places])
     report = {
         "figures": figures,

@@ -13,6 +13,7 @@ from lib.report.axis import Level
 from lib.report.figures import drawings, make_figures
 from lib.report.paired import difference, slope
 from lib.report.paper import prepare
+from lib.report.paper_folder import section_place
 from lib.report.reader import collect
 from lib.report.sections import write_section
 from lib.report.summary import verdicts_of
@@ -61,6 +62,18 @@ def outputs(study, tmp_path):
     keep_arguments(folder, {"study": "robustness", "profile": "smoke", "overrides": "seeds=2"})
     write_study(tmp_path / "outputs" / "beta2-smoke", smoke_study())
     return tmp_path / "outputs"
+
+
+@pytest.mark.parametrize(
+    ("folder", "found"),
+    [
+        ("beta2-smoke", "robustness-smoke"),
+        ("packed-beta2-smoke", "packed-robustness-smoke"),
+        ("packed-sent", "robustness-smoke"),
+    ],
+)
+def test_a_section_is_of_a_study_that_lies_beside_packed_as_it_is(folder, found, tmp_path):
+    assert section_place(tmp_path / folder, smoke_study(), "robustness") == tmp_path / found
 
 
 @pytest.fixture
