@@ -172,7 +172,7 @@ def test_a_name_that_both_papers_have_is_refused(results, outputs, tmp_path):
         path.write_bytes(b"drawn")
     for taken, refused in ((["window"], False), (["robustness"], True)):
         with pytest.raises(BadInput, match="robustness is the name of a table or") if refused else nullcontext():
-            write_section("robustness", "smoke", outputs / "beta2-smoke", tmp_path / "build", taken)
+            write_section("robustness", smoke_study(), outputs / "beta2-smoke", tmp_path / "build", taken)
 
 
 def test_tables_and_figures_of_what_there_is(results, study):
