@@ -68,7 +68,7 @@ class Study:
     """A question at a size: runs, stages and branches, all checked.
 
     file      the params file it was read from
-    left_out  axes that the chosen task, model or optimizer has no parameter for
+    altered   axes that are not what the file has, and what became of them
     """
 
     name: str
@@ -81,7 +81,7 @@ class Study:
     axes: dict[str, list[Any]]
     run_name: str
     time_scale: Fraction
-    left_out: list[str]
+    altered: dict[str, str]
 
     @property
     def folder_name(self) -> str:
@@ -162,6 +162,8 @@ def load_study(
 
     values, layers = start(Arm(time, {}, {}))
     axes, left_out = fitting_axes(axes, apply(values, members, "SET"))
+    altered = {name: f"has the value {shown(ours[name])} alone, by SET" for name in replaced}
+    altered |= dict.fromkeys(left_out, "is left out: nothing here has that parameter")
     starts = {name: start(arm, name) for name, arm in arms.items()}
     axes = {ARM: list(arms), **axes} if arms else axes
     seeds = [] if alone else paired_seeds(several, axes, {**values, **ours}.get("seed"))
@@ -199,7 +201,7 @@ def load_study(
         axes=axes,
         run_name=run_name,
         time_scale=time,
-        left_out=left_out,
+        altered=altered,
     )
     check_study(found, where)
     return found
@@ -331,7 +333,7 @@ def check_study(study: Study, where: str) -> None:
             if name not in known:
                 raise BadInput(f"{where}: where names {plain_name(name)}, no parameter{nearest(name, known)}")
             there = study.axes.get(name)
-            for value in wanted if there and name not in study.left_out else []:
+            for value in wanted if there and name not in study.altered else []:
                 if value not in there:
                     raise BadInput(
                         f"{where}: where {name} = {shown(value)} is not in the grid, which has {shown(there)}"

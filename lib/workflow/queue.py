@@ -78,8 +78,8 @@ def make(a: Asked, runs_only: bool) -> int:
         keep_arguments(a.folder, a.arguments)
         if not a.alone:
             (a.folder / RUNS_ONLY).touch() if runs_only else (a.folder / RUNS_ONLY).unlink(missing_ok=True)
-        for name in a.study.left_out:
-            print(f"{a.study.folder_name}: the axis {name} is left out: nothing here has that parameter")
+        for name, what in a.study.altered.items():
+            print(f"{a.study.folder_name}: the axis {name} {what}")
         waiting, code = a.pending(), 0
         count, given = job_count(len(a.study.runs), launch)
         if waiting:

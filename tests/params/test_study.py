@@ -295,7 +295,7 @@ def parameters_of_the_main_study():
 
 def test_axes_of_another_optimizer_are_left_out_and_named():
     study = load_study("beta2", "smoke", "optim.name=sgd optim.lr=0.1")
-    assert study.left_out == ["optim.beta2"]
+    assert study.altered == {"optim.beta2": "is left out: nothing here has that parameter"}
     (run,) = study.runs
     assert (run.params.optim.name, run.params.optim.weight_decay) == ("sgd", 0.5)
     assert (run.name, run.point) == ("pilot_wd0.5_lr0.1_lp2.0_s42", {})

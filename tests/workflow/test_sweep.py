@@ -95,6 +95,7 @@ def test_a_scale_from_the_command_line_is_said_to_be_from_there(study):
 def test_an_axis_that_the_command_line_names_has_that_one_value(study):
     found = load_study(str(study), "smoke", "optim.beta2=0.8")
     assert found.axes["optim.beta2"] == [0.8]
+    assert found.altered == {"optim.beta2": "has the value 0.8 alone, by SET"}
     assert [run.name.partition("_b2")[2] for run in found.runs] == [
         f"0.80_s42_arm{arm}" for arm in ("plain", "slow", "wide")
     ]
