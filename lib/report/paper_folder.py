@@ -91,7 +91,7 @@ class PaperFolder:
 
 
 def section_place(results: Path, study: Study, name: str) -> Path:
-    """Where the results of another study lie, beside those of `study` in the folder `results`, packed as they are."""
+    """Where another study's results lie, beside those of `study` in the folder `results`, packed as they are."""
     packed = results.name.removesuffix(study.folder_name)
     return results.parent / f"{packed if packed != results.name else ''}{name}-{study.profile}"
 
