@@ -11,8 +11,7 @@ from paper.grokking.groks import median_text, runs_of, transitions
 
 NOTEBOOK = "notebooks/grokking/07_study.py"
 WANTED = {"backbone": "the geometry", "turn": "the turn of the path"}
-OF_DEMONSTRATIONS = {"fisher": "the curvature", "circuits": "the circuit", "named_gradients": "the gradients"}
-DEMONSTRATIONS = ("mlp", "transformer")
+OF_STAGES = {"fisher": "the curvature", "circuits": "the circuit", "named_gradients": "the gradients"}
 # Macro: arm, quantity, part, decimals and factor of a mean over seeds, told with its 95 % interval.
 SINGLE = {
     "SeventeenRight": ("p17", "test.final", "observed", 1, 100),
@@ -35,16 +34,24 @@ SINGLE = {
     "KeysMuon": ("muon", "circuit.keys.last", "observed", 1, 1),
     "KeysSgd": ("sgd", "circuit.keys.last", "observed", 1, 1),
     "KeysTransformer": ("transformer", "circuit.keys.last", "observed", 0, 1),
+    "RestMlp": ("mlp", "circuit.rest.last", "observed", 2, 1),
+    "RestTransformer": ("transformer", "circuit.rest.last", "observed", 2, 1),
+    "AloneMlp": ("mlp", "circuit.restricted.last", "observed", 3, 1),
+    "AloneTransformer": ("transformer", "circuit.restricted.last", "observed", 3, 1),
 }
 
 
-def wanted(run: RunResults) -> dict[str, str]:
-    return WANTED | (OF_DEMONSTRATIONS if run.level in DEMONSTRATIONS else {})
+def wanted(results: StudyResults, run: RunResults) -> dict[str, str]:
+    """What the stages that apply to a run make of it, in words."""
+    made = [
+        name for stage in results.study.stages if results.study.applies(stage, run.params) for name in stage.makes
+    ]
+    return WANTED | {name: words for name, words in OF_STAGES.items() if f"analysis/{name}.json" in made}
 
 
 def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, str]]:
     """Every macro with its value."""
-    common = common_numbers(results, verdicts, NOTEBOOK, wanted)
+    common = common_numbers(results, verdicts, NOTEBOOK, lambda run: wanted(results, run))
     p = results.baseline.params
     own = {
         "Arms": str(len(results.levels)),

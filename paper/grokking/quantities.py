@@ -12,7 +12,8 @@ half.<step|way>.<column>   the step at which a measurement has gone half of its 
                            end, and that way: halfway.py
 circuit.<column>.<when>    of the logits at the first whole snapshot after memorisation, or the last: share,
                            restricted, excluded, strongest and random (the losses without as many other components,
-                           those with most power or any), and keys, how many frequencies those are
+                           those with most power or any), keys, how many frequencies those are, and rest, the
+                           power of all that is not the operation's over what is
 reheat.<column>.<decay>    mean over branches from before the grok step, of those with this decay: gain
 sling.<name>               spikes of the training loss after memorisation: count, period (mean distance of two, in
                            steps); straight, across and back of the path, each _at them, _elsewhere and of the
@@ -87,6 +88,8 @@ def of_circuit(run: RunResults, part: str, column: str, when: str) -> Estimate:
     point = points[-1]
     if column == "keys":
         return estimate(len(point["keys"]))
+    if column == "rest":
+        return estimate(1 / point["share"] - 1 if point["share"] else None)
     return estimate(point["random"]["mean"] if column == "random" else point.get(column))
 
 
@@ -121,6 +124,7 @@ QUANTITIES = {
     "phases.cosine": Quantity(lambda run, part: of_turn(run, part, "phases"), digits=2),
     "sling": Quantity(of_slingshots, null=False, digits=2),
     "half": Quantity(of_half, null=False, digits=2),
+    "circuit.keys.last": Quantity(lambda run, part: of_circuit(run, part, "keys", "last"), null=False, digits=1),
     "circuit": Quantity(of_circuit, null=False, digits=3),
     "reheat": Quantity(of_reheat, null=False, digits=3),
     "cosine": Quantity(of_cosine, null=False, digits=3),

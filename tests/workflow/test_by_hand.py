@@ -24,6 +24,7 @@ study: small
 base: grokking
 run_name: "small_s{seed}"
 axes: {seed: [0]}
+stages: {01_train: {}}
 """
 OTHER_KERNEL = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
 
