@@ -8,10 +8,13 @@ import torch
 
 from lib.base.files import CURRENT, snapshot_path
 from lib.geometry.gram import Digest
+from lib.params.study import load_study
+from lib.report.numbers import missing
 from lib.report.reader import collect
 from lib.train.loop import train
 from paper.grokking.circuits import circuits, random_ablation, strongest_ablation
 from paper.grokking.interference import cosine, null, pairs_of
+from paper.grokking.numbers import wanted
 from paper.grokking.transition import Transition, median, median_grok, survival, transition
 from paper.grokking.turn import phases_cosine, turning
 from tests.compare_runs import grokking_rows, modular_study, write_run
@@ -190,3 +193,16 @@ def test_a_seed_that_has_not_grokked_is_not_left_out_of_a_mean(tmp_path):
     write_run(tmp_path / "both", first, grokking_rows(80, 800))
     write_run(tmp_path / "both", second, grokking_rows(80, 1200))
     assert collect(study, tmp_path / "both").at(level, "grok.step").value == 1000
+
+
+def test_what_a_run_should_have_is_what_its_stages_make(tmp_path):
+    study = load_study("grokking", "laptop")
+    results = collect(study, tmp_path)
+    found = {run.level: wanted(results, run).keys() - {"backbone", "turn"} for run in results.runs}
+    everything = {"fisher", "circuits", "named_gradients"}
+    assert found["mlp"] == found["transformer"] == everything
+    assert found["adamw"] == found["muon"] == {"circuits"} and found["p17"] == set()
+    write_run(tmp_path, next(run for run in study.runs if run.point["arm"] == "adamw"), grokking_rows(80, 200))
+    assert "the circuit of the run at arm = adamw" in missing(
+        collect(study, tmp_path), lambda r: wanted(results, r)
+    )
