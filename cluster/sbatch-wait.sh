@@ -40,7 +40,9 @@ command=\$! again=
 trap 'signalled=yes; kill -TERM \$command' TERM
 trap 'signalled=yes again=yes; kill -TERM \$command' USR1
 while signalled=; wait \$command; code=\$?; [ "\$signalled" ]; do :; done  # a signal ends a wait, too
-[ "\$again" ] && [ \$code -ne 0 ] && exec scontrol requeue "\$SLURM_JOB_ID"
+# A job that was cancelled while it saved is no longer running, and would come back.
+[ "\$again" ] && [ \$code -ne 0 ] && scontrol show job "\$SLURM_JOB_ID" | grep -q JobState=RUNNING &&
+  exec scontrol requeue "\$SLURM_JOB_ID"
 exit \$code
 END
 job=$(cut -d';' -f1 "$here/number")

@@ -46,6 +46,13 @@ PROTECTIONS = [
         SBATCH,
     ),
     Protection(
+        "a cancelled job stays cancelled",
+        WRAPPER,
+        "grep -q JobState=RUNNING",
+        "grep -q JobState",
+        "tests/faults/test_slurm.py::test_a_job_that_is_cancelled_while_it_saves_before_its_time_is_over_is_not_requeued",
+    ),
+    Protection(
         "an interrupted make hands the signal on to srun",
         "lib/workflow/processes.py",
         "        if child is not None:\n            child.terminate()\n\n",

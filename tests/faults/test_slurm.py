@@ -262,9 +262,24 @@ def test_a_requeued_job_is_waited_for(slurm, tmp_path):
 
 def test_a_job_that_slurm_ends_is_an_error_that_says_so(slurm, tmp_path):
     wait_until(lambda: queue() == [])
-    command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "--time=1", "sleep", "90"]
+    command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "--time=5", "sleep", "90"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: slurm_says("squeue", "--noheader", "--states=RUNNING").strip())
+    slurm_says("scancel", *queue())
+    _, err = process.communicate(timeout=60)
+    assert process.returncode not in (0, 130)
+    assert re.search(r"error: Slurm ended job \d+: CANCELLED", err)
+
+
+def test_a_job_that_is_cancelled_while_it_saves_before_its_time_is_over_is_not_requeued(slurm):
+    wait_until(lambda: queue() == [])
+    saving = "trap '' TERM; sleep 4; exit 1"
+    command = ["cluster/sbatch-wait.sh", "--cpus-per-task=1", "sh", "-c", saving]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: slurm_says("squeue", "--noheader", "--states=RUNNING").strip())
+    time.sleep(1)  # until its own shell listens
+    slurm_says("scancel", "--batch", "--signal=USR1", *queue())  # as a minute before the time limit
+    time.sleep(1)
     slurm_says("scancel", *queue())
     _, err = process.communicate(timeout=60)
     assert process.returncode not in (0, 130)
