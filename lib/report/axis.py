@@ -28,12 +28,17 @@ class Axis(Strict):
     order: Literal["falling", "rising", "listed"] = "listed"  # listed: as the study's axes have it
     spacing: Literal["even", "linear", "log", "log(1-x)"] = "even"  # how far apart, where a trend is fitted
     baseline: Level | None = None  # the level that a reader takes the others to differ from
+    words: dict[str, Text] = {}  # what sentences and tables call a level that is a word
 
     def level(self, p: Params, point: Mapping[str, Any]) -> Level | None:
         """Where a run stands, with these parameters and this place in the grid."""
         if self.parameter == ARM:
             return point.get(ARM)
         return flatten(p.model_dump(mode="json")).get(self.parameter)
+
+    def text(self, level: Level | None) -> str:
+        """A level as sentences and tables have it."""
+        return self.words.get(str(level), level_text(level))
 
     def ordered(self, levels: Iterable[Level]) -> list[Level]:
         """Each level once."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lib.report.axis import Level, level_text
+from lib.report.axis import Level
 from lib.report.claims_file import All, Compare, Contrast, Exceeds, Monotone, Named, Size, Test, Within
 from lib.report.effects import Measured, effects_of
 from lib.report.reader import StudyResults
@@ -52,18 +52,18 @@ def figures_of(test: Test, results: StudyResults) -> list[Figure]:
 
 def brief_of(known: list[Measured], results: StudyResults) -> str:
     """The effect that is closest to being none, in its own terms."""
-    m = min(known, key=lambda m: m.mean - _half(m))
+    m, axis = min(known, key=lambda m: m.mean - _half(m)), results.axis
     terms = m.effect.terms
     digits = results.lookup(terms[0].named.quantity).digits
     if len(terms) == 1:
         error = f" ± {decimal(_half(m), digits)}" if m.error else ""
         value = (m.mean - m.effect.constant) / terms[0].factor
-        return f"{decimal(value, digits)}{error} at {level_text(m.effect.level)}"
+        return f"{decimal(value, digits)}{error} at {axis.text(m.effect.level)}"
     large, small = (figure_at(results, t.named.quantity, t.named.part, t.level).text for t in terms[:2])
     if m.effect.level is not None:
-        return f"{large} against {small} at {level_text(m.effect.level)}"
+        return f"{large} against {small} at {axis.text(m.effect.level)}"
     if len(terms) == 2 and terms[0].factor != -terms[1].factor:  # their difference is not what was asked
-        return f"{large} at {level_text(terms[0].level)} against {small} at {level_text(terms[1].level)}"
+        return f"{large} at {axis.text(terms[0].level)} against {small} at {axis.text(terms[1].level)}"
     return f"a {'change' if len(terms) > 2 else 'difference'} of {_change(m, digits)}"
 
 
@@ -77,11 +77,11 @@ def worst(known: list[Measured]) -> Measured:
     return min(known, key=lambda m: m.mean - m.effect.smallest + _half(m, len(known)))
 
 
-def exception(known: list[Measured]) -> str:
+def exception(known: list[Measured], results: StudyResults) -> str:
     """Where the clearest exclusion is, and whether the effect is reversed there."""
     m = worst(known)
     against = m.mean + _half(m, len(known)) < 0 < m.effect.smallest
-    at = "" if m.effect.level is None else f" at {level_text(m.effect.level)}"
+    at = "" if m.effect.level is None else f" at {results.axis.text(m.effect.level)}"
     return f"; {'reversed' if against else 'excluded'}{at}" if at or against else ""
 
 
@@ -105,17 +105,18 @@ def why_of(test: Test, size: Size, results: StudyResults, known: list[Measured])
             asked = f"{decimal(smallest, 3, sign=True).rstrip('0').rstrip('.')} or beyond asked"
             if isinstance(test, Compare) and test.factor != 1:
                 asked = f"more than {test.factor:g} times as much{_beyond(known)} asked"
-            return f"{_series(figures, at)}: {brief_of(known, results)}, {asked}"
+            return f"{_series(figures, results, at)}: {brief_of(known, results)}, {asked}"
         case Contrast():
             pairs = figures_of(test, results)
             told = [f"{a.text} against {b.text}" for a, b in zip(pairs[::2], pairs[1::2], strict=True) if a.text]
             return f"{', '.join(told)}, more than {test.factor:g} times as much{_beyond(known)} asked"
         case Exceeds():
-            return f"{_series(figures_of(test, results), test.at)}, above {short(test.than)}{_beyond(known)} asked"
+            told = _series(figures_of(test, results), results, test.at)
+            return f"{told}, above {short(test.than)}{_beyond(known)} asked"
         case Within():
             bounds = [f"above {short(test.low)}"] if test.low is not None else []
             bounds += [f"below {short(test.high)}"] if test.high is not None else []
-            return f"{_series(figures_of(test, results), test.at)}, {' and '.join(bounds)} asked"
+            return f"{_series(figures_of(test, results), results, test.at)}, {' and '.join(bounds)} asked"
 
 
 def _beyond(known: list[Measured]) -> str:
@@ -126,13 +127,13 @@ def _beyond(known: list[Measured]) -> str:
 # ------------------------------------------------------------------------------------------------------ helpers
 
 
-def _series(figures: list[Figure], at: Iterable[Level] | None = None) -> str:
+def _series(figures: list[Figure], results: StudyResults, at: Iterable[Level] | None = None) -> str:
     """The values with their intervals, in the order of the levels; with the level where only some are asked for."""
     told = []
     for f in figures:
         if f.value is not None:
             error = "" if f.error is None else f" ± {decimal(f.error, f.digits)}"
-            told.append(f"{f.text}{error} at {level_text(f.level)}" if at else f"{f.text}{error}")
+            told.append(f"{f.text}{error} at {results.axis.text(f.level)}" if at else f"{f.text}{error}")
     return ", ".join(told)
 
 

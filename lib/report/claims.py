@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.geometry.presets import PRESETS
-from lib.report.axis import level_text
 from lib.report.claim_words import (
     Figure,
     brief_of,
@@ -182,7 +181,7 @@ def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
     if any(m.declared for m in known):
         why += f"; one seed, its error taken as {short(size.spread)}{' of the mean' if size.relative else ''}"
     if verdict == EXCLUDED:
-        why += exception(known)
+        why += exception(known, results)
     brief = brief_of([worst(known)] if verdict == EXCLUDED else known, results)
     return Finding(verdict, why, figures, True, brief, float(p), float(p_excluded))
 
@@ -190,10 +189,10 @@ def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
 def _diverges(test: Diverges, results: StudyResults) -> Finding:
     states = {b: {run.state for run in results.runs if run.level == b} for b in results.levels}
     if test.at not in states:
-        return Finding(OPEN, f"{level_text(test.at)} is not in the grid", tested=False)
+        return Finding(OPEN, f"{results.axis.text(test.at)} is not in the grid", tested=False)
     several = len(results.seeds) > 1
     runs = [(r, f"of seed {r.params.seed} " if several else "") for r in results.runs if r.diverged]
-    told = [f"at {level_text(r.level)} the run {seed}{r.said}" for r, seed in runs]
+    told = [f"at {results.axis.text(r.level)} the run {seed}{r.said}" for r, seed in runs]
     why = ", ".join(told) or "no run diverged"
     others = [s for b, s in states.items() if b != test.at]
     if any("diverged" in s for s in others) or "done" in states[test.at]:
@@ -207,5 +206,5 @@ def _missing(figures: list[Figure], results: StudyResults) -> str:
     for f in figures:
         if f.value is None:
             why = results.at(f.level, f.quantity, f.part).why
-            return f"no data: {f.quantity} at {results.axis.name} = {level_text(f.level)}, {why}"
+            return f"no data: {f.quantity} at {results.axis.name} = {results.axis.text(f.level)}, {why}"
     return ""

@@ -1,5 +1,6 @@
 """paper/<study>/claims.yaml: the axis of the study, and its claims, each a test on results with its prose."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -150,6 +151,12 @@ def levels_of(test: Test) -> set[Level]:
 class ClaimsFile(Strict):
     axis: Axis
     claims: Annotated[list[Claim], Field(min_length=1)]
+
+
+@cache
+def axis_in(folder: Path) -> Axis:
+    """The axis of the study whose paper's folder this is."""
+    return load_claims(folder / "claims.yaml")[0]
 
 
 def load_claims(path: Path) -> tuple[Axis, tuple[Claim, ...]]:

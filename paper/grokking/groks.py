@@ -1,27 +1,18 @@
 """Grok steps over the runs of the study: by run, by arm with censoring, and as a table."""
 
+from pathlib import Path
+
 from lib.report.axis import Level
+from lib.report.claims_file import axis_in
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from paper.grokking.transition import Transition, median_grok, transition
 
-NAMES = {
-    "mlp": "MLP",
-    "transformer": "transformer",
-    "adamw": "AdamW",
-    "sgd": "SGD",
-    "muon": "Muon",
-    "orthonoise": "OrthoNoise",
-    "p17": "MLP of the guide",
-    "routed": "routed transformer",
-    "routed_entropy": "routed, penalised",
-    "both": "sums and products",
-}
 GROK_HEADS = ["arm", "model", "p", "lr", "decay", "memorised", "grokked", "median", "kept", "held-out right"]
 
 
 def named(arm: Level) -> str:
-    return NAMES.get(str(arm), str(arm))
+    return axis_in(Path(__file__).parent).text(arm)
 
 
 def transitions(results: StudyResults, arm: Level) -> dict[int, Transition]:

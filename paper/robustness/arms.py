@@ -1,28 +1,18 @@
-"""The arms of the study: what they are called, and which of them differ in size alone."""
+"""The arms of the study by what claims.yaml calls them, and which of them differ in size alone."""
 
+from pathlib import Path
+
+from lib.report.claims_file import axis_in
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 
 BASE = "base"
-NAMES = {
-    "base": "base",
-    "no_decay": "no decay",
-    "matched": "decay matched",
-    "constant": "constant rate",
-    "no_probe": "lambda = 0",
-    "no_momentum": "no momentum",
-    "averaged": "averaged weights",
-    "small": "smaller trunk",
-    "large": "larger trunk",
-    "half": "half the steps",
-    "double": "twice the steps",
-}
 TRUNKS = ("small", "base", "large")
 LENGTHS = ("half", "base", "double")
 
 
 def named(level: str) -> str:
-    return NAMES.get(level, level)
+    return axis_in(Path(__file__).parent).text(level)
 
 
 def there(results: StudyResults, arms: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.base.files import ROOT
+from lib.base.yaml_text import read_yaml
 from lib.params.study import load_study
 from lib.report.claims_file import levels_of, load_claims
 from lib.report.reader import collect
@@ -84,3 +85,15 @@ def test_an_optional_claim_must_name_a_level(tmp_path):
         BadInput, match="noise-helps-at-a-tenthousandth: it is optional, and its test names no level"
     ):
         load_claims(path)
+
+
+@pytest.mark.parametrize("name", ["optimizers", "grokking", "robustness"])
+def test_every_arm_has_words_and_nothing_else_has(name):
+    axis, _ = load_claims(ROOT / "paper" / name / "claims.yaml")
+    arms = set().union(*(load_study(name, profile).axes["arm"] for profile in profiles_of(name)))
+    assert set(axis.words) == arms
+    assert axis.text("nobody") == "nobody" and axis.text(0.8) == "0.80"
+
+
+def profiles_of(name):
+    return read_yaml(ROOT / "params" / f"{name}.yaml", "study")["profiles"]

@@ -138,7 +138,7 @@ class TestPaper:
     def test_every_table_number_and_figure_is_made(self, results):
         verdicts = verdicts_of(results)
         losses = tables(results, verdicts)["losses"].replace("\u00a0", " ")
-        assert "memory rewritten, no noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
+        assert "rewritten memory without noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
         assert "[U+" not in losses
         told = dict(numbers(results, verdicts))
         assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal, 0.01", "Gaussian, 0.01")
@@ -148,7 +148,7 @@ class TestPaper:
     def test_the_number_of_a_claim_is_of_what_was_asked(self, results):
         """Of a share of a loss both losses: their difference is not what was tested."""
         (sane,) = [v for v in verdicts_of(results) if v.claim.id == "sane"]
-        assert sane.brief == "3.100 at muon against 3.400 at literal"
+        assert sane.brief == "3.100 at Muon against 3.400 at rewritten memory with OrthoNoise 0.001"
 
     def test_nothing_breaks_without_runs(self, study, tmp_path):
         empty = collect(study, tmp_path)
