@@ -141,7 +141,7 @@ class TestPaper:
         assert "rewritten memory without noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
         assert "[U+" not in losses
         told = dict(numbers(results, verdicts))
-        assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal, 0.01", "Gaussian, 0.01")
+        assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal 0.01", "Gaussian 0.01")
         for drawing in FIGURES:
             drawing.draw(results).canvas.draw()
 
