@@ -141,7 +141,7 @@ test: $(READY) $(TEST_READY)
 
 # What happens when it breaks: kills, full disks, damaged files, jobs that are put back into a queue.
 test-faults: $(READY) $(TEST_READY)
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),tests/faults)
+	@$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q $(or $(TESTS),tests/faults)
 
 # In .venv all notebooks find the project; in an environment of yours they do after `make setup PYTHON=...`.
 setup: $(READY)

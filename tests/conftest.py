@@ -29,10 +29,11 @@ with without_unused():  # before a test imports it with everything that there is
 
 # The files that take longest, of the suite and of the faults.
 LONGEST = """
-    test_make test_by_hand test_bench test_figures test_readme test_parallel test_sweep test_second_study
-    test_explore test_paper test_measure test_pilot test_site test_robustness test_size
-    test_signals test_slurm test_two_at_once test_kill_in_stages test_kill_in_training test_memory test_mistakes
-    test_read_only test_truncation test_odd_places test_resume
+    test_make test_by_hand test_bench test_readme test_figures test_second_study test_parallel test_measure
+    test_compare_view test_code test_explore test_sweep test_paper test_watched test_watch test_pilot test_ladder
+    test_kill_in_stages test_slurm test_signals test_full_disk test_forked_kernels test_truncation
+    test_changed_corpus test_two_at_once test_kill_in_training test_fuzz_params test_memory test_clock
+    test_mistakes test_resume test_read_only
 """.split()
 
 
