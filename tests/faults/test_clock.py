@@ -77,7 +77,8 @@ def test_times_of_files_decide_nothing(tmp_path, grid, shift):
     shutil.copytree(outputs, tmp_path / "outputs")
     at = time.time() + shift
     for number, path in enumerate(sorted((tmp_path / "outputs").rglob("*"))):
-        os.utime(path, (at - number, at - number))
+        then = at + (number if shift > 0 else -number)  # markers after what they are made from, or before it
+        os.utime(path, (then, then))
     places = {"study": study, "outputs": tmp_path / "outputs"}
     assert "all 4 stages are up to date" in make("grid", **places).stdout
     # A stage that is stale runs although its marker lies in the future, and it alone.
