@@ -94,7 +94,7 @@ def resolved_stages(
 ) -> list[Stage]:
     """The stages with their parameters: the study's in published steps, the profile's and SET's as given."""
     stages = file.stages if file.stages is not None else base.stages or {}
-    home = file.study if file.stages is not None else base.study
+    homes = [file.study, base.study] if file.stages is not None else [base.study]
     of_profile = prof.stages
     if file.stages is not None and prof not in (file.profiles or {}).values():
         # A profile of the base may speak of what the stages of a study of its own have not.
@@ -123,7 +123,7 @@ def resolved_stages(
         resolved.append(
             Stage(
                 name=name,
-                notebook=notebook_path(home, stage.notebook or name, f"{path}, stages.{name}"),
+                notebook=notebook_path(homes, stage.notebook or name, f"{path}, stages.{name}"),
                 of_study=stage.of == "study",
                 needs=tuple(stage.needs),
                 makes=tuple(stage.makes),
@@ -144,13 +144,13 @@ def scaled_steps(parameters: dict[str, Any], time: Fraction, where: str) -> dict
     }
 
 
-def notebook_path(study: str, name: str, where: str) -> Path:
-    """The study's own notebook of this name, or the shared one."""
-    places = [NOTEBOOKS / study / f"{name}.py", NOTEBOOKS / f"{name}.py"]
+def notebook_path(studies: list[str], name: str, where: str) -> Path:
+    """The study's own notebook of this name, that of the study it is laid over, or the shared one."""
+    places = [*(NOTEBOOKS / study / f"{name}.py" for study in studies), NOTEBOOKS / f"{name}.py"]
     for path in places:
         if path.is_file():
             return path
-    known = sorted(p.stem for place in places for p in place.parent.glob("[0-9]*.py"))
+    known = sorted({p.stem for place in places for p in place.parent.glob("[0-9]*.py")})
     raise BadInput(f"{where}: there is no notebook {name}; there are {', '.join(known)}{nearest(name, known)}")
 
 

@@ -296,7 +296,7 @@ def lab_page(folder: Path, notebook: str) -> Path:
     else:  # a run that make knows nothing of
         study = kept_arguments(folder.parent).get("study", "")
         study = study if study in study_names() else main_study()
-        path, parameters = notebook_path(study, notebook, f"NOTEBOOK={notebook}"), {}
+        path, parameters = notebook_path([study], notebook, f"NOTEBOOK={notebook}"), {}
     filled = filled_notebook(path, {"run_folder": str(folder.resolve())} | parameters)
     page.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(filled, page)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib.base.errors import BadInput
+from lib.base.files import ROOT
 from lib.base.tensors import write_snapshot
 from lib.params.cadence import snapshot_steps
 from lib.params.dotted import flatten, unflatten
@@ -184,6 +185,18 @@ def test_stages_of_its_own_need_not_be_those_that_a_profile_of_the_base_speaks_o
     assert [stage.name for stage in load_study(str(file), "smoke").stages] == ["01_train", "02_pca"]
     file.write_text(f"{file.read_text()}profiles: {{smoke: {{time_scale: 50, stages: {{03_fisher: {{}}}}}}}}\n")
     assert "profiles: stage 03_fisher is unknown" in refusal(str(file), "smoke")
+
+
+def test_stages_of_its_own_have_the_notebooks_of_the_study_that_it_is_laid_over(tmp_path):
+    text = "study: own\nbase: {}\naxes: {{seed: [0]}}\nstages: {{01_train: {{}}, {}: {{needs: [01_train]}}}}\n"
+
+    def notebooks(base, second):
+        study = load_study(user_study(tmp_path, text.format(base, second)), "smoke")
+        return [str(stage.notebook.relative_to(ROOT / "notebooks")) for stage in study.stages]
+
+    assert notebooks("grokking", "02_path") == ["grokking/01_train.py", "grokking/02_path.py"]
+    assert notebooks("beta2", "02_pca") == ["01_train.py", "02_pca.py"]
+    assert notebooks("grokking", "02_pca") == ["grokking/01_train.py", "02_pca.py"]  # the shared one
 
 
 def test_settings_of_branches_and_stages_are_no_part_of_any_run():
