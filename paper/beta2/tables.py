@@ -204,7 +204,7 @@ def _anisotropy(results: StudyResults, level: float, name: str, steps: list[str]
     values = [results.at(level, f"{name}.{step}").value for step in steps]
     if not any(v is not None for v in values):
         return absent(results, level)
-    return r"\,$\to$\,".join("--" if v is None else f"${v:.2g}$" if v < 100 else f"${v:.0f}$" for v in values)
+    return r"\,$\to$\,".join("--" if v is None else f"${v:.2g}$" if v < 99.5 else f"${v:.0f}$" for v in values)
 
 
 def _control(results: StudyResults, level: float, definition: str) -> str:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from lib.report.preset_table import presets, words
 from lib.report.reader import collect
 from lib.report.summary import verdicts_of
 from lib.report.tables import cards, findings, operating
+from paper.beta2.tables import _anisotropy
 from tests.study_folder import smoke_study, write_study
 
 
@@ -82,3 +84,11 @@ class TestOperating:
     def test_the_table_has_shares_for_every_number_of_seeds(self, results):
         row = next(line for line in operating(results).splitlines() if line.startswith("backbone-degrades"))
         assert len(re.findall(r"\d+/\d+/\d+", row)) == 2 * len(SEEDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(99.7, "$100$"), (99.4, "$99$"), (3.21, "$3.2$"), (250.4, "$250$"), (0.55, "$0.55$")]
+)
+def test_an_anisotropy_has_two_figures_and_no_exponent(value, said):
+    results = SimpleNamespace(at=lambda level, name: SimpleNamespace(value=value))
+    assert _anisotropy(results, 0.95, "F.v_b", ["1600", "4000"]) == said + r"\,$\to$\," + said
