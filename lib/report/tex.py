@@ -124,10 +124,11 @@ def table(columns: str, head: list[str], rows: Iterable[list[str] | None]) -> st
 
 
 def long_table(columns: str, head: str, rows: Iterable[list[str]], caption: str, label: str) -> str:
-    """A table that may break over pages, with its caption."""
+    """A table that may break over pages, with its caption and its first row on one."""
     top = rf"\caption{{{caption}}}\label{{{label}}}\\"
-    lines = [rf"\begin{{longtable}}{{{columns}}}", top, r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"]
-    lines += [r"\toprule", rf"{head} \\", r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+    heads = [r"\toprule", rf"{head} \\", r"\midrule"]
+    lines = [r"\studylongtable", rf"\begin{{longtable}}{{{columns}}}", top, *heads, r"\endfirsthead"]
+    lines += [*heads, r"\endhead", r"\bottomrule", r"\endfoot"]
     lines += [" & ".join(row) + r" \\ \addlinespace[1pt]" for row in rows]
     return "\n".join([*lines, r"\end{longtable}"]) + "\n"
 
