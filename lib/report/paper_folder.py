@@ -91,9 +91,10 @@ class PaperFolder:
 
 
 def section_place(results: Path, study: Study, name: str) -> Path:
-    """Where another study's results lie, beside those of `study` in the folder `results`, packed as they are."""
+    """Where another study's results lie, beside `results` of `study`: packed as these are, or as make made it."""
     packed = results.name.removesuffix(study.folder_name)
-    return results.parent / f"{packed if packed != results.name else ''}{name}-{study.profile}"
+    beside = results.with_name(f"{packed}{name}-{study.profile}")
+    return beside if beside.is_dir() else results.with_name(f"{name}-{study.profile}")
 
 
 def paper_folder(study: Study) -> PaperFolder:

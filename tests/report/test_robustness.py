@@ -73,6 +73,8 @@ def outputs(study, tmp_path):
     ],
 )
 def test_a_section_is_of_a_study_that_lies_beside_packed_as_it_is(folder, found, tmp_path):
+    assert section_place(tmp_path / folder, smoke_study(), "robustness") == tmp_path / "robustness-smoke"
+    (tmp_path / found).mkdir()
     assert section_place(tmp_path / folder, smoke_study(), "robustness") == tmp_path / found
 
 
