@@ -10,7 +10,7 @@ import torch
 
 from bench import __main__ as command
 from bench import compare, gpu, matrices, training
-from bench.compare import same_scores
+from bench.compare import same_ends, same_scores
 from bench.geometry import ALL, Size, our_way, plain_way, same_geometry, write_trajectory
 from bench.measure import Clock, Differs, Pair, agree
 from bench.plain_eval import evaluate_plainly
@@ -150,6 +150,20 @@ def test_what_differs_does_not_agree(a, b):
     assert agree("same", a, a, 0.0) == 0.0
     with pytest.raises(Differs, match="pair"):
         agree("pair", a, b, 1e-4)
+
+
+def test_one_weight_that_stays_behind_is_a_difference():
+    first = {"a": np.zeros(300), "b": np.zeros((20, 20))}
+    plain = {name: np.full(values.shape, 0.01) for name, values in first.items()}
+    ours = {name: values.copy() for name, values in plain.items()}
+    ours["b"][3, 4] += 1e-6
+    assert same_ends(first, plain, ours) == pytest.approx(1e-4 / np.sqrt(700))
+    ours["b"][3, 4] = 0.0
+    with pytest.raises(Differs, match="0[.]038 of the way trained"):
+        same_ends(first, plain, ours)
+    ours["b"][3, 4] = np.nan
+    with pytest.raises(Differs):
+        same_ends(first, plain, ours)
 
 
 def test_a_measurement_whose_ways_differ_ends_the_bench(monkeypatch, tmp_path, capsys):
