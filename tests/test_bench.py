@@ -159,7 +159,7 @@ def test_one_weight_that_stays_behind_is_a_difference():
     ours["b"][3, 4] += 1e-6
     assert same_ends(first, plain, ours) == pytest.approx(1e-4 / np.sqrt(700))
     ours["b"][3, 4] = 0.0
-    with pytest.raises(Differs, match="0[.]038 of the way trained"):
+    with pytest.raises(Differs, match=r"0[.]038 of the way trained"):
         same_ends(first, plain, ours)
     ours["b"][3, 4] = np.nan
     with pytest.raises(Differs):
