@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache, partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from lib.base.errors import BadInput
 from lib.geometry.alignment import align, align_held_out, updates
 from lib.geometry.backbone import (
     WHOLE_RUN,
+    Decomposition,
     Pca,
     Window,
     cosines,
@@ -161,23 +163,23 @@ def measure(
 
     Raises: BadInput if the scale maps a lag or a stride to a fraction of a step.
     """
-    scale = Fraction(time_scale)
+    shared = Shared(digest, Fraction(time_scale))
     found: Quantities = {}
     for name in names:
         preset = PRESETS[name]
         match preset:
             case Backbone():
-                quantities = _backbone(digest, preset, scale, jackknife)
+                quantities = _backbone(shared, name, jackknife)
             case Rolling():
-                quantities = _rotation(digest, preset, scale)
+                quantities = _rotation(shared, name)
             case Alignment():
-                quantities = _alignment(digest, preset, scale)
+                quantities = _alignment(shared, preset)
             case Phases():
-                quantities = _phases(digest, preset, scale)
+                quantities = _phases(shared, preset)
             case Fits():
-                quantities = _fits(digest, preset, scale)
+                quantities = _fits(shared, preset)
             case Correlations():
-                quantities = _correlations(digest, preset, scale, p_ood) if p_ood else {}
+                quantities = _correlations(shared, preset, p_ood) if p_ood else {}
         found |= {f"{name}.{quantity}": value for quantity, value in quantities.items()}
     return found
 
@@ -196,11 +198,9 @@ def preset_steps(name: str, steps: Sequence[int], scale: Fraction) -> np.ndarray
             case Backbone():
                 return drifts(blank, preset.window.scaled(scale)).with_anchor()[0]
             case Rolling():
-                return rotate(blank, preset.window.scaled(scale), size=preset.size, moving=preset.moving).between
+                return turning(blank, preset, scale).between
             case Phases():
-                rolling = PRESETS[preset.rotation]
-                window = rolling.window.scaled(scale)
-                return rotate(blank, window, size=rolling.size, moving=rolling.moving).centres
+                return turning(blank, PRESETS[preset.rotation], scale).centres
             case Alignment():
                 start, end = preset_updates(blank, preset, scale)
                 if preset.held_out:
@@ -219,13 +219,40 @@ def fit(digest: Digest, name: str, time_scale: Fraction | int = 1) -> tuple[Pca,
     return pca(digest, window, normalise=preset.normalise, components=preset.components), window
 
 
-def _backbone(digest: Digest, preset: Backbone, scale: Fraction, jackknife: bool) -> Quantities:
+class Shared:
+    """A run's digest and time scale, and what several presets take from them, each computed once.
+
+    fit      `fit` of a backbone preset
+    parts    the drift along its backbone, and what remains
+    turning  `rotate` of a rolling preset
+    """
+
+    def __init__(self, digest: Digest, scale: Fraction) -> None:
+        fitted = cache(partial(fit, digest, time_scale=scale))
+
+        def parts(name: str) -> Decomposition:
+            found, window = fitted(name)
+            return decompose(digest, found.backbone, window)
+
+        self.digest, self.scale = digest, scale
+        self.fit = fitted
+        self.parts = cache(parts)
+        self.turning = cache(lambda name: turning(digest, PRESETS[name], scale))
+
+
+def turning(digest: Digest, preset: Rolling, scale: Fraction) -> Rotation:
+    """`rotate` as a preset has it."""
     window = preset.window.scaled(scale)
-    found = pca(digest, window, normalise=preset.normalise, components=preset.components)
-    parts = decompose(digest, found.backbone, window)
+    return rotate(digest, window, size=preset.size, normalise=preset.normalise, moving=preset.moving)
+
+
+def _backbone(run: Shared, name: str, jackknife: bool) -> Quantities:
+    found, window = run.fit(name)
+    parts = run.parts(name)
     peak, peak_step = parts.peak()
     rows = parts.fraction[1:]
-    within = {"pc1_se": jackknife_pc1(digest, window, normalise=preset.normalise)} if jackknife else {}
+    normalise = PRESETS[name].normalise
+    within = {"pc1_se": jackknife_pc1(run.digest, window, normalise=normalise)} if jackknife else {}
     return within | {
         "pc1": found.pc1,
         "pc2": found.percent(2),
@@ -239,7 +266,7 @@ def _backbone(digest: Digest, preset: Backbone, scale: Fraction, jackknife: bool
         "fraction_last": _last(parts.fraction),
         "fraction_max": float(rows.max()) if len(rows) else float("nan"),
         "fraction_mean": float(rows.mean()) if len(rows) else float("nan"),
-        "start_cosine": start_cosine(digest, found.backbone),
+        "start_cosine": start_cosine(run.digest, found.backbone),
         "a": parts.a,
         "r": parts.r,
         "fraction": parts.fraction,
@@ -248,22 +275,17 @@ def _backbone(digest: Digest, preset: Backbone, scale: Fraction, jackknife: bool
     }
 
 
-def _rotation(digest: Digest, preset: Rolling, scale: Fraction) -> Quantities:
-    turning = _rotate(digest, preset, scale)
-    known = turning.cosines[np.isfinite(turning.cosines)]
+def _rotation(run: Shared, name: str) -> Quantities:
+    cosines = run.turning(name).cosines
+    known = cosines[np.isfinite(cosines)]
     if not len(known):
-        return dict.fromkeys(("mean", "max", "min"), float("nan")) | {"cosines": turning.cosines}
+        return dict.fromkeys(("mean", "max", "min"), float("nan")) | {"cosines": cosines}
     return {
         "mean": float(known.mean()),
         "max": float(known.max()),
         "min": float(known.min()),
-        "cosines": turning.cosines,
+        "cosines": cosines,
     }
-
-
-def _rotate(digest: Digest, preset: Rolling, scale: Fraction) -> Rotation:
-    window = preset.window.scaled(scale)
-    return rotate(digest, window, size=preset.size, normalise=preset.normalise, moving=preset.moving)
 
 
 def preset_updates(digest: Digest, preset: Alignment, scale: Fraction) -> tuple[np.ndarray, np.ndarray]:
@@ -273,13 +295,13 @@ def preset_updates(digest: Digest, preset: Alignment, scale: Fraction) -> tuple[
     return updates(digest, lag, preset.window.scaled(scale), at=at, forward=True)
 
 
-def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities:
-    start, end = preset_updates(digest, preset, scale)
-    backbone, fitted = fit(digest, preset.backbone, scale)
+def _alignment(run: Shared, preset: Alignment) -> Quantities:
+    start, end = preset_updates(run.digest, preset, run.scale)
+    backbone, fitted = run.fit(preset.backbone)
     if preset.held_out:
-        along = align_held_out(digest, start, end, fitted)
+        along = align_held_out(run.digest, start, end, fitted)
     else:
-        along = align(digest, backbone.backbone, start, end)
+        along = align(run.digest, backbone.backbone, start, end)
     found = {
         "mean": along.mean,
         "mean_abs": along.mean_abs,
@@ -288,39 +310,37 @@ def _alignment(digest: Digest, preset: Alignment, scale: Fraction) -> Quantities
         "cosines": along.cosines,
     }
     if preset.until is not None:
-        early = along.end <= preset.until * scale
+        early = along.end <= preset.until * run.scale
         first = replace(along, cosines=along.cosines[early])
         found |= {"early_mean": first.mean, "early_mean_abs": first.mean_abs}
     return found
 
 
-def _phases(digest: Digest, preset: Phases, scale: Fraction) -> Quantities:
-    both = phases(digest, preset.split * scale, preset.window.scaled(scale))
-    turning = _rotate(digest, PRESETS[preset.rotation], scale)
+def _phases(run: Shared, preset: Phases) -> Quantities:
+    both = phases(run.digest, preset.split * run.scale, preset.window.scaled(run.scale))
+    rolling = run.turning(preset.rotation).directions
     return {
         "cosine": both.cosine,
         "pc1_early": both.early.pc1,
         "pc1_late": both.late.pc1,
-        "A_E": np.abs(cosines(digest.total, turning.directions, both.early.backbone)),
-        "A_L": np.abs(cosines(digest.total, turning.directions, both.late.backbone)),
+        "A_E": np.abs(cosines(run.digest.total, rolling, both.early.backbone)),
+        "A_L": np.abs(cosines(run.digest.total, rolling, both.late.backbone)),
     }
 
 
-def _fits(digest: Digest, preset: Fits, scale: Fraction) -> Quantities:
-    backbone, window = fit(digest, preset.backbone, scale)
-    parts = decompose(digest, backbone.backbone, window)
+def _fits(run: Shared, preset: Fits) -> Quantities:
+    parts = run.parts(preset.backbone)
     found: Quantities = {}
     for lo, hi in preset.regimes:
         for what, values in (("a", parts.a), ("r", parts.r)):
-            law = power_law(parts.steps, values, lo * scale, hi * scale)
+            law = power_law(parts.steps, values, lo * run.scale, hi * run.scale)
             found |= {f"gamma_{what}.{lo}-{hi}": law.gamma, f"gamma_{what}_se.{lo}-{hi}": law.se}
             found |= {f"r2_{what}.{lo}-{hi}": law.r2}
     return found
 
 
-def _correlations(digest: Digest, preset: Correlations, scale: Fraction, p_ood: Mapping[int, float]) -> Quantities:
-    backbone, window = fit(digest, preset.backbone, scale)
-    parts = decompose(digest, backbone.backbone, window)
+def _correlations(run: Shared, preset: Correlations, p_ood: Mapping[int, float]) -> Quantities:
+    parts = run.parts(preset.backbone)
     p = np.array([p_ood.get(int(step), np.nan) for step in parts.steps])
     found: Quantities = {}
     for lo, hi in preset.regimes:
@@ -328,8 +348,8 @@ def _correlations(digest: Digest, preset: Correlations, scale: Fraction, p_ood: 
             parts.steps,
             p,
             parts.r,
-            lo * scale,
-            None if hi is None else hi * scale,
+            lo * run.scale,
+            None if hi is None else hi * run.scale,
             keep_origin=preset.keep_origin,
         )
         regime = "all" if hi is None else f"{lo}-{hi}"

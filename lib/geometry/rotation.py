@@ -50,14 +50,13 @@ def rotate(
     """
     steps, points = drifts(digest, window).with_anchor()
     before = np.arange(max(0, len(points) - size))
-    directions = np.full((len(before), len(digest.total)), np.nan)
-    pc1 = np.full(len(before), np.nan)
-    for i in before:
-        rows = points[i + 1 : i + 1 + size] - (points[i] if moving else 0.0)
-        values, found = principal(digest.total, rows, normalise)
-        if len(found):
-            directions[i] = found[0]
-            pc1[i] = 100 * values[0] ** 2 / np.sum(values**2)
+    rows = points[before[:, None] + 1 + np.arange(size)]  # (windows, size, T+1)
+    if moving:
+        rows = rows - points[before][:, None]
+    values, found = principal(digest.total, rows, normalise)
+    directions = found[:, 0]
+    with np.errstate(invalid="ignore"):
+        pc1 = 100 * values[:, 0] ** 2 / np.sum(values**2, axis=1)
     return Rotation(
         first=steps[before if moving else before + 1],
         last=steps[before + size],
