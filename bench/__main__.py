@@ -210,18 +210,17 @@ def conclude(p: Params, report: Report, steps: int) -> None:
         around = pipeline.overhead(found, total, reheats)
         report.record["raw"]["overhead"] = around
         share = around["share"]
-        lines = [(f"{stage}, without training", s, False) for stage, s in around["by_stage"].items()]
+        lines = [(f"{stage}, without training and evaluation", s, False) for stage, s in around["by_stage"].items()]
         report.where("around the training of a laptop run", lines)
         report.record["notes"].append(
-            f"A run and its {conditions} reheats: {100 * around['share_with_reheats']:.1f} % outside training"
+            f"A run and its {conditions} reheats: "
+            f"{100 * around['share_with_reheats']:.1f} % outside training and evaluation"
         )
         # beta2 = 0 diverges within seconds, and is measured and drawn like the others.
         whole_runs = sum(run.params.optim.beta2 > 0 for run in study.runs)
         reheated = sum(study.applies(study.stage("04_reheat"), run.params) for run in study.runs)
         once = found[pipeline.FIGURES]["seconds"] + sum(report.record["raw"].get("paper", {}).values())
-        first = sum(study.applies(study.stage("03_fisher"), run.params) for run in study.runs)
-        counts = (first, len(study.runs) - first, whole_runs, reheated)
-        of_study = pipeline.study_share(around, total, reheats, counts, once)
+        of_study = pipeline.study_share(around, reheats, (len(study.runs), whole_runs, reheated), once)
     shares["pipeline, share of a run"] = (share, PIPELINE_BAR)
     shares["pipeline, share of the laptop study"] = (of_study, PIPELINE_BAR)
     for what, (value, bar) in shares.items():

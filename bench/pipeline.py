@@ -28,11 +28,11 @@ from lib.workflow.kernels import ENVIRONMENT, KERNEL
 from lib.workflow.plan import targets
 from lib.workflow.rules import jobs, write_rules
 from lib.workflow.runner import execute_notebook, notebook_imports
+from paper.beta2.fillers import fillers
 
 FIGURES = "06_figures"  # made once for the study
 STUDY = "beta2"
 RUN = 0.95  # the run whose stages are timed: it has all of them
-FURTHER = "01_train 02_pca"  # of a further seed
 SHORT = 50  # published steps per step of the timed run: every later stage still finds all it looks for
 
 
@@ -90,7 +90,7 @@ def short_study(home: Path) -> tuple[Study, dict[str, str]]:
 
 
 def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
-    """Seconds of the commands that make runs for one run, and of the study's own notebook; what of them trained.
+    """Seconds of the commands that make one run, and of the study's own notebook; how many trained or evaluated.
 
     `home` holds the corpora; the study is left in `home`, with figures.
     """
@@ -100,28 +100,27 @@ def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]
     write_rules(study.folder_name, folder, every)
     keep_arguments(folder, arguments)
     found = {}
-    runs = [run for run in study.runs if run.params.optim.beta2 == RUN][
-        :2
-    ]  # of the first seed, and of a further one
-    for job in (job for run in runs for job in jobs([t for t in every if t.run == run])):
-        names, run = [t.name for t in job], job[0].folder
-        command = [sys.executable, "-m", "lib", "execute", *names, str(run)]
+    run = next(run for run in study.runs if run.params.optim.beta2 == RUN)
+    for job in jobs([t for t in every if t.run == run]):
+        names, place = [t.name for t in job], job[0].folder
+        command = [sys.executable, "-m", "lib", "execute", *names, str(place)]
         wall, done = seconds(lambda c=command: subprocess.run(c, cwd=ROOT, capture_output=True, text=True))
         if done.returncode:
             raise RuntimeError(f"{names} failed: {(done.stderr or done.stdout)[-600:]}")
-        title = " ".join(names)
-        found[title] = {"seconds": wall, "training": sum(training_seconds(name, run) for name in names)}
-        say(f"{title}: {wall:.1f} s, of which {found[title]['training']:.1f} s training")
+        title, training = " ".join(names), sum(training_seconds(name, place) for name in names)
+        evaluation = seconds(lambda p=place: fillers(p))[0] if "01_train" in names else 0.0
+        found[title] = {"seconds": wall, "training": training, "evaluation": evaluation}
+        say(f"{title}: {wall:.1f} s, of which {training:.1f} s training and {evaluation:.1f} s evaluation after it")
     for stage in (s for s in study.stages if s.of_study):
         parameters = {"folder": str(folder), **arguments}
         wall, _ = seconds(lambda s=stage, p=parameters: execute_notebook(s.name, s.notebook, folder, p))
-        found[stage.name] = {"seconds": wall, "training": 0.0}
+        found[stage.name] = {"seconds": wall, "training": 0.0, "evaluation": 0.0}
         say(f"{stage.name}: {wall:.1f} s")
     return found
 
 
 def training_seconds(stage: str, run: Path) -> float:
-    """Seconds of a stage in the training loop, evaluations and snapshots included."""
+    """Seconds of a stage in the training loop, its evaluations and snapshots included."""
     if stage == "01_train":
         return (read_record(run) or {}).get("seconds", 0.0)
     if stage == "04_reheat":
@@ -130,17 +129,20 @@ def training_seconds(stage: str, run: Path) -> float:
 
 
 def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> dict[str, Any]:
-    """Seconds and share of everything but training, for runs of `run` seconds without and with reheats.
+    """Seconds and share of everything but training and evaluation, of a run without and with its reheats.
 
-    `further` are the seconds of a run of a further seed, which has fewer stages.
+    Args:
+        found: what `stages` found.
+        run: seconds of a whole run's training loop; the evaluation after it is added.
+        reheats: seconds of the training loops of all its reheats.
     """
-    extra = {title: s["seconds"] - s["training"] for title, s in found.items() if title != FIGURES}
-    further = extra.pop(FURTHER, 0.0)
+    extra = {t: s["seconds"] - s["training"] - s["evaluation"] for t, s in found.items() if t != FIGURES}
+    run += sum(s["evaluation"] for s in found.values())
     without = sum(s for title, s in extra.items() if title != "04_reheat")
     with_reheats = sum(extra.values())
     return {
-        "by_stage": extra | ({f"{FURTHER}, of a further seed": further} if further else {}),
-        "further": further,
+        "by_stage": extra,
+        "run": run,
         "seconds": without,
         "share": without / (without + run),
         "seconds_with_reheats": with_reheats,
@@ -148,20 +150,18 @@ def overhead(found: dict[str, dict[str, float]], run: float, reheats: float) -> 
     }
 
 
-def study_share(
-    around: dict[str, Any], run: float, reheats: float, counts: tuple[int, int, int, int], once: float
-) -> float:
+def study_share(around: dict[str, Any], reheats: float, counts: tuple[int, int, int], once: float) -> float:
     """The share of everything but training and evaluation in a whole study.
 
     Args:
         around: what `overhead` found.
-        counts: runs of the first seed, of further ones, all that train to their end, those that are reheated.
+        counts: runs, those that train to their end, those that are reheated.
         once: seconds of what is made once: figures, paper and report.
     """
-    runs, further, whole, reheated = counts
-    outside = runs * around["seconds"] + further * around["further"] + once
+    runs, whole, reheated = counts
+    outside = runs * around["seconds"] + once
     outside += reheated * (around["seconds_with_reheats"] - around["seconds"])
-    return outside / (outside + whole * run + reheated * reheats)
+    return outside / (outside + whole * around["run"] + reheated * reheats)
 
 
 def study_on_disk(outputs: Path) -> dict[str, Any] | None:
