@@ -40,6 +40,10 @@ class Axis(Strict):
         """A level as sentences and tables have it."""
         return self.words.get(str(level), level_text(level))
 
+    def mark(self, level: Level | None) -> str:
+        """A level as figures have it: in words, or as short as it can be."""
+        return self.words.get(str(level), level_mark(level))
+
     def ordered(self, levels: Iterable[Level]) -> list[Level]:
         """Each level once."""
         found = list(dict.fromkeys(levels))

@@ -11,7 +11,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from lib.report.axis import at_level, level_mark
+from lib.report.axis import at_level
 from lib.report.claim_words import Figure, figure_at
 from lib.report.claims import Verdict
 from lib.report.claims_file import All, Compare, Contrast, Diverges, Exceeds, Level, Monotone, Named, Test, Within
@@ -21,9 +21,10 @@ from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 
-WIDTH, LINE, LEFT, RIGHT = 420, 17, 64, 12  # of the picture, of a level; beside the strip
+WIDTH, LINE, LEFT, RIGHT = 420, 17, 64, 12  # of the picture, of a level; beside the strip, at least
 HEAD, FOOT = 20, 24  # above and below the levels of a strip
-LONGEST = 58  # characters that fit beside the strip
+LETTER = 5.9  # the width of a character, about
+LONGEST, LONGEST_NAME = 58, 40  # characters of what stands beside a strip, and of a level
 VALUE, NULL, ASKED, PUBLISHED = "#3584c4", "#8c8c8c", "#c4761b", "#b03a5b"  # told apart on white and on black
 COLOURS = {HOLDS: "#1f9d6f", EXCLUDED: "#cf5a1e", ABSENT: "#8d6ac2", OPEN: NULL}
 OF_THE_NULL = {"observed": "memory", "excess": OF_NULL}  # what the null with memory has in place of a part
@@ -31,9 +32,9 @@ OF_THE_NULL = {"observed": "memory", "excess": OF_NULL}  # what the null with me
 
 @dataclass(frozen=True)
 class Row:
-    """One level: what is found there, in single runs as well, and what of its null; or why there is nothing."""
+    """A level by its name: what is found there, in single runs as well, and what of its null; or why nothing is."""
 
-    level: Level
+    name: str
     found: Figure | None
     runs: list[float]
     null: Figure | None
@@ -84,7 +85,7 @@ def _strips(results: StudyResults, verdict: Verdict, test: Test) -> Iterator[Str
             for part in test.tests:
                 yield from _strips(results, verdict, part)
         case Diverges():
-            rows = [Row(level, None, [], None, why=_states(results, level)) for level in results.levels]
+            rows = [Row(results.axis.mark(x), None, [], None, why=_states(results, x)) for x in results.levels]
             yield Strip("what became of the runs", rows)
         case Exceeds():
             rows = _rows(results, test, test.at or results.trained())
@@ -99,7 +100,7 @@ def _strips(results: StudyResults, verdict: Verdict, test: Test) -> Iterator[Str
             yield Strip(title, rows, _values(rows[:1]), _smallest(verdict, results))
         case Compare():
             rows = _rows(results, test, [test.larger_at, test.smaller_at])
-            title = f"{_title(test, results)}: larger at {level_mark(test.larger_at)}"
+            title = f"{_title(test, results)}: larger at {results.axis.mark(test.larger_at)}"
             yield Strip(title, rows, _values(rows[1:]), _smallest(verdict, results))
         case Contrast():
             levels = test.at or results.trained()
@@ -129,15 +130,15 @@ def _rows(results: StudyResults, named: Named, levels: Sequence[Level]) -> list[
     part, published = OF_THE_NULL.get(named.part), comparable(results.published, results.study.profile)
     rows = []
     for level in levels:
-        found = figure_at(results, named.quantity, named.part, level)
+        name, found = results.axis.mark(level), figure_at(results, named.quantity, named.part, level)
         runs = [run.quantity(named.quantity, named.part).value for run in results.runs if run.level == level]
         null = figure_at(results, named.quantity, part, level) if part else None
         if found.value is None:
-            rows.append(Row(level, None, [], None, why=results.at(level, named.quantity, named.part).why))
+            rows.append(Row(name, None, [], None, why=results.at(level, named.quantity, named.part).why))
         else:
             known = [x for x in runs if x is not None]
             told = published.get(named.quantity, {}) if named.part == "observed" else {}
-            rows.append(Row(level, found, known, null if null and null.text else None, at_level(told, level)))
+            rows.append(Row(name, found, known, null if null and null.text else None, at_level(told, level)))
     return rows
 
 
@@ -154,23 +155,26 @@ def _strip(strip: Strip, top: float) -> Iterator[str]:
     known = [x for row in strip.rows for x in _reach(row)] + _limits(strip)
     upper, lower = top + HEAD, top + HEAD + LINE * len(strip.rows)
     low, high = _padded(known)
+    names = [shorten(row.name, LONGEST_NAME, placeholder=" …") for row in strip.rows]
+    left = max(LEFT, 8 + LETTER * max(map(len, names), default=0))
 
     def place(x: float) -> float:
-        return LEFT + (x - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return left + (x - low) / (high - low) * (WIDTH - left - RIGHT)
 
     for limit in strip.asked:
         ends = [place(limit - strip.smallest), place(limit + strip.smallest)]
         yield f'<rect x="{ends[0]:.1f}" y="{upper}" width="{ends[1] - ends[0]:.1f}" height="{lower - upper}" '
         yield f'fill="{ASKED}" fill-opacity="0.2"/>{_line(place(limit), upper, place(limit), lower, ASKED)}'
-    for at, row in enumerate(strip.rows):
+    for at, (row, name) in enumerate(zip(strip.rows, names, strict=True)):
         y = upper + LINE * (at + 0.5)
-        yield _text(LEFT - 8, y + 4, level_mark(row.level), anchor="end")
+        yield _text(left - 8, y + 4, name, anchor="end")
         if row.found:
             yield from _marked(row, y, place)
         else:
-            yield _text(LEFT, y + 4, shorten(row.why, LONGEST, placeholder=" …"), colour=NULL)
+            room = int(LONGEST - (left - LEFT) / LETTER)
+            yield _text(left, y + 4, shorten(row.why, room, placeholder=" …"), colour=NULL)
     if known:
-        yield _line(LEFT, lower, WIDTH - RIGHT, lower, NULL)
+        yield _line(left, lower, WIDTH - RIGHT, lower, NULL)
         for x in _ticks(low, high):
             yield _text(place(x), lower + 13, f"{x:g}", colour=NULL, anchor="middle")
 

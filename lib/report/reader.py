@@ -131,11 +131,15 @@ class StudyResults:
         return found
 
     def label(self, run: RunResults, *, seed: bool = False) -> str:
-        """A run by its place in the grid."""
-        named = {self.axis.symbol if name == self.axis.parameter else name: v for name, v in run.point.items()}
-        if not seed:
-            named.pop("seed", None)
-        return ", ".join(f"{name} = {level_mark(value)}" for name, value in named.items()) or run.name
+        """A run by its place in the grid; at a level that has words, they are enough."""
+        told = []
+        for name, value in run.point.items():
+            if name == self.axis.parameter and str(value) in self.axis.words:
+                told.append(self.axis.mark(value))
+            elif name != "seed" or seed:
+                symbol = self.axis.symbol if name == self.axis.parameter else name
+                told.append(f"{symbol} = {level_mark(value)}")
+        return ", ".join(told) or run.name
 
     @property
     def source(self) -> str:

@@ -87,7 +87,7 @@ def test_arms_are_the_levels_in_their_order(results):
     assert results.levels == ["base", "no_decay", "averaged", "small", "half"]
     assert results.axis.baseline == results.baseline.level == "base"
     assert results.at("no_decay", "G0.pc1").value == pytest.approx(75.5)
-    assert results.label(results.run_at("small")) == "arm = small"
+    assert results.label(results.run_at("small")) == "smaller trunk"
 
 
 def test_a_difference_is_taken_seed_by_seed(results):
