@@ -279,13 +279,8 @@ def _rotation(run: Shared, name: str) -> Quantities:
     cosines = run.turning(name).cosines
     known = cosines[np.isfinite(cosines)]
     if not len(known):
-        return dict.fromkeys(("mean", "max", "min"), float("nan")) | {"cosines": cosines}
-    return {
-        "mean": float(known.mean()),
-        "max": float(known.max()),
-        "min": float(known.min()),
-        "cosines": cosines,
-    }
+        known = np.array([np.nan])
+    return {"mean": float(known.mean()), "max": float(known.max()), "min": float(known.min()), "cosines": cosines}
 
 
 def preset_updates(digest: Digest, preset: Alignment, scale: Fraction) -> tuple[np.ndarray, np.ndarray]:
@@ -344,14 +339,8 @@ def _correlations(run: Shared, preset: Correlations, p_ood: Mapping[int, float])
     p = np.array([p_ood.get(int(step), np.nan) for step in parts.steps])
     found: Quantities = {}
     for lo, hi in preset.regimes:
-        c = correlate(
-            parts.steps,
-            p,
-            parts.r,
-            lo * run.scale,
-            None if hi is None else hi * run.scale,
-            keep_origin=preset.keep_origin,
-        )
+        until = None if hi is None else hi * run.scale
+        c = correlate(parts.steps, p, parts.r, lo * run.scale, until, keep_origin=preset.keep_origin)
         regime = "all" if hi is None else f"{lo}-{hi}"
         found |= {f"r.{regime}": c.r, f"r_lo.{regime}": c.lo, f"r_hi.{regime}": c.hi}
     return found
