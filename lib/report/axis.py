@@ -40,6 +40,10 @@ class Axis(Strict):
         """A level as sentences and tables have it."""
         return self.words.get(str(level), level_text(level))
 
+    def full(self, level: Level | None) -> str:
+        """A level with what it is a level of, where it is no word."""
+        return self.text(level) if str(level) in self.words else f"{self.name} = {level_text(level)}"
+
     def mark(self, level: Level | None) -> str:
         """A level as figures have it: in words, or as short as it can be."""
         return self.words.get(str(level), level_mark(level))

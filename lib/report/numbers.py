@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable
 
 from lib.base import provenance
-from lib.report.axis import level_text
 from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
 from lib.report.run import RunResults
@@ -62,8 +61,8 @@ def _study(results: StudyResults) -> dict[str, str]:
         "Study": escaped(results.study.name),
         "Steps": str(results.baseline.params.schedule.steps),
         "TimeScale": _ratio(results.time_scale),
-        "Trained": escaped(", ".join(level_text(level) for level in results.trained())) or "no value",
-        "Grid": escaped(", ".join(level_text(level) for level in results.levels)),
+        "Trained": escaped(", ".join(map(results.axis.text, results.trained()))) or "no value",
+        "Grid": escaped(", ".join(map(results.axis.text, results.levels))),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
     }
 
@@ -144,7 +143,7 @@ def missing(results: StudyResults, wanted: Wanted) -> str:
 def place(results: StudyResults, run: RunResults) -> str:
     """A run by its level, and by its seed where there are several."""
     seed = f", seed {run.params.seed}" if len(results.seeds) > 1 else ""
-    return f"{results.axis.name} = {level_text(run.level)}{seed}"
+    return f"{results.axis.full(run.level)}{seed}"
 
 
 def _diverged(results: StudyResults) -> str:

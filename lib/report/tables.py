@@ -117,11 +117,12 @@ def claims(results: StudyResults, verdicts: list[Verdict]) -> str:
     rows = [
         [_verdict(v), rf"{tex(v.claim.claim)} \emph{{{capital(v.claim.source)}.}}", tex(v.why)] for v in verdicts
     ]
-    trained = tex(", ".join(level_text(level) for level in results.trained()) or "no value")
+    trained = ", ".join(map(level_text, results.trained())) or "no value"
+    order = "" if results.axis.words else f"figures are in the order {tex(f'{results.axis.name} = {trained}')}, "
     caption = (
         "The claims, judged by the data of this profile. Each is a test in "
         f"\\texttt{{{escaped(f'paper/{results.paper.name}/claims.yaml')}}} with a smallest effect of interest; "
-        f"figures are in the order {tex(results.axis.name)} $=$ {trained}, with 95\\,\\% intervals. "
+        f"{order}intervals are of 95\\,\\%. "
         "Below a verdict stands that of the same test on the null with memory, where it has the quantity."
     )
     columns = _paragraphs(0.11, 0.39, 0.43)

@@ -203,6 +203,4 @@ def test_what_a_run_should_have_is_what_its_stages_make(tmp_path):
     assert found["mlp"] == found["transformer"] == everything
     assert found["adamw"] == found["muon"] == {"circuits"} and found["p17"] == set()
     write_run(tmp_path, next(run for run in study.runs if run.point["arm"] == "adamw"), grokking_rows(80, 200))
-    assert "the circuit of the run at arm = adamw" in missing(
-        collect(study, tmp_path), lambda r: wanted(results, r)
-    )
+    assert "the circuit of the run at AdamW" in missing(collect(study, tmp_path), lambda r: wanted(results, r))
