@@ -56,13 +56,14 @@ def common_numbers(results: StudyResults, verdicts: list[Verdict], notebook: str
 
 def _study(results: StudyResults) -> dict[str, str]:
     seeds = results.seeds
+    between = "; " if results.axis.words else ", "  # words may have commas of their own
     return {
         "Profile": tex(results.study.profile),
         "Study": escaped(results.study.name),
         "Steps": str(results.baseline.params.schedule.steps),
         "TimeScale": _ratio(results.time_scale),
-        "Trained": escaped(", ".join(map(results.axis.text, results.trained()))) or "no value",
-        "Grid": escaped(", ".join(map(results.axis.text, results.levels))),
+        "Trained": escaped(between.join(map(results.axis.text, results.trained()))) or "no value",
+        "Grid": escaped(between.join(map(results.axis.text, results.levels))),
         "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
     }
 
