@@ -59,7 +59,7 @@ def test_an_unchanged_tree_is_not_stale(tree):
     [
         ("lib/train/branch.py", '"schedule.warmup": b.warmup,', '"schedule.warmup": b.warmup + 1,', {"04_reheat"}),
         ("paper/beta2/reheat.py", "p_ood.max() - p_ood[0]", "p_ood.max() - p_ood.min()", {"04_reheat"}),
-        ("lib/geometry/rotation.py", "100 * values[0] ** 2", "99 * values[0] ** 2", MEASURED),
+        ("lib/geometry/rotation.py", "100 * values[:, 0] ** 2", "99 * values[:, 0] ** 2", MEASURED),
         ("lib/geometry/ladder.py", "DRAWS, SHUFFLES = 50, 200", "DRAWS, SHUFFLES = 50, 300", MEASURED),
         ("lib/geometry/fisher.py", "import numpy as np\n", "import numpy as np\n\nUNUSED = 3\n", set()),
         ("lib/train/checkpoint.py", "os.replace(folder / CURRENT", "os.rename(folder / CURRENT", ALL),
@@ -300,7 +300,7 @@ def test_why_names_the_definition_that_differs(tree):
     from lib.workflow.plan import changed_code
 
     was = tree.first["code"]["02_pca"]
-    now = tree.edit("lib/geometry/rotation.py", "100 * values[0] ** 2", "99 * values[0] ** 2")["code"]["02_pca"]
+    now = tree.edit("lib/geometry/rotation.py", "100 * values[:, 0]", "99 * values[:, 0]")["code"]["02_pca"]
     assert changed_code(was, now) == ["lib/geometry/rotation.py: rotate changed"]
     assert changed_code(None, now) == ["the code changed"]
     assert changed_code(was, was) == []
@@ -334,6 +334,6 @@ def test_one_version_of_a_file_is_kept(tree):
     """Every command reads what is kept: it must not grow with the edits of a checkout."""
     kept = tree.root / "lib" / "__pycache__" / "definitions.json"
     files = set(json.loads(kept.read_text()))
-    tree.edit("lib/geometry/rotation.py", "100 * values[0] ** 2", "98 * values[0] ** 2")
+    tree.edit("lib/geometry/rotation.py", "100 * values[:, 0] ** 2", "98 * values[:, 0] ** 2")
     after = json.loads(kept.read_text())
     assert set(after) == files == {name for name in files if (tree.root / name).is_file()}

@@ -188,7 +188,7 @@ def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built
     assert said.count("02_pca runs again") == 4
     path.write_text(text)
     code = tree / "lib" / "geometry" / "rotation.py"
-    code.write_text(code.read_text().replace("100 * values[0]", "99 * values[0]"))
+    code.write_text(code.read_text().replace("100 * values[:, 0]", "99 * values[:, 0]"))
     said = make("why", study=study, outputs=outputs, root=tree).stdout
     assert "lib/geometry/rotation.py: rotate changed" in said and "01_train" not in said
 
