@@ -206,5 +206,5 @@ def _missing(figures: list[Figure], results: StudyResults) -> str:
     for f in figures:
         if f.value is None:
             why = results.at(f.level, f.quantity, f.part).why
-            return f"no data: {f.quantity} at {results.axis.name} = {results.axis.text(f.level)}, {why}"
+            return f"no data: {f.quantity} at {results.axis.full(f.level)}, {why}"
     return ""

@@ -16,7 +16,20 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     """Every macro with its value."""
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
-    return macro_pairs({**common, **_setting(results), **_losses(results), **phases}, verdicts)
+    still = {"StoodStill": tex(stood_still(results))}
+    return macro_pairs({**common, **_setting(results), **_losses(results), **phases, **still}, verdicts)
+
+
+def stood_still(results: StudyResults) -> str:
+    """How many of the hidden matrices' steps stood still for want of a decomposition, in every arm with such."""
+    found = {arm: results.at(arm, "steps.failures").value for arm in results.levels}
+    told = [f"{100 * share:.0f} % with {named(arm)}" for arm, share in found.items() if share]
+    if not told:
+        return "No matrix ever stood still because its memory could not be decomposed."
+    return (
+        "Hidden matrices stood still, because their memory could not be decomposed, in some of the steps after the "
+        f"warm-up: {', '.join(told)}. The loss of such an arm is partly that of weights that were not trained."
+    )
 
 
 def _setting(results: StudyResults) -> dict[str, str]:

@@ -4,7 +4,8 @@ val.final       validation loss of the last evaluation
 scaled.final    the same of the larger model of the third phase
 loss.early      validation loss a fifth into the run, where the plan looks for early stability
 loss.rise       its largest rise from one evaluation to the next after that
-steps.<column>  mean of what was measured of steps after the warm-up, over groups of matrices: analysis/steps.json
+steps.<column>  mean of what was measured of steps after the warm-up, over groups of matrices, of those that moved:
+                analysis/steps.json; none where more than half of the steps stood still
 matched.<name>  pc1, k95, step and the memory's time of the path up to one loss: analysis/matched.json
 restart.gain    loss after a restart without momentum above that with it, in percent: analysis/restart.json
 finetune.<arm>  loss that Muon fine-tunes to above an arm's, in percent of it: analysis/finetune.json
@@ -15,8 +16,10 @@ import itertools
 from lib.base.files import finite
 from lib.report.quantities import BEYOND, Estimate, Quantity, estimate, minus
 from lib.report.run import RunResults
+from paper.optimizers.steps import COUNTED
 
 LARGER = 192  # width of the third phase's model
+MOST = 0.5  # of the steps of hidden matrices: with more of them lost, those that are left are no mean
 EARLY = 0.2  # of the run: step 100 of the plan's 500
 
 
@@ -47,7 +50,11 @@ def rise(run: RunResults, part: str) -> Estimate:
 
 
 def of_steps(run: RunResults, part: str, column: str) -> Estimate:
-    return estimate((run.analysis.get("steps") or {}).get("all", {}).get(column))
+    found = (run.analysis.get("steps") or {}).get("all", {})
+    still = finite(found.get("failures")) or 0.0
+    if still > MOST and column not in COUNTED:
+        return Estimate(None, why=f"{100 * still:.0f} % of the steps stood still")
+    return estimate(found.get(column))
 
 
 def matched(run: RunResults, part: str, name: str) -> Estimate:

@@ -19,7 +19,7 @@ from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 from paper.optimizers.figures import FIGURES
 from paper.optimizers.losses import compared, difference, loss_rows, sign_flips, steps_to_baseline
 from paper.optimizers.matched import until
-from paper.optimizers.numbers import numbers
+from paper.optimizers.numbers import numbers, stood_still
 from paper.optimizers.phases import OTHERS, PHASES, other_settings, outcome, sentences
 from paper.optimizers.quirks import quirks
 from paper.optimizers.steps import by_group, means_of
@@ -121,6 +121,21 @@ class TestSteps:
         assert found["groups"][0] == {"group": "a", "update_rank": pytest.approx(0.6), "fired": 9 / 36}
         assert found["all"] == {"update_rank": pytest.approx(0.8), "fired": 9 / 36}
         assert "| `b` |  |  | 1.00 |" in by_group(found).data
+
+    def test_ranks_of_few_matrices_that_are_left_are_none(self, results):
+        for share, rank in ((0.5, 0.7), (0.6, None)):
+            means = {"memory_rank": 0.7, "fired": 0.1, "failures": share}
+            run = replace(results.runs[0], analysis={"steps": {"all": means}})
+            assert run.quantity("steps.memory_rank").value == rank
+            assert run.quantity("steps.fired").value == 0.1 and run.quantity("steps.failures").value == share
+        assert run.quantity("steps.memory_rank").why == "60 % of the steps stood still"
+
+    def test_arms_whose_matrices_stood_still_are_named(self, results):
+        assert stood_still(results).startswith("No matrix ever stood still")
+        lost = {"steps": {"all": {"failures": 0.25}}}
+        runs = [replace(r, analysis=lost) if r.level == "literal" else r for r in results.runs]
+        told = stood_still(replace(results, runs=runs))
+        assert "25 % with rewritten memory with OrthoNoise 0.001" in told and "AdamW" not in told
 
     def test_nothing_measured_is_said(self, study):
         assert by_group(means_of(self.ROWS[:1], study.runs[0].params)).data.startswith("No step after the warm-up")
