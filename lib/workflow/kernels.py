@@ -5,14 +5,17 @@ import contextlib
 import ctypes
 import fcntl
 import json
+import math
 import os
 import shutil
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from queue import Empty
 from typing import Any, NoReturn
 
 from lib.base.imports import without_collection
@@ -220,12 +223,35 @@ def _free(folder: Path) -> int | None:
         return None
 
 
+def _is_idle_after(said: dict[str, Any], asked: str) -> bool:
+    """Whether a kernel says that it is done with what it was asked."""
+    state = said["content"].get("execution_state") if said["msg_type"] == "status" else None
+    return state == "idle" and said["parent_header"].get("msg_id") == asked
+
+
 def kernel_manager(scratch: Path, waiting: Waiting | None = None) -> type:
     """A kernel of this very interpreter, on sockets of its own: `waiting`, or one that is started cold."""
+    from jupyter_client.asynchronous import AsyncKernelClient
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
+    class PrivateKernelClient(AsyncKernelClient):
+        async def wait_for_ready(self, timeout: float | None = None) -> None:
+            """Until the kernel answered and its output arrives; what this replaces listens 0.2 s more each time."""
+            ends = time.monotonic() + (timeout or math.inf)
+            while time.monotonic() < ends:
+                asked = self.kernel_info()
+                with contextlib.suppress(Empty):
+                    reply = await self.shell_channel.get_msg(timeout=1)
+                    while not _is_idle_after(await self.iopub_channel.get_msg(timeout=0.2), asked):
+                        pass
+                    return self._handle_kernel_info_reply(reply)
+                if not await self.is_alive():
+                    raise RuntimeError("Kernel died before replying to kernel_info")
+            raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
     class PrivateKernelManager(AsyncKernelManager):
+        client_factory = PrivateKernelClient
         exit_code: int | None = None  # of the one kernel of this class, once it died
 
         def __init__(self, **kwargs: Any) -> None:
