@@ -77,10 +77,21 @@ def worst(known: list[Measured]) -> Measured:
     return min(known, key=lambda m: m.mean - m.effect.smallest + _half(m, len(known)))
 
 
-def exception(known: list[Measured], results: StudyResults) -> str:
+def is_reversed(known: list[Measured], test: Test, results: StudyResults) -> bool:
+    """Whether the effect excluded most clearly is below none; where a factor is asked, below equality."""
+    m = worst(known)
+    half = _half(m, len(known))
+    if m.effect.smallest > 0:
+        return m.mean + half < 0
+    if not isinstance(test, Compare):
+        return False
+    _, smaller = (figure_at(results, t.named.quantity, t.named.part, t.level).value for t in m.effect.terms)
+    return smaller is not None and m.mean + (test.factor - 1) * smaller + half < 0
+
+
+def exception(known: list[Measured], against: bool, results: StudyResults) -> str:
     """Where the clearest exclusion is, and whether the effect is reversed there."""
     m = worst(known)
-    against = m.mean + _half(m, len(known)) < 0 < m.effect.smallest
     at = "" if m.effect.level is None else f" at {results.axis.text(m.effect.level)}"
     return f"; {'reversed' if against else 'excluded'}{at}" if at or against else ""
 

@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lib.geometry.presets import PRESETS
 from lib.report.claim_words import (
     Figure,
     brief_of,
     exception,
     figure_at,
     figures_of,
+    is_reversed,
     name_of,
     short,
     spread_of,
     why_of,
     worst,
 )
-from lib.report.claims_file import All, Claim, Contrast, Diverges, Named, Size, Test
+from lib.report.claims_file import All, Claim, Contrast, Diverges, Named, Size, Test, levels_of
 from lib.report.effects import effects_of, measured
 from lib.report.quantities import OF_NULL
 from lib.report.reader import StudyResults
@@ -40,6 +40,7 @@ class Finding:
     brief: str = ""  # the one number that says most
     p: float | None = None  # the one-sided level at which the verdict is still reached
     p_excluded: float | None = None  # that at which an effect of interest is still excluded
+    reversed: bool = False  # excluded, and clearly the opposite
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Verdict:
     p: float | None = None
     p_excluded: float | None = None
     null: str = ""  # what the null with memory says of the same test; empty where it can say nothing
+    reversed: bool = False
 
     @property
     def headline(self) -> str:
@@ -65,15 +67,15 @@ class Verdict:
             return f"This could not be tested: {first} {rest}"
         prose = self.claim.prose
         absent = f"{prose.absent}, to within what is of interest"  # equivalent, which is not equal
-        said = {HOLDS: prose.holds, EXCLUDED: prose.excluded, ABSENT: absent, OPEN: prose.open}
+        excluded = (self.reversed and prose.reversed) or prose.excluded
+        beside = ", but noise with memory passes the same test" if self.null == HOLDS else ""
+        said = {HOLDS: prose.holds + beside, EXCLUDED: excluded, ABSENT: absent, OPEN: prose.open}
         return said[self.verdict]
 
     @property
     def sentence(self) -> str:
         """The same with its one number."""
-        beside = ["noise with memory passes the same test"] if self.verdict == self.null == HOLDS else []
-        told = "; ".join([*([self.brief] if self.brief else []), *beside])
-        return f"{self.headline} ({told})." if told else f"{self.headline}."
+        return f"{self.headline} ({self.brief})." if self.brief else f"{self.headline}."
 
     def record(self, axis: str) -> dict[str, Any]:
         """As summary/claims.json has it, each figure with its level under the name of the axis."""
@@ -125,16 +127,19 @@ def _together(v: Verdict, stands: bool, count: int) -> Verdict:
 def _judge(claim: Claim, results: StudyResults) -> Verdict:
     found = _test(claim.test, claim.effect, results)
     tested = {f.quantity for f in found.figures}
-    beside = [figure_at(results, n.quantity, n.part, b) for n in claim.also for b in results.trained()]
+    levels = [b for b in results.trained() if b in levels_of(claim.test)] or results.trained()
+    beside = [figure_at(results, n.quantity, n.part, b) for n in claim.also for b in levels]
     why = found.why
     for named in claim.also:
         if spread := spread_of(beside, named):
-            why += f"; {named.part if named.quantity in tested else name_of(named, results)} {spread}"
+            part = "noise with memory" if named.part == "memory" else named.part
+            why += f"; {part if named.quantity in tested else name_of(named, results)} {spread}"
     null_test = of_null(claim.test, results)
     said = _test(null_test, claim.effect, results) if null_test else None
     null = said.verdict if said and said.tested else ""
     figures, levels = [*found.figures, *beside], {"p": found.p, "p_excluded": found.p_excluded}
-    return Verdict(claim, found.verdict, why, figures, found.tested, found.brief, **levels, null=null)
+    more = {**levels, "null": null, "reversed": found.reversed}
+    return Verdict(claim, found.verdict, why, figures, found.tested, found.brief, **more)
 
 
 def of_null(test: Test, results: StudyResults) -> Test | None:
@@ -153,8 +158,7 @@ def of_null(test: Test, results: StudyResults) -> Test | None:
 
 def _named_of_null(named: Named, results: StudyResults) -> Named | None:
     part = {"observed": "memory", "excess": OF_NULL}.get(named.part)
-    known = named.quantity.split(".")[0] in PRESETS and results.lookup(named.quantity).null
-    return named.model_copy(update={"part": part}) if part and known else None
+    return named.model_copy(update={"part": part}) if part and results.lookup(named.quantity).ladder else None
 
 
 # ------------------------------------------------------------------------------------------------------- tests
@@ -180,10 +184,11 @@ def _test(test: Test, size: Size | None, results: StudyResults) -> Finding:
         return Finding(OPEN, missing, figures, False)
     if any(m.declared for m in known):
         why += f"; one seed, its error taken as {short(size.spread)}{' of the mean' if size.relative else ''}"
+    against = verdict == EXCLUDED and is_reversed(known, test, results)
     if verdict == EXCLUDED:
-        why += exception(known, results)
+        why += exception(known, against, results)
     brief = brief_of([worst(known)] if verdict == EXCLUDED else known, results)
-    return Finding(verdict, why, figures, True, brief, float(p), float(p_excluded))
+    return Finding(verdict, why, figures, True, brief, float(p), float(p_excluded), against)
 
 
 def _diverges(test: Diverges, results: StudyResults) -> Finding:

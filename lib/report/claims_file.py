@@ -93,6 +93,7 @@ class Prose(Strict):
 
     holds: Text
     excluded: Text
+    reversed: Text | None = None  # in its place, where the opposite is clear
     absent: Text = ""  # a range has no such verdict
     open: Text
 

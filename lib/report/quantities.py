@@ -61,6 +61,7 @@ class Quantity:
 
     measure: Callable[..., Estimate]
     null: bool = True  # whether it is defined for the null as well
+    ladder: bool = False  # whether every rung of the ladder of nulls has it, that with memory among them
     sampled: bool = False  # its error is one of sampling, which a single run knows
     early: bool = False  # a run that diverged before its last step has it too
     complete: bool = False  # a mean needs every run of a level: which one has no value is no accident
@@ -82,7 +83,7 @@ def lookup(name: str, own: Table) -> tuple[Quantity, list[str]]:
         return own[name], []
     family, *rest = name.split(".")
     if family in presets.PRESETS and rest:
-        return Quantity(geometry, digits=_geometric_digits(name)), [name]
+        return Quantity(geometry, ladder=True, digits=_geometric_digits(name)), [name]
     table = {**MEASURED, **own}
     if family not in table:
         known = [*own, *MEASURED, *presets.PRESETS]

@@ -81,15 +81,26 @@ def dose(results: StudyResults) -> Figure:
 
 
 def path(results: StudyResults) -> Figure:
-    """PC1 of every arm over its nulls, what is left of it on four rungs, and the memory."""
+    """The whole path's first direction, and how early updates lie to it."""
+    return _shape(results, PC1, "U0.early_mean", "early updates")
+
+
+def matched(results: StudyResults) -> Figure:
+    """The same of the path up to one loss."""
+    return _shape(results, "matched.pc1", "matched.align", "all updates")
+
+
+def _shape(results: StudyResults, pc1: str, alignment: str, updates: str) -> Figure:
+    """PC1 of every arm over its nulls, what is left of it on four rungs, and alignment beyond the null."""
     figure, axes = plt.subplots(1, 3, figsize=(PAGE, _tall(results)), sharey=True, width_ratios=(4, 4, 3))
     places = name_levels(axes, results, named)
-    over_nulls(axes[0], results, PC1, places)
-    beyond_rungs(axes[1], results, PC1, places)
+    over_nulls(axes[0], results, pc1, places)
+    axes[0].set_xlim(right=min(101, axes[0].get_xlim()[1]))  # an interval may reach beyond all that there is
+    beyond_rungs(axes[1], results, pc1, places)
     for arm in results.trained():
-        point(axes[2], results.at(arm, "U0.early_mean", "excess"), places[arm], BLUE, "o")
+        point(axes[2], results.at(arm, alignment, "excess"), places[arm], BLUE, "o")
     axes[2].axvline(0, color=NULL, lw=2, zorder=0.5)
-    titles = ("PC1 (%)", "PC1 beyond a null (points)", "early updates")
+    titles = ("PC1 (%)", "PC1 beyond a null (points)", updates)
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title)
     legend(figure)
@@ -113,14 +124,21 @@ FIGURES = [
         "dose",
         dose,
         "By the amplitude of the noise, of orthonormal noise and of Gaussian noise of the same norm: the loss, and "
-        "how far noise turns the steps. Where the two lie on one another, it is the amount and not the kind.",
+        "how far noise turns the steps. Where the two lie on one another it is the amount, where they part the "
+        "kind as well.",
         headline=True,
     ),
     Drawing(
         "path",
         path,
         "The first direction of the path under every optimizer: PC1 over the span of its nulls, and what is left "
-        "of it on four rungs of the ladder; how much more early updates align than in the null. Bars are 95 % "
-        "intervals over seeds.",
+        "of it on four rungs of the ladder; how much more early updates align with the backbone of the rest, in "
+        "which they have no part, than in the null of the schedule. Bars are 95 % intervals over seeds.",
+    ),
+    Drawing(
+        "matched",
+        matched,
+        "The path up to one validation loss, at which all have learnt as much: as in the figure before it, of all "
+        "of its updates.",
     ),
 ]

@@ -16,7 +16,7 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     """Every macro with its value."""
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
-    still = {"StoodStill": tex(stood_still(results))}
+    still = {"StoodStill": tex(stood_still(results)), "SaneSeeds": tex(seed_by_seed(results, "literal"))}
     return macro_pairs({**common, **_setting(results), **_losses(results), **phases, **still}, verdicts)
 
 
@@ -30,6 +30,15 @@ def stood_still(results: StudyResults) -> str:
         "Hidden matrices stood still, because their memory could not be decomposed, in some of the steps after the "
         f"warm-up: {', '.join(told)}. The loss of such an arm is partly that of weights that were not trained."
     )
+
+
+def seed_by_seed(results: StudyResults, arm: str) -> str:
+    """An arm's final loss against the baseline's in every seed, in a sentence; nothing where no seed has both."""
+    found = difference(results, arm)
+    if found is None:
+        return ""
+    each = ", ".join(f"{x:+.1f}" for x in found.each)
+    return f"Seed by seed the loss with {named(arm)} is {each} % away from Muon's."
 
 
 def _setting(results: StudyResults) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """The plan's phases: which claims each one asks for, what came of it, and whether the next one was due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
-from lib.report.verdicts import HOLDS, OPEN
+from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 
 PASSES, FAILS = "passes", "fails"
 # The plan's amplitudes, constant and annealed, of which a profile may have a part; a tenth is beyond them.
@@ -28,35 +28,45 @@ class Phase:
 
     asks    claims that must all hold
     any_of  claims of which one must hold, as far as the profile has them; none asks for nothing
+    also    claims that must hold where the profile has their arms
+
+    Of 3.3 the plan asks besides, without a number, for a stable beginning and a faster run: the tables have those.
     """
 
     number: str
     name: str
     asks: tuple[str, ...]
     any_of: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
+AMONG = "one amplitude lowers the loss by 1 %"
+RANKS = ("rank-higher", "rank-higher-in-a-copy")
 PHASES = (
-    Phase("3.1", "sanity", ("sane",)),
-    Phase("3.2", "signal hunt", ("isotropic-worse", "rank-higher"), ANY),
+    Phase("3.1", "sanity", ("sane", "no-failures"), also=("sane-annealed",)),
+    Phase("3.2", "signal hunt", ("isotropic-worse", "isotropic-worse-as-executed", *RANKS), ANY),
     Phase("3.3", "a larger model", ("noise-helps-scaled", "noise-helps-fine-tuning")),
 )
 
 
-def outcome(phase: Phase, verdicts: dict[str, str]) -> str:
-    """Passes, fails or cannot tell, by the verdicts on its claims; what was not judged cannot be told.
+def asked_of(phase: Phase, verdicts: Mapping[str, str]) -> dict[str, str]:
+    """What a phase asks for -> its verdict; what was not judged cannot be told.
 
-    It fails as soon as one thing that it asks for is excluded or absent, or all of those of which one would do, as
-    far as the profile has them.
+    Of those of which one would do, all that the profile has must be lost for that to be lost.
     """
-    each = [verdicts.get(name, OPEN) for name in phase.asks]
-    choice = [verdicts[name] for name in phase.any_of if name in verdicts]
+    found = {name: verdicts.get(name, OPEN) for name in phase.asks}
+    found |= {name: verdicts[name] for name in phase.also if name in verdicts}
     if phase.any_of:
+        choice = [verdicts[name] for name in phase.any_of if name in verdicts]
         lost = bool(choice) and all(v not in (HOLDS, OPEN) for v in choice)
-        each.append(HOLDS if HOLDS in choice else FAILS if lost else OPEN)
-    if any(v not in (HOLDS, OPEN) for v in each):
-        return FAILS
-    return OPEN if OPEN in each else PASSES
+        found[AMONG] = HOLDS if HOLDS in choice else EXCLUDED if lost else OPEN
+    return found
+
+
+def outcome(phase: Phase, verdicts: Mapping[str, str]) -> str:
+    """Passes, fails as soon as one thing that it asks for is excluded or absent, or cannot tell."""
+    found = set(asked_of(phase, verdicts).values())
+    return FAILS if found - {HOLDS, OPEN} else OPEN if OPEN in found else PASSES
 
 
 def outcomes(verdicts: Sequence[Verdict]) -> list[tuple[Phase, str]]:
@@ -65,7 +75,7 @@ def outcomes(verdicts: Sequence[Verdict]) -> list[tuple[Phase, str]]:
 
 
 def sentences(results: StudyResults, verdicts: Sequence[Verdict]) -> list[str]:
-    """What came of each phase in words; of one that was not due, and not asked for, that."""
+    """What came of each phase in words, and by which rules; of one that was not due, and not asked for, that."""
     said, before = [], PASSES
     for phase, came in outcomes(verdicts):
         asked = any(v.tested for v in verdicts if v.claim.id in (*phase.asks, *phase.any_of))
@@ -79,12 +89,23 @@ def sentences(results: StudyResults, verdicts: Sequence[Verdict]) -> list[str]:
                 else ""
             )
             though = "" if before == PASSES else ", though the one before it did not pass"
-            said.append(f"{what} {word}{part}{though}.")
+            said.append(f"{what} {word}{part}{though}.{_by_rule(phase, verdicts)}")
         else:
             why = "was not asked for" if before == PASSES else "is not due, since the one before it did not pass"
             said.append(f"{what} {why}.")
         before = came if asked else OPEN
     return said
+
+
+def _by_rule(phase: Phase, verdicts: Sequence[Verdict]) -> str:
+    """Which of a phase's rules are lost, hold, or cannot be told."""
+    words = {v.claim.id: v.claim.claim.rstrip(".") for v in verdicts}
+    found = asked_of(phase, {v.claim.id: v.verdict for v in verdicts})
+    told = []
+    for what, chosen in (("not so", (EXCLUDED, ABSENT)), ("so", (HOLDS,)), ("cannot be told", (OPEN,))):
+        rules = [f"“{words.get(name, name)}”" for name, came in found.items() if came in chosen]
+        told += [f"{what}: {', '.join(rules)}"] if rules else []
+    return f" Of what it asks for, {'; '.join(told)}."
 
 
 def other_settings(verdicts: Sequence[Verdict]) -> str:

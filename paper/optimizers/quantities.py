@@ -6,7 +6,8 @@ loss.early      validation loss a fifth into the run, where the plan looks for e
 loss.rise       its largest rise from one evaluation to the next after that
 steps.<column>  mean of what was measured of steps after the warm-up, over groups of matrices, of those that moved:
                 analysis/steps.json; none where more than half of the steps stood still
-matched.<name>  pc1, k95, step and the memory's time of the path up to one loss: analysis/matched.json
+matched.<name>  pc1, k95, align (updates with the backbone of the rest), step and the memory's time of the path up
+                to one loss, and steps.<column> of the steps to there: analysis/matched.json
 restart.gain    loss after a restart without momentum above that with it, in percent: analysis/restart.json
 finetune.<arm>  loss that Muon fine-tunes to above an arm's, in percent of it: analysis/finetune.json
 """
@@ -50,14 +51,17 @@ def rise(run: RunResults, part: str) -> Estimate:
 
 
 def of_steps(run: RunResults, part: str, column: str) -> Estimate:
-    found = (run.analysis.get("steps") or {}).get("all", {})
+    return _of_those_that_moved((run.analysis.get("steps") or {}).get("all", {}), column)
+
+
+def _of_those_that_moved(found: dict[str, float], column: str) -> Estimate:
     still = finite(found.get("failures")) or 0.0
     if still > MOST and column not in COUNTED:
         return Estimate(None, why=f"{100 * still:.0f} % of the steps stood still")
     return estimate(found.get(column))
 
 
-def matched(run: RunResults, part: str, name: str) -> Estimate:
+def matched(run: RunResults, part: str, name: str, column: str = "") -> Estimate:
     """Of the path up to one loss: what is observed, a rung's, or what is observed beyond a rung's."""
     found = run.analysis.get("matched") or {}
     if found.get("why"):
@@ -65,6 +69,9 @@ def matched(run: RunResults, part: str, name: str) -> Estimate:
     if name in ("step", "time"):
         value = finite(found.get("step" if name == "step" else "memory_time"))
         return estimate(None if value is None or part != "observed" else value * run.time_scale)
+    if name == "steps":
+        known = found.get("steps", {}) if part == "observed" else {}
+        return _of_those_that_moved(known, column)
     seen = finite(found.get("observed", {}).get(name))
     if part == "observed":
         return estimate(seen)
@@ -97,7 +104,7 @@ QUANTITIES = {
     "loss.early": Quantity(early, null=False, digits=3),
     "loss.rise": Quantity(rise, null=False, digits=3),
     "steps": Quantity(of_steps, null=False, digits=3),
-    "matched": Quantity(matched, digits=1),
+    "matched": Quantity(matched, ladder=True, digits=1),
     "restart": Quantity(restarted, null=False),
     "finetune": Quantity(finetuned, null=False),
 }

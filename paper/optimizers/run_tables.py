@@ -39,14 +39,16 @@ def finetune_table(found: list[dict[str, Any]]) -> str:
 
 
 def matched_table(found: dict[str, Any], p: Params) -> str:
-    """PC1 of the path up to a loss, observed and on every rung of the ladder of nulls."""
+    """The path up to a loss, observed and on every rung of the ladder of nulls."""
     if found["why"]:
         return f"No path to compare: {found['why']}."
-    rows = [["observed", value(found["observed"]["pc1"], 1), value(found["observed"]["k95"], 0)]]
+    digits = {"pc1": 1, "k95": 0, "align": 3}
+    rows = [["observed", *(value(found["observed"][name], n) for name, n in digits.items())]]
     for name, rung in found["rungs"].items():
-        shares = [value(rung.values["pc1"], 1, rung.errors.get("pc1")), value(rung.values["k95"], 0)]
-        rows.append([f"null: {name}", *shares])
-    head = ["", "PC1 (%)", "directions that hold 95 %"]
+        errors = {key: rung.errors.get(key) for key in ("pc1", "align")}
+        told = [value(rung.values[key], n, errors.get(key)) for key, n in digits.items()]
+        rows.append([f"null: {name}", *told])
+    head = ["", "PC1 (%)", "directions that hold 95 %", "cosine of updates with the backbone of the rest"]
     return f"Up to step {found['step']} of {p.schedule.steps} of this run:\n\n" + table(head, rows)
 
 

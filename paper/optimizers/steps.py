@@ -28,9 +28,14 @@ OF_GROUP = "group"
 COUNTED = ("fired", "failures")
 
 
+def watched(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run's table; none where it has no table."""
+    return read_rows(folder) if (folder / WATCH).exists() else []
+
+
 def measured_steps(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's table, and into analysis/steps.json their means; no rows where it has no table."""
-    rows = read_rows(folder) if (folder / WATCH).exists() else []
+    """The rows of a run's table, and into analysis/steps.json their means."""
+    rows = watched(folder)
     write_analysis(folder, "steps", means_of(rows, load_params(folder / "params.yaml")))
     return rows
 

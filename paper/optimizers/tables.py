@@ -7,7 +7,7 @@ from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
 from lib.report.tex import number, table, tex
 from paper.optimizers.arms import named
-from paper.optimizers.losses import loss_rows
+from paper.optimizers.losses import BASELINE, difference, loss_rows
 
 LOSS_HEADS = ["arm", "loss", "% above Muon's", "bootstrap", "p", "seeds needed", "steps to Muon's last loss"]
 OF_STEPS = {  # column of analysis/steps.json -> title and decimals
@@ -20,8 +20,16 @@ OF_STEPS = {  # column of analysis/steps.json -> title and decimals
     "fired": ("fired", 2),
     "failures": ("still", 2),
 }
-MATCHED = {"matched.k95": 1, "matched.time": 0}  # quantity -> decimals
-BRANCHED = {"restart.gain": r"momentum kept (\%)", "finetune.ortho_2": r"noise in fine-tuning (\%)"}
+SHAPE = {  # of the path up to one loss: quantity and part -> title and decimals
+    ("matched.k95", "observed"): ("k95", 1),
+    ("matched.time", "observed"): ("memory", 0),
+    ("matched.align", "observed"): ("alignment", 3),
+    ("matched.align", "null"): ("its null", 3),
+    ("matched.align", "beyond-memory"): ("beyond memory", 3),
+    ("matched.steps.memory_rank", "observed"): ("memory's rank", 2),
+    ("matched.steps.update_rank", "observed"): ("step's rank", 2),
+}
+BRANCHED = {"restart.gain": r"state kept (\%)", "finetune.ortho_2": r"noise in fine-tuning (\%)"}
 GRADIENT_STEPS = (2000, 4000)
 
 
@@ -31,9 +39,11 @@ def tables(results: StudyResults, verdicts: list[Verdict]) -> dict[str, str]:
     rows = [[tex(named(arm)), *map(_signed, cells)] for arm, *cells in loss_rows(results)]
     return {
         "losses": table("lrrrrrr", [head(*map(tex, LOSS_HEADS))], rows),
+        "early": of_early(results),
         "steps": of_steps(results),
         "path": of_path(results),
         "matched": of_matched(results),
+        "shape": of_shape(results),
         "branches": of_branches(results),
         "gradients": of_gradients(results),
         "published": published(results),
@@ -63,18 +73,36 @@ def _with_interval(e: Estimate, digits: int) -> str:
 
 
 def of_matched(results: StudyResults) -> str:
-    """The path of every arm up to one loss: how far it is, PC1, its null, and what is left of it on every rung."""
+    """The path of every arm up to one loss: how long it is, PC1, its null, and what is left of it on every rung."""
     rungs = {part: title for part, title in BEYOND.items() if part != "beyond-momentum"}
     rows = []
     for arm in results.levels:
         step, seen = results.at(arm, "matched.step"), results.at(arm, "matched.pc1")
         left = [number(results.at(arm, "matched.pc1", part).value, 1, signed=True) for part in rungs]
-        more = [number(results.at(arm, name).value, digits) for name, digits in MATCHED.items()]
         null = number(results.at(arm, "matched.pc1", "null").value, 1)
-        rows.append([tex(named(arm)), number(step.value, 0), _with_interval(seen, 1), null, *left, *more])
-    columns = head("arm", "step", "PC1", "null", *rungs.values(), "k95", "memory")
-    over = head("", "", "", "", rf"\multicolumn{{{len(rungs)}}}{{c}}{{PC1 beyond the null of}}", "", "")
-    return table("lrrr" + "r" * (len(rungs) + 2), [over, columns], rows)
+        rows.append([tex(named(arm)), number(step.value, 0), _with_interval(seen, 1), null, *left])
+    columns = head("arm", "step", "PC1", "null", *rungs.values())
+    over = head("", "", "", "", rf"\multicolumn{{{len(rungs)}}}{{c}}{{PC1 beyond the null of}}")
+    return table("lrrr" + "r" * len(rungs), [over, columns], rows)
+
+
+def of_shape(results: StudyResults) -> str:
+    """What else the path up to one loss is like, and the steps that made it."""
+    rows = []
+    for arm in results.levels:
+        found = [number(results.at(arm, *of).value, digits) for of, (_, digits) in SHAPE.items()]
+        rows.append([tex(named(arm)), *found])
+    return table("l" + "r" * len(SHAPE), [head("arm", *(title for title, _ in SHAPE.values()))], rows)
+
+
+def of_early(results: StudyResults) -> str:
+    """The loss a fifth into the run, against Muon's, and its largest rise afterwards."""
+    rows = []
+    for arm in results.levels:
+        found = difference(results, arm, "loss.early") if arm != BASELINE else None
+        early, rise = (_with_interval(results.at(arm, name), 3) for name in ("loss.early", "loss.rise"))
+        rows.append([tex(named(arm)), early, number(found.mean if found else None, 1, signed=True), rise])
+    return table("lrrr", [head("arm", "loss", r"\% above Muon's", "largest rise")], rows)
 
 
 def of_branches(results: StudyResults) -> str:

@@ -71,6 +71,21 @@ class TestMonotone:
         found = verdict(results, monotone("rises"))
         assert found.verdict == EXCLUDED and found.why.endswith("; reversed")
 
+    def test_where_the_opposite_is_clear_its_sentence_says_that(self, results):
+        words = {"holds": "up", "excluded": "not up", "absent": "level", "open": "who knows", "reversed": "down"}
+        assert verdict(results, monotone("rises"), prose=words).headline == "down"
+        assert verdict(results, monotone("falls"), prose=words).headline.startswith("up")
+        assert verdict(results, monotone("rises")).headline == "It is not"
+
+    def test_of_a_factor_the_opposite_is_below_equality(self, results):
+        """A tenth more is asked of 64 beside 57, and of 64 beside 64: one is lower, the other not more."""
+        asked = {"kind": "compare", "quantity": "G2.pc1", "factor": 1.1}
+        lower = verdict(results, asked | {"larger_at": 0.99, "smaller_at": 0.8}, 0.0)
+        other = verdict(results, asked | {"larger_at": 0.8, "smaller_at": 0.99}, 0.0)
+        level = verdict(results, asked | {"larger_at": 0.8, "smaller_at": 0.8}, 0.0)
+        assert (lower.verdict, other.verdict, level.verdict) == (HOLDS, EXCLUDED, EXCLUDED)
+        assert (lower.reversed, other.reversed, level.reversed) == (False, True, False)
+
     def test_the_change_is_that_of_least_squares(self, results):
         x = np.log(1 - np.array(list(FALLING)))
         slope = np.polyfit(x, list(FALLING.values()), 1)[0]

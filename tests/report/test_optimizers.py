@@ -147,6 +147,8 @@ class TestPaper:
         assert said["rewriting-alone"] == HOLDS and said["flatter-path"] == HOLDS
         assert said["noise-in-the-rewritten"] == ABSENT and said["rank-higher"] == ABSENT
         assert said["noise-helps-at-a-hundredth"] == EXCLUDED  # no gain is not one of 1 %
+        (hundredth,) = [v for v in verdicts_of(results) if v.claim.id == "noise-helps-at-a-hundredth"]
+        assert not hundredth.reversed and "does not lower" in hundredth.headline
         assert said["sane"] == EXCLUDED  # 10 % is more than 5 %
         assert said["noise-helps-at-a-tenth"] == OPEN  # no such arm on this profile
 
@@ -156,6 +158,7 @@ class TestPaper:
         assert "rewritten memory without noise & 3.400 $\\pm$ 0.058 & 9.68 &" in losses
         assert "[U+" not in losses
         told = dict(numbers(results, verdicts))
+        assert told["resSaneSeeds"].count("10.0") == 1 and "9.4" in told["resSaneSeeds"]
         assert told["resBaseLoss"] == "$3.100$" and told["resBestArm"] in ("orthonormal 0.01", "Gaussian 0.01")
         for drawing in FIGURES:
             drawing.draw(results).canvas.draw()
@@ -197,8 +200,29 @@ class TestPaths:
         assert run.quantity("matched.pc1", "beyond-memory").value == -1.0
         assert run.quantity("matched.pc1", "momentum").value is None
         assert run.quantity("matched.step").value == 40 * run.time_scale
+        assert run.quantity("matched.align").value == 0.3
+        assert run.quantity("matched.align", "excess").value == pytest.approx(0.2)
+        assert run.quantity("matched.steps.memory_rank").value == 0.6
+        assert run.quantity("matched.steps.memory_rank", "null").value is None
         never = replace(run, analysis={"matched": {"why": "its loss is never 3"}})
         assert never.quantity("matched.pc1").why == "its loss is never 3"
+
+    def test_noise_with_memory_is_asked_the_same(self, results):
+        """A null whose PC1 falls from AdamW to Muon as the runs' do passes, and the sentence says so."""
+        runs = []
+        for run in results.runs:
+            more = 5.0 * (run.level == "adamw") + 0.01 * run.params.seed
+            values = {"values": {"pc1": 66.0 + more}, "errors": {"pc1": 0.1}}
+            path = MATCHED | {
+                "observed": {"pc1": 70.0 + more},
+                "rungs": dict.fromkeys(("schedule", "memory"), values),
+            }
+            runs.append(replace(run, analysis=run.analysis | {"matched": path}))
+        found = {v.claim.id: v for v in verdicts_of(replace(results, runs=runs))}
+        assert found["flatter-at-one-loss"].verdict == found["flatter-at-one-loss"].null == HOLDS
+        assert found["flatter-at-one-loss"].headline.endswith(", but noise with memory passes the same test")
+        assert "noise with memory 66.4 to 71.4" in found["flatter-at-one-loss"].why  # of the two arms alone
+        assert found["flatter-beyond-memory"].verdict == ABSENT and found["flatter-beyond-memory"].null == ""
 
     def test_branches_are_compared_in_percent(self, results):
         restart = [_branch(restored=True, losses=[4.0, 3.0]), _branch(restored=False, losses=[4.0, 3.03])]
@@ -214,9 +238,10 @@ MATCHED = {
     "step": 40,
     "why": "",
     "memory_time": 3.0,
-    "observed": {"pc1": 70.0, "k95": 3.0},
+    "steps": {"memory_rank": 0.6},
+    "observed": {"pc1": 70.0, "k95": 3.0, "align": 0.3},
     "rungs": {
-        "schedule": {"values": {"pc1": 66.0, "k95": 5.0}, "errors": {"pc1": 0.5}},
+        "schedule": {"values": {"pc1": 66.0, "k95": 5.0, "align": 0.1}, "errors": {"pc1": 0.5}},
         "memory": {"values": {"pc1": 71.0, "k95": 4.0}, "errors": {}},
     },
 }
@@ -248,8 +273,23 @@ class TestPhases:
         ],
     )
     def test_the_second_phase_by_hand(self, verdicts, came):
+        """Two of what it asks for, the others holding, and two of the amplitudes."""
         phase = PHASES[1]
-        assert outcome(phase, dict(zip([*phase.asks, *phase.any_of[:2]], verdicts, strict=True))) == came
+        some = [*phase.asks[:2], *phase.any_of[:2]]
+        assert outcome(phase, dict.fromkeys(phase.asks, HOLDS) | dict(zip(some, verdicts, strict=True))) == came
+
+    def test_what_only_some_profiles_have_is_asked_for_there(self):
+        phase = PHASES[0]
+        known = dict.fromkeys(phase.asks, HOLDS)
+        assert outcome(phase, known) == "passes" and outcome(phase, known | {phase.also[0]: EXCLUDED}) == "fails"
+
+    def test_it_is_said_which_rules_decided(self, results):
+        first, second, _ = sentences(results, verdicts_of(results))
+        assert first.startswith(
+            "Phase 3.1 (sanity) fails. Of what it asks for, not so: “With its noise in the memory"
+        )
+        assert "cannot be told: “With their noise in the memory" in first  # no step was counted
+        assert "“one amplitude lowers the loss by 1 %”" in second
 
     def test_an_amplitude_more_can_save_it_or_leave_it_open(self):
         phase = PHASES[1]
@@ -263,9 +303,9 @@ class TestPhases:
     def test_every_claim_that_a_phase_asks_for_is_there(self, results):
         known = {v.claim.id for v in verdicts_of(results)}
         _, every = load_claims(ROOT / "paper/optimizers/claims.yaml")
-        asked = {name for phase in PHASES for name in (*phase.asks, *phase.any_of)}
+        asked = {name for phase in PHASES for name in (*phase.asks, *phase.any_of, *phase.also)}
         assert asked <= {claim.id for claim in every}
-        assert asked - known == set(OTHERS)  # of arms that this profile has not
+        assert asked - known == {*OTHERS, "sane-annealed"}  # of arms that this profile has not
 
     def test_the_plans_other_amplitudes_are_told_where_a_profile_has_them(self, results, tmp_path):
         assert other_settings(verdicts_of(results)) == ""
