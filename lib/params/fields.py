@@ -8,7 +8,7 @@ same run as ever.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 if TYPE_CHECKING:
     from lib.params.run import Params
@@ -90,12 +90,17 @@ class MatrixParameters(OptimizerParameters):
     )
 
 
+def _annealing(given: Any) -> Any:
+    """By its name; `false` and `true` are the published commands' words."""
+    return {False: "constant", True: "exponential"}[given] if isinstance(given, bool) else given
+
+
 class NoisyMatrixParameters(MatrixParameters):
     """Of these, those that add noise to the momentum: how much, when, and of which matrices."""
 
     alpha: NonNegative = Field(1e-2, description="amplitude of the noise, of the norm of a matrix's gradient")
-    anneal: Literal["exponential", "linear", "constant"] = Field(
-        "exponential", description="how alpha falls from the first step on"
+    anneal: Annotated[Literal["exponential", "linear", "constant"], BeforeValidator(_annealing)] = Field(
+        "exponential", description="how alpha falls from the first step on; false: constant, true: exponential"
     )
     half_life: Positive = Field(
         301.03,

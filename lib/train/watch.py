@@ -12,7 +12,8 @@ means over the group:
     gradient_rank, update_rank    effective rank, as a share of a Gaussian matrix's of that shape
     unevenness                    ||I - X X^T||_F / sqrt(k) of X = U sqrt(k) / ||U||_F: 0 where all singular
                                   values are equal, sqrt(k / max(m, n)) of a Gaussian matrix
-    memory_rank                   effective rank likewise of the optimizer's memory of gradients, where it has one
+    memory_norm, memory_rank      Frobenius norm and effective rank likewise of the optimizer's memory of gradients,
+                                  where it has one
     memory_cosine                 of -U with where that memory by itself leads: noise turns a step away from it
 
 and every count that the optimizer keeps of a matrix, such as how often noise was added. What is not finite is null.
@@ -118,6 +119,7 @@ class Watch:
             "unevenness": torch.linalg.vector_norm(1 - shares**2) / k**0.5,
         }
         if memory is not None:
+            found["memory_norm"] = torch.linalg.matrix_norm(memory)
             found["memory_rank"] = effective_rank(torch.linalg.svdvals(memory)) / gaussian_rank(*w.shape)
         if lead is not None:
             found["memory_cosine"] = -(u * lead).sum() / (size * torch.linalg.matrix_norm(lead))

@@ -25,8 +25,10 @@
 #
 # As executed, OrthoNoise writes its noise into the memory and then takes three steps of
 # $X\leftarrow\frac32X-\frac12XX^\top X$ on it, however large it is; the plan's control writes its noise there too.
-# Then the step follows the memory again, noise and all, and its cosine says nothing. Its trigger is an oscillator:
-# noise raises the memory's rank above the threshold, and without noise it falls below it again (`fired`).
+# Then the step follows the memory again, noise and all, and its cosine says nothing. Its trigger switches noise on
+# while the memory's rank is below a threshold and off above it: `fired` is the share of the steps with noise,
+# counted in every step. Whether it is noise that raises that rank, is for the arm without any to say: where the
+# trigger fires there as well, the rewriting moves the rank by itself.
 
 # %% tags=["parameters"]
 run_folder: str = ""  # the run's folder; empty: a small run of its own

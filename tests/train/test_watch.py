@@ -130,6 +130,18 @@ def test_a_model_without_matrices_cannot_be_watched():
         Watch(model, optimizer, muon, p, 3)
 
 
+def test_the_norm_of_a_memory_is_that_of_what_it_summed():
+    model, p = Still(), params("muon")
+    optimizer = muon.build(model, p.optim)
+    watch = Watch(model, optimizer, muon, p, 1)
+    for step in (1, 2):
+        model.weight.grad = 3 * torch.eye(4)
+        watch.before_step(step, 0.02)
+        optimizer.step()
+        watch.after_step(step)
+    assert [row["memory_norm"] for row in watch.rows] == pytest.approx([6, 6 * (1 + p.optim.momentum)])
+
+
 def test_a_matrix_that_stands_still_is_told_by_its_counts():
     """Its decomposition failed, since its memory is not finite: neither a step nor a memory can be measured."""
     model, p = Still(), params("muon")

@@ -117,6 +117,14 @@ def test_one_command_for_the_whole_muon_family(name, values, left_out, capsys):
     )
 
 
+def test_annealing_is_switched_on_and_off_as_published_commands_do():
+    from lib.params.study import load_study
+
+    for word, meant in (("false", "constant"), ("true", "exponential"), ("linear", "linear")):
+        run = load_study("beta2", "smoke", f"optim.name=orthonoise optim.anneal={word}", axes={}).runs[0]
+        assert run.params.optim.anneal == meant
+
+
 def test_what_adamw_does_not_have_is_a_mistake(tmp_path, capsys):
     for words, sentence in (
         (["--alpha", "0.1"], "unknown key optim.alpha"),
