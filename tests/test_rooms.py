@@ -37,10 +37,10 @@ def module_file(name: str) -> Path | None:
 
 
 @cache
-def imports(path: Path, at_import: bool = False) -> frozenset[str]:
-    """Modules of ours that a file imports; `at_import`: only those that importing it imports."""
+def imports(path: Path) -> frozenset[str]:
+    """Modules of ours that a file imports, its functions' too; not those that are there for types alone."""
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), at_import):
+    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -52,14 +52,12 @@ def imports(path: Path, at_import: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
-def statements(tree: ast.AST, at_import: bool):
+def statements(tree: ast.AST):
     for node in ast.iter_child_nodes(tree):
-        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         yield node
-        yield from statements(node, at_import)
+        yield from statements(node)
 
 
 def files():
@@ -89,7 +87,7 @@ def test_imports_go_downwards_only(name):
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graph = {path: {module_file(m) for m in imports(path, at_import=True)} - {None, path} for path in files()}
+    graph = {path: {module_file(m) for m in imports(path)} - {None, path} for path in files()}
     done: set[Path] = set()
 
     def visit(path: Path, above: tuple[Path, ...]) -> None:
