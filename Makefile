@@ -60,7 +60,7 @@ help:
 	@echo 'make new-study a study of your own, begun as a copy: make new-study NAME=width FROM=beta2'
 	@echo 'make grid      the runs and measurements of a params file of your own: make grid PARAMS=my.yaml'
 	@echo 'make explore   notebooks on runs trained by other code: make explore CKPTS=folder-of-ckpt_XXXXXX.pt'
-	@echo 'make test      the test suite; make test-faults breaks things on purpose (a quarter of an hour)'
+	@echo 'make test      the test suite; make test-faults breaks things on purpose (five to ten minutes)'
 	@echo 'make bench     how fast this machine is at it, beside a plain way of doing the same (twelve minutes)'
 	@echo 'make lab       open a run in JupyterLab: make lab RUN=b20.95 NOTEBOOK=02_pca'
 	@echo 'make paper     the paper again, from what is there; make report, make claims, make arxiv likewise'

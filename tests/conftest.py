@@ -33,7 +33,7 @@ LONGEST = """
     test_compare_view test_code test_explore test_sweep test_paper test_watched test_watch test_pilot test_ladder
     test_kill_in_stages test_slurm test_signals test_full_disk test_forked_kernels test_truncation
     test_changed_corpus test_two_at_once test_kill_in_training test_fuzz_params test_memory test_clock
-    test_mistakes test_resume test_read_only
+    test_new_study test_mistakes test_resume test_read_only
 """.split()
 
 

@@ -15,3 +15,9 @@ def test_a_protection_is_where_the_list_says(protection):
     file, _, test = protection.test.partition("::")
     name = re.match(r"\w+", test)[0]
     assert f"def {name}(" in (ROOT / Path(file)).read_text(encoding="utf-8")
+
+
+def test_help_and_page_say_alike_how_long_the_faults_take():
+    places = [(ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "docs/failures.md")]
+    said = [re.search(r"make test-faults\b[^()\n]*\(([^)]*)\)", text)[1] for text in places]
+    assert said[0] == said[1]

@@ -37,10 +37,10 @@ def module_file(name: str) -> Path | None:
 
 
 @cache
-def imports(path: Path, at_import: bool = False) -> frozenset[str]:
-    """Modules of ours that a file imports; `at_import`: only those that importing it imports."""
+def imports(path: Path) -> frozenset[str]:
+    """Modules of ours that a file imports, its functions' too; not those that are there for types alone."""
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), at_import):
+    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -52,14 +52,12 @@ def imports(path: Path, at_import: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
-def statements(tree: ast.AST, at_import: bool):
+def statements(tree: ast.AST):
     for node in ast.iter_child_nodes(tree):
-        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         yield node
-        yield from statements(node, at_import)
+        yield from statements(node)
 
 
 def files():
@@ -89,7 +87,7 @@ def test_imports_go_downwards_only(name):
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graph = {path: {module_file(m) for m in imports(path, at_import=True)} - {None, path} for path in files()}
+    graph = {path: {module_file(m) for m in imports(path)} - {None, path} for path in files()}
     done: set[Path] = set()
 
     def visit(path: Path, above: tuple[Path, ...]) -> None:
@@ -111,16 +109,16 @@ def test_the_generator_of_stories_imports_nothing_of_ours():
 # ------------------------------------------------------------------------------------------------------- no study
 
 
-def study_names() -> list[str]:
-    return sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
-
-
+# The studies of this repository: a word of lib that is the name of one speaks of it.
+SHIPPED = ("beta2", "grokking", "optimizers", "robustness")
 # Words that are more than the name of a study, and the files that may say them in text.
-MEANINGS = {
-    "beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py"),  # of Adam, and its symbol
-    "recall": ("lib/tasks/recall.py", "lib/tasks/recall/"),  # a task
-}
+MEANINGS = {"beta2": ("lib/optim/adamw.py", "lib/geometry/null.py", "lib/report/tex.py")}  # of Adam, and its symbol
 PLAIN = {"optimizers"}  # words of any text: such a study is named by a text that is nothing else, or by a path
+
+
+def own_names() -> list[str]:
+    """Studies that were added to params/."""
+    return sorted({path.stem for path in (ROOT / "params").glob("*.yaml")} - set(SHIPPED))
 
 
 @cache
@@ -148,6 +146,20 @@ def names_of_study(path: Path, study: str) -> list[str]:
     return found
 
 
+def asks_of_study(path: Path, study: str) -> list[str]:
+    """Where a file of lib speaks of an added study, whose name may be a word of any text."""
+    name = re.escape(study)
+    place = rf"(?<!lib[./])\b(params|notebooks|paper)[./]{name}\b|\bSTUDY={name}\b"
+    asked = rf"\b(load_study\(|study(\.name)? *(==|!=|=|in) *\(?)[\"']{name}[\"']"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    where = str(path.relative_to(ROOT))
+    return [
+        f"{where}, line {n}: {line.strip()[:80]}"
+        for n, line in enumerate(lines, 1)
+        if re.search(f"{place}|{asked}", line)
+    ]
+
+
 def tokens(path: Path) -> list[tuple[int, str, str]]:
     """(line, kind, text) of every word and text of a file."""
     text = path.read_text(encoding="utf-8")
@@ -159,10 +171,19 @@ def tokens(path: Path) -> list[tuple[int, str, str]]:
     ]
 
 
-@pytest.mark.parametrize("study", study_names())
+def texts_of_lib() -> list[Path]:
+    return [path for path in sorted(LIB.rglob("*")) if path.suffix in (".py", ".html", ".css", ".js", ".tex")]
+
+
+@pytest.mark.parametrize("study", SHIPPED)
 def test_no_file_of_lib_names_a_study(study):
-    texts = [p for p in sorted(LIB.rglob("*")) if p.suffix in (".py", ".html", ".css", ".js", ".tex")]
-    assert [found for path in texts for found in names_of_study(path, study)] == []
+    assert [found for path in texts_of_lib() for found in names_of_study(path, study)] == []
+
+
+# Whether or not there are such studies: a user may give one any of these names.
+@pytest.mark.parametrize("study", [*own_names(), "width", "path", "run", "null", "stories", "figures"])
+def test_no_file_of_lib_asks_for_an_added_study(study):
+    assert [found for path in texts_of_lib() for found in asks_of_study(path, study)] == []
 
 
 def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
@@ -182,6 +203,16 @@ def test_a_study_that_a_file_names_is_found(tmp_path, monkeypatch):
     for text, count in {"# all optimizers": 0, 'x = "optimizers"': 1, "# see notebooks/optimizers/03": 1}.items():
         path.write_text(text + "\n")
         assert len(names_of_study(path, "optimizers")) == count, text
+    for text, count in {
+        'model.width + p["width"]  # of a width': 0,
+        'if study == "width":': 1,
+        'if study.name in ("width", "other"):': 1,
+        'found = load_study("width", "smoke")': 1,
+        "# see notebooks/width/03": 1,
+        "from paper.width import figures": 1,
+    }.items():
+        path.write_text(text + "\n")
+        assert len(asks_of_study(path, "width")) == count, text
 
 
 # ------------------------------------------------------------------------------------------------------- no torch

@@ -272,9 +272,3 @@ def start_cosine(digest: Digest, direction: np.ndarray) -> float:
     """Cosine of a direction with theta_0. Weight decay alone moves along -theta_0."""
     theta_0 = np.eye(len(digest.total))[-1]
     return float(cosines(digest.total, direction[None], theta_0)[0])
-
-
-def start_share(digest: Digest, window: Window = WHOLE_RUN) -> np.ndarray:
-    """Share of ||Delta_t||^2 that lies along theta_0, for the rows of a window."""
-    theta_0 = np.eye(len(digest.total))[-1]
-    return cosines(digest.total, drifts(digest, window).rows, theta_0) ** 2

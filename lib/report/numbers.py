@@ -26,13 +26,10 @@ COMMON = (
 Wanted = Callable[[RunResults], dict[str, str]]
 
 
-def spare_macros(used: set[str], verdicts: list[Verdict]) -> set[str]:
-    """Macros that a text need not use: those of every paper, of a claim all but one, and of an optional one all."""
-    spare = {f"res{name}" for name in COMMON}
-    for verdict in verdicts:
-        both = {macro_name(kind, verdict.claim.id) for kind in ("claim", "said")}
-        spare |= both if both & used or verdict.claim.optional else set()
-    return spare
+def spare_macros(verdicts: list[Verdict]) -> set[str]:
+    """Macros that a text need not use: those of every paper, and of claims, which are in their table anyway."""
+    ids = [verdict.claim.id for verdict in verdicts]
+    return {f"res{name}" for name in COMMON} | {macro_name(kind, i) for kind in ("claim", "said") for i in ids}
 
 
 def macro_pairs(own: dict[str, str], verdicts: list[Verdict]) -> list[tuple[str, str]]:

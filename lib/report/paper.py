@@ -17,7 +17,7 @@ from lib.report.paper_folder import SHARED
 from lib.report.reader import StudyResults
 from lib.report.sections import TEXT, write_section
 from lib.report.summary import verdicts_of
-from lib.report.tex import captions, check_used, macros, used_macros
+from lib.report.tex import captions, check_used, further, macros, placed_figures, used_macros
 
 WIDEST = 5.0  # points by which a line may stick out
 PACKAGES = "latexmk texlive-latex-recommended texlive-latex-extra lmodern texlive-fonts-recommended"
@@ -28,7 +28,7 @@ def build_paper(results: StudyResults, build: Path, pdf: Path) -> Path:
     """Write the paper's inputs into `build`, compile it there and lay the PDF at `pdf`.
 
     Raises: BadInput with one sentence for a study that has no paper, for a macro, table or figure that is unknown,
-    unused or doubled, for whatever LaTeX finds wrong, and when there is no LaTeX.
+    a macro or a table that is unused or doubled, for whatever LaTeX finds wrong, and when there is no LaTeX.
     """
     prepare(results, build)
     for old in (pdf, build / "paper.pdf"):
@@ -48,13 +48,14 @@ def prepare(results: StudyResults, build: Path) -> None:
     figures = [(drawing.name, drawing.caption) for drawing in drawings(results)]
     text = "\n".join([paper.text, *(path.read_text(encoding="utf-8") for path in SHARED)])
     used, names = used_macros(text), [name for name, _ in figures]
-    spare = spare_macros(used, verdicts)
-    check_used(text, [name for name, _ in pairs], tables, names, str(paper.folder / "paper.tex"), spare)
+    where, spare = str(paper.folder / "paper.tex"), spare_macros(verdicts)
+    check_used(text, [name for name, _ in pairs], tables, names, where, spare)
+    unplaced = [name for name in names if name not in placed_figures(text)]
     written = macros((name, value) for name, value in pairs if name in used)
     for old in ("tables", "figures", "sections"):
         shutil.rmtree(build / old, ignore_errors=True)
     write_atomically(build / "numbers.tex", written)
-    write_atomically(build / "captions.tex", captions(figures))
+    write_atomically(build / "captions.tex", captions(figures) + further(unplaced))
     for name, table in tables.items():
         write_atomically(build / "tables" / f"{name}.tex", table)
     for name in [*(f"{name}.pdf" for name in names), CARDS]:

@@ -170,8 +170,24 @@ def captions(figures: Iterable[tuple[str, str]]) -> str:
     return "".join(rf"\studycaption{{{name}}}{{{tex(caption)}}}" + "\n" for name, caption in figures)
 
 
+# Nothing floats there: figures alone would leave their heading a page of its own.
+FURTHER = r"""\AtEndDocument{\clearpage\section*{Further figures}
+\renewenvironment{figure}[1][]{\par\bigskip\noindent\minipage{\linewidth}\captionsetup{type=figure}}{\endminipage\par}
+"""
+
+
+def further(figures: list[str]) -> str:
+    """What ends a paper that has figures without a place in its text: an appendix that shows them."""
+    shown = "".join(rf"\studyfigure{{{name}}}" + "\n" for name in figures)
+    return FURTHER + shown + "}\n" if figures else ""
+
+
 def used_macros(source: str) -> set[str]:
     return set(MACRO.findall(COMMENT.sub("", source)))
+
+
+def placed_figures(source: str) -> list[str]:
+    return FIGURE.findall(COMMENT.sub("", source))
 
 
 def check_used(
@@ -182,7 +198,7 @@ def check_used(
     where: str,
     spare: Iterable[str] = (),
 ) -> None:
-    """Every macro, table and figure that the text uses exists, and the other way round.
+    """Every macro, table and figure that the text uses exists, and every macro and table that exists is used.
 
     Args:
         spare: macros that may go unused.
@@ -190,14 +206,14 @@ def check_used(
     Raises: BadInput naming the first that does not.
     """
     text = COMMENT.sub("", source)
-    for what, used, known in (
-        ("macro \\", MACRO.findall(text), list(defined)),
-        ("table tables/", INPUT.findall(text), list(tables)),
-        ("figure ", FIGURE.findall(text), list(figures)),
+    for what, used, known, free in (
+        ("macro \\", MACRO.findall(text), list(defined), spare),
+        ("table tables/", INPUT.findall(text), list(tables), spare),
+        ("figure ", FIGURE.findall(text), list(figures), figures),  # one without a place has it in an appendix
     ):
         for name in used:
             if name not in known:
                 raise BadInput(f"{where}: the {what}{name} is used and nobody defines it{nearest(name, known)}")
         for name in known:
-            if name not in used and name not in spare:
+            if name not in used and name not in free:
                 raise BadInput(f"{where}: the {what}{name} is defined and never used")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from lib.base.errors import BadInput, nearest, shown
@@ -16,6 +17,9 @@ from lib.workflow.status import table
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 TAKEN = ("build",)  # names of folders in paper/ that are no study's
+# How the files of a study speak of it.
+PLACES = ("paper.{}", "paper/{}/", "notebooks/{}/", "params/{}.yaml", "claims {}", "STUDY={}")
+PLACES += ('study="{}"', 'study: str = "{}"', 'load_study("{}"')
 
 
 def studies_table(outputs: Path) -> str:
@@ -89,6 +93,7 @@ def new_study(name: str, source: str) -> list[Path]:
     """Write params/<name>.yaml, notebooks/<name>/ and paper/<name>/ after those of `source`; returns the files.
 
     Everything in them is a copy under the new name, and builds at once; nothing that is there is written over.
+    What a study has from one that it is laid over, its copy has from there too.
 
     Raises: BadInput for a name that is none, or taken, and for a source that is no study.
     """
@@ -99,14 +104,13 @@ def new_study(name: str, source: str) -> list[Path]:
         hint = nearest(source, study_names())
         raise BadInput(f"FROM={shown(source)}: there is no such study; there are {', '.join(study_names())}{hint}")
     file = read_study_file(study.file)
-    if file.params is None:
-        raise BadInput(f"FROM={source}: it is laid over another study; begin from that one")
+    renamed = partial(_renamed, name=name, source=source, main=file.main)
     files = {PARAMS_FOLDER / f"{name}.yaml": _params_text(study.file.read_text(encoding="utf-8"), name, source)}
     for stage in study.stages:
-        text = stage.notebook.read_text(encoding="utf-8")
-        files[NOTEBOOKS / name / f"{stage.name}.py"] = _renamed(text, name, source)
+        if file.params is not None or stage.notebook.parent == NOTEBOOKS / source:
+            files[NOTEBOOKS / name / f"{stage.name}.py"] = renamed(stage.notebook.read_text(encoding="utf-8"))
     for path in paper_folder(study).files():
-        files[PAPERS / name / path.name] = _renamed(path.read_text(encoding="utf-8"), name, source)
+        files[PAPERS / name / path.name] = renamed(path.read_text(encoding="utf-8"))
     for path in (PARAMS_FOLDER / f"{name}.yaml", NOTEBOOKS / name, PAPERS / name):
         if path.exists():
             raise BadInput(f"NAME={name}: {path.relative_to(ROOT)} is there already; choose another name")
@@ -128,17 +132,12 @@ def _params_text(text: str, name: str, source: str) -> str:
     return re.sub(r"^run_name: *\"[a-z]+_", f'run_name: "{name}_', text, flags=re.MULTILINE)
 
 
-def _renamed(text: str, name: str, source: str) -> str:
+def _renamed(text: str, name: str, source: str, main: bool) -> str:
     """What a notebook or a module of a paper says of its own place, under the new name."""
-    for before, after in (
-        (f"paper.{source}", f"paper.{name}"),
-        (f"paper/{source}/", f"paper/{name}/"),
-        (f"notebooks/{source}/", f"notebooks/{name}/"),
-        (f'study="{source}"', f'study="{name}"'),
-        (f'study: str = "{source}"', f'study: str = "{name}"'),
-        (f"params/{source}.yaml", f"params/{name}.yaml"),
-        (f"claims {source}", f"claims {name}"),
-    ):
-        text = text.replace(before, after)
-    # Notebooks of the main study lie in notebooks/ itself.
+    for place in PLACES:
+        text = text.replace(place.format(source), place.format(name))
+    if not main:
+        return text
+    # Notebooks of the main study lie in notebooks/ itself, and need not name it.
+    text = re.sub(r"(?<![\w.])(playground|trained)\(\)", rf'\1(study="{name}")', text)
     return re.sub(r"notebooks/(\d\d_\w+\.py)", rf"notebooks/{name}/\1", text)

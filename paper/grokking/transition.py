@@ -19,12 +19,6 @@ class Transition:
     last: int
 
     @property
-    def delay(self) -> int | None:
-        if self.memorised is None or self.grokked is None:
-            return None
-        return self.grokked - self.memorised
-
-    @property
     def said(self) -> str:
         return str(self.grokked) if self.grokked is not None else f"> {self.last}"
 

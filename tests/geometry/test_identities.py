@@ -16,7 +16,6 @@ from lib.geometry.backbone import (
     jackknife_pc1,
     pca,
     start_cosine,
-    start_share,
 )
 from lib.geometry.fits import correlate, power_law
 from lib.geometry.gram import Digest
@@ -82,9 +81,8 @@ def test_flip_is_where_the_last_stretch_against_the_backbone_begins():
     assert Alignment(steps, steps + 1, -np.ones(5)).flip() == 1
 
 
-def test_start_share_of_pure_decay_is_one(digest_of):
+def test_pure_decay_moves_against_the_start(digest_of):
     digest = digest_of([0, 1, 2], np.array([[2.0, 1.0], [1.0, 0.5], [0.5, 0.25]]))
-    np.testing.assert_allclose(start_share(digest), [1, 1])
     np.testing.assert_allclose(start_cosine(digest, pca(digest).backbone), -1)
 
 

@@ -31,12 +31,11 @@ def evaluations(*rows: tuple[int, float, float]) -> list[dict[str, float]]:
 def test_the_first_evaluation_that_reaches_a_level_counts():
     rows = evaluations((1, 0.1, 0.0), (100, 0.98, 0.1), (200, 0.97, 0.95), (300, 1.0, 0.5))
     assert transition(rows) == Transition(100, 200, 300)
-    assert transition(rows).delay == 100
 
 
 def test_a_run_that_has_not_grokked_is_censored():
     found = transition(evaluations((1, 0.1, 0.0), (500, 1.0, 0.2)))
-    assert (found.memorised, found.grokked, found.delay, found.said) == (500, None, None, "> 500")
+    assert (found.memorised, found.grokked, found.said) == (500, None, "> 500")
     assert transition([]) == Transition(None, None, 0)
 
 

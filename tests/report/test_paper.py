@@ -1,3 +1,4 @@
+import re
 import shutil
 import tarfile
 from dataclasses import replace
@@ -11,7 +12,7 @@ from lib.report.paper import arxiv_tarball, build_paper, compile_paper, find_fau
 from lib.report.paper_folder import PaperFolder
 from lib.report.reader import collect
 from lib.report.summary import verdicts_of
-from lib.report.tex import captions, check_used, macros, number, tex
+from lib.report.tex import captions, check_used, further, macros, number, tex
 from tests.study_folder import smoke_study, write_reheat, write_study
 
 LATEX = (shutil.which("latexmk") and shutil.which("pdflatex")) or shutil.which("tectonic")
@@ -115,16 +116,15 @@ class TestMacros:
             with pytest.raises(BadInput, match=sentence):
                 check_used(text, ["resPc"], ["a"], [], "p.tex")
 
-    def test_a_figure_without_a_place_in_the_text(self):
-        with pytest.raises(BadInput, match="the figure b is defined and never used"):
-            check_used(r"\studyfigure{a}", [], [], ["a", "b"], "p.tex")
+    def test_a_figure_and_a_claim_need_no_place_in_the_text(self, study, folder):
+        check_used(r"\studyfigure{a}", [], [], ["a", "b"], "p.tex")
+        spare = spare_macros(verdicts_of(collect(study, folder)))
+        assert {"resHolds", "claimZeroDiverges", "saidZeroDiverges"} <= spare and "resPc" not in spare
+        check_used(r"\resPc", ["resPc", "resHolds", "claimZeroDiverges"], [], [], "p.tex", spare)
 
-    def test_what_every_paper_has_may_go_unused_and_what_it_says_itself_may_not(self, study, folder):
-        verdicts = verdicts_of(collect(study, folder))
-        spare = spare_macros({"saidZeroDiverges"}, verdicts)
-        assert {"resHolds", "claimZeroDiverges", "saidZeroDiverges"} <= spare
-        assert not {"claimLossRises", "resPc"} & spare
-        check_used(r"\resPc", ["resPc", "resHolds"], [], [], "p.tex", spare)
+    def test_the_figures_without_a_place_have_an_appendix(self):
+        assert further([]) == ""
+        assert re.findall(r"\\studyfigure\{(\w+)\}", further(["b", "a"])) == ["b", "a"]
 
     def test_a_caption_is_the_one_of_the_report(self):
         made = captions([("a_b", "p_ood against β₂, k95")])
@@ -136,6 +136,24 @@ class TestPrepare:
         with pytest.raises(BadInput, match="resNothing is used and nobody defines it"):
             prepare(spoilt(r"\resNothing"), tmp_path / "build")
         assert not (tmp_path / "build").exists()
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (
+                r"\claimZeroDiverge",
+                r"claimZeroDiverge is used and nobody defines it \(did you mean claimZeroDiverges",
+            ),
+            (r"\studyfigure{prob}", r"figure prob is used and nobody defines it \(did you mean probe"),
+        ],
+    )
+    def test_a_name_that_is_misspelt_stops_it(self, spoilt, tmp_path, words, sentence):
+        with pytest.raises(BadInput, match=sentence):
+            prepare(spoilt(words), tmp_path / "build")
+
+    def test_where_every_figure_has_a_place_there_is_no_appendix(self, study, folder, tmp_path):
+        prepare(collect(study, folder), tmp_path)
+        assert "Further figures" not in (tmp_path / "captions.tex").read_text()
 
     def test_old_tables_and_figures_do_not_stay(self, study, folder, tmp_path):
         for old in ("tables/old.tex", "figures/probe.pdf"):

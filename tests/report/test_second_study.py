@@ -21,6 +21,12 @@ claims:
     test: {kind: within, quantity: own.share, low: 0.5, high: 0.9}
     effect: {spread: 0.01, why: a made-up number}
     prose: {holds: It is so, excluded: It is not so, open: Nobody knows}
+  - id: not-in-the-text
+    claim: The share of the first direction is large at every weight decay.
+    source: nobody
+    test: {kind: within, quantity: own.share, low: 0.6, high: 1.0}
+    effect: {spread: 0.01, why: a made-up number}
+    prose: {holds: So it is, excluded: So it is not, open: Nobody knows that}
 """
 QUANTITIES = """\
 from lib.report.quantities import Quantity, estimate
@@ -29,9 +35,13 @@ QUANTITIES = {"own.share": Quantity(lambda run, part: estimate(run.value("observ
 """
 FIGURES = """\
 from lib.report.figures import Drawing
-from lib.report.geometry_figures import backbone
+from lib.report.geometry_figures import backbone, spectrum
 
-FIGURES = [Drawing("path", backbone, "The path, of its own study.", headline=True)]
+FIGURES = [
+    Drawing("path", backbone, "The path, of its own study.", headline=True),
+    Drawing("shares", spectrum, "A figure that its text does not place."),
+    Drawing("shares_again", spectrum, "Another one."),
+]
 """
 TABLES = """\
 from lib.report.tables import common_tables, quantities
@@ -112,7 +122,9 @@ def test_without_a_paper_folder_there_is_a_report(tree):
     assert "this study makes no claims" in told.stdout
 
 
-@pytest.mark.skipif(not shutil.which("latexmk"), reason="there is no latexmk here")
+@pytest.mark.skipif(
+    not shutil.which("latexmk") or not shutil.which("pdftotext"), reason="there is no latexmk or no pdftotext here"
+)
 def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     own, build = tree / "paper" / "second", tree / "paper" / "build"
     own.mkdir()
@@ -131,7 +143,13 @@ def test_with_one_it_has_its_own_paper_beside_the_others(tree):
     folder = tree / "outputs" / "second-smoke"
     assert (folder / "summary" / "shares.csv").is_file()
     figures = (folder / "summary" / "figures").glob("*.pdf")
-    assert sorted(path.name for path in figures) == ["cards.pdf", "path.pdf"]
+    assert sorted(path.name for path in figures) == ["cards.pdf", "path.pdf", "shares.pdf", "shares_again.pdf"]
+    printed = subprocess.run(["pdftotext", build / "second.pdf", "-"], capture_output=True, text=True).stdout
+    further = printed[printed.index("Further figures") :]
+    assert further.index("A figure that its text does not place.") < further.index("Another one.")
+    assert "is missing" not in further
+    assert "The path, of its own study." not in further
+    assert "So it is" not in text and "The share of the first direction is large" in printed
     packed = library(tree, "arxiv")
     assert packed.returncode == 0 and (build / "second-arxiv.tar.gz").is_file()
     told = library(tree, "claims")

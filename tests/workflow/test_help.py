@@ -15,6 +15,7 @@ from lib.workflow.pilot import PILOT_FLAGS, help_text
 from tests.faults.tools import clean_environment
 
 PAGE = ROOT / "docs" / "parameters.md"
+WRITES_IT = "python -m lib pilot --help --markdown > docs/parameters.md"
 NAME = re.compile(r"^  --([\w.]+)", re.MULTILINE)
 
 
@@ -28,8 +29,15 @@ def defaults(groups, heading):
 
 
 def test_the_page_is_current():
-    made = help_text(["--help", "--markdown"])
-    assert PAGE.read_text(encoding="utf-8") == made, "python -m lib pilot --help --markdown > docs/parameters.md"
+    if PAGE.read_text(encoding="utf-8") != help_text(["--help", "--markdown"]):
+        pytest.fail(
+            f"docs/parameters.md is not of the parameters that there are; {WRITES_IT} writes it", pytrace=False
+        )
+
+
+@pytest.mark.parametrize("page", ["parameters.md", "extending.md"])
+def test_the_command_that_writes_it_stands_where_it_is_needed(page):
+    assert WRITES_IT in (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 def test_every_parameter_is_there_with_meaning_and_range(groups):

@@ -19,7 +19,7 @@ MOST_WORDS = 900
 MADE = ("paper/build/", "outputs/")  # what make makes cannot be linked to before
 
 NOT_RUN = {
-    "make all": "minutes; test_make.py makes a study whole, with SET and OUTPUTS",
+    "make all": "minutes; faults/test_new_study.py makes a study whole, test_make.py the runs of one with SET",
     "make test": "this is a part of it",
     "make lab": "opens a browser; test_by_hand.py runs notebooks in its server",
     "make grid": "minutes on the laptop profile; `python -m lib why` is asked instead whether it is understood",

@@ -7,15 +7,18 @@ import functools
 import hashlib
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import storyworld
 from lib.base.code import reached
 from lib.base.errors import BadInput
 from lib.base.files import content_hash
-from lib.tasks.stories.params import Parameters
+
+if TYPE_CHECKING:  # they ask for the key
+    from lib.tasks.stories.params import Parameters
 
 
-def corpus_key(t: Parameters) -> str:
+def corpus_key(t: "Parameters") -> str:
     """The hash of everything the packed arrays depend on."""
     key = {
         "corpus": t.corpus.model_dump(mode="json"),

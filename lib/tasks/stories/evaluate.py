@@ -80,8 +80,3 @@ def evaluate_all(
     }
     correct = {f"correct_{name}": np.packbits(s.correct).tobytes().hex() for name, s in scores.items()}
     return record, correct
-
-
-def unpack_correct(text: str, examples: int) -> np.ndarray:
-    """The per-example correctness of an evaluation, (examples,) bool."""
-    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=examples).astype(bool)
