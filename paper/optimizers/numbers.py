@@ -1,7 +1,8 @@
 """The macros of the study of optimizers."""
 
 from lib.report.claims import Verdict
-from lib.report.numbers import common_numbers, macro_pairs
+from lib.report.claims_file import levels_of
+from lib.report.numbers import common_numbers, macro_name, macro_pairs
 from lib.report.reader import StudyResults
 from lib.report.tex import number, short, tex
 from paper.optimizers.arms import named
@@ -17,7 +18,15 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     common = common_numbers(results, verdicts, NOTEBOOK, lambda run: WANTED)
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
     still = {"StoodStill": tex(stood_still(results)), "SaneSeeds": tex(seed_by_seed(results, "literal"))}
-    return macro_pairs({**common, **_setting(results), **_losses(results), **phases, **still}, verdicts)
+    elsewhere = {macro_name("claim", v.claim.id) for v in verdicts if levels_of(v.claim.test) - set(results.levels)}
+    still["NotHere"] = (
+        f"{len(elsewhere)} of the {len(verdicts)} claims are about arms that this profile does not have; the text "
+        "leaves them out."
+        if elsewhere
+        else ""
+    )
+    pairs = macro_pairs({**common, **_setting(results), **_losses(results), **phases, **still}, verdicts)
+    return [(name, "" if name in elsewhere else value) for name, value in pairs]
 
 
 def stood_still(results: StudyResults) -> str:

@@ -7,7 +7,7 @@ from lib.report.claims import Verdict
 from lib.report.reader import StudyResults
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN
 
-PASSES, FAILS = "passes", "fails"
+PASSES, FAILS, UNASKED = "passes", "fails", "not asked for"
 # The plan's amplitudes, constant and annealed, of which a profile may have a part; a tenth is beyond them.
 OTHERS = {
     "noise-helps-at-a-tenthousandth": "0.0001",
@@ -78,23 +78,25 @@ def sentences(results: StudyResults, verdicts: Sequence[Verdict]) -> list[str]:
     """What came of each phase in words, and by which rules; of one that was not due, and not asked for, that."""
     said, before = [], PASSES
     for phase, came in outcomes(verdicts):
-        asked = any(v.tested for v in verdicts if v.claim.id in (*phase.asks, *phase.any_of))
         what = f"Phase {phase.number} ({phase.name})"
-        if asked:
+        if any(v.tested for v in verdicts if v.claim.id in phase.asks):
             word = {PASSES: "passes", FAILS: "fails", OPEN: "cannot be decided"}[came]
-            there = sum(v.claim.id in phase.any_of for v in verdicts)
-            part = (
-                f" at the {there} of {len(phase.any_of)} settings that are here"
-                if there < len(phase.any_of)
-                else ""
-            )
-            though = "" if before == PASSES else ", though the one before it did not pass"
-            said.append(f"{what} {word}{part}{though}.{_by_rule(phase, verdicts)}")
+            though = {PASSES: "", UNASKED: ", and the one before it was not asked for"}
+            after = though.get(before, ", though the one before it did not pass")
+            said.append(f"{what} {word}{_part(phase, verdicts)}{after}.{_by_rule(phase, verdicts)}")
+            before = came
         else:
-            why = "was not asked for" if before == PASSES else "is not due, since the one before it did not pass"
-            said.append(f"{what} {why}.")
-        before = came if asked else OPEN
+            why = {PASSES: "was not asked for", UNASKED: "was not asked for either"}
+            said.append(f"{what} {why.get(before, 'is not due, since the one before it did not pass')}.")
+            before = UNASKED
     return said
+
+
+def _part(phase: Phase, verdicts: Sequence[Verdict]) -> str:
+    """How many of the plan's settings the profile has, where it has not all of them."""
+    there = sum(v.claim.id in phase.any_of for v in verdicts)
+    few = there < len(phase.any_of)
+    return f" at the {there} of {len(phase.any_of)} settings that are here" if few else ""
 
 
 def _by_rule(phase: Phase, verdicts: Sequence[Verdict]) -> str:
