@@ -34,6 +34,10 @@ def test_an_unchanged_tree_is_not_stale(tree):
     ("file", "old", "new", "expected"),
     [
         ("lib/train/branch.py", '"schedule.warmup": b.warmup,', '"schedule.warmup": b.warmup + 1,', {"04_reheat"}),
+        ("lib/params/branches.py", "in grid(self.vary)]", "in grid(self.vary)][1:]", {"04_reheat"}),
+        ("lib/params/branches.py", "dict(zip(axes, values", "dict(zip(reversed(axes), values", {"04_reheat"}),
+        ("lib/params/branches.py", "not in foreign - keep", "not in foreign", {"04_reheat"}),
+        ("lib/params/stages.py", "checked.warmup >= checked.steps", "checked.warmup > checked.steps", set()),
         ("paper/beta2/reheat.py", "p_ood.max() - p_ood[0]", "p_ood.max() - p_ood.min()", {"04_reheat"}),
         ("lib/geometry/rotation.py", "100 * values[:, 0] ** 2", "99 * values[:, 0] ** 2", MEASURED),
         ("lib/geometry/ladder.py", "DRAWS, SHUFFLES = 50, 200", "DRAWS, SHUFFLES = 50, 300", MEASURED),
