@@ -18,7 +18,8 @@ from lib.params.run import differences, identity
 from lib.params.stages import Stage
 from lib.params.study import Run, Study
 from lib.report.paper_folder import PAPERS
-from lib.train.identity import GENERATORS, member_paths, training_code, watched
+from lib.train.identity import GENERATORS, branching_definitions, member_paths, training_code, watched
+from lib.train.places import BRANCHES
 from lib.train.prepare import changed_since
 from lib.train.records import read_record
 from lib.workflow.done import KEPT, lost_outputs, read_done, read_table
@@ -75,7 +76,8 @@ def targets(study: Study, folder: Path) -> list[Target]:
         passed_on: dict[str, str] = {}
         of_run = run_inputs(run)
         for stage in study.stages_of(run):
-            code = stage_code(stage.notebook, member_paths(run.params), watched(run.params) if stage.trains else ())
+            metrics = watched(run.params) if stage.trains or stage.branches else ()
+            code = stage_code(stage.notebook, member_paths(run.params), metrics)
             inputs = of_run | {
                 "parameters": parameters_of(study, stage, run),
                 "code": content_hash(code),
@@ -140,11 +142,26 @@ def pending(every: Iterable[Target]) -> list[Pending]:
 
 def kind_of(target: Target) -> str:
     """Whether a stale stage trains again, or measures what is there."""
+    if target.stage.branches:
+        return MEASURE if branches_stand(target) else TRAIN
     if not target.stage.trains:
-        return TRAIN if target.stage.branches else MEASURE
+        return MEASURE
     record = read_record(target.folder) or {}
     finished = record.get("state") in ("done", "diverged")
     return MEASURE if finished and not changed_since(target.folder, target.run.params) else TRAIN
+
+
+def branches_stand(target: Target) -> bool:
+    """Whether the branches that a stage left are those that it would train now, and so are kept."""
+    done = read_done(target.done)
+    if done is None or any(lost.startswith(f"{BRANCHES}/") for lost in lost_outputs(target.folder, done)):
+        return False
+    was, now, p = done["inputs"], target.inputs, target.run.params
+    if any(_value(was, part) != _value(now, part) for part in ("params", "data", "parameters.protocol")):
+        return False
+    table = read_table(target.folder.parent, was.get("code")) or {}
+    code = branching_definitions(member_paths(p), watched(p))
+    return all(table.get(name) == digest for name, digest in code.items())
 
 
 def reasons(target: Target) -> list[str]:
