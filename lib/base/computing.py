@@ -5,6 +5,11 @@ import ast
 SAYING = ("print", "say", "display")
 
 
+def computed(text: str) -> list[str]:
+    """What a whole file computes, statement by statement."""
+    return [ast.dump(Computing().visit(node)) for node in ast.parse(text).body if not is_text(node)]
+
+
 def checks(method: ast.FunctionDef) -> bool:  # and so makes the values that are hashed
     return any("validator" in ast.unparse(decorator) for decorator in method.decorator_list)
 

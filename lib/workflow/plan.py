@@ -1,7 +1,8 @@
 """What a study is to run: every stage of every run, with everything that goes into it, and why it is stale.
 
 Staleness is by content, all of it: parameters, data, code, notebook, and what the stages before it pass on. A
-`touch`, a checkout, a comment or the wording of an error changes nothing.
+`touch`, a checkout, a comment in a module or the wording of an error changes nothing. A notebook is read: a word of
+its text makes it again, and nothing after it.
 """
 
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.code import EVERYTHING, reached
+from lib.base.computing import computed
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash
 from lib.params.run import differences, identity
@@ -91,9 +93,10 @@ def targets(study: Study, folder: Path) -> list[Target]:
                     "branches": stage.branches,
                 },
             }
-            # Of a training its weights are passed on, and not what else its notebook shows.
+            # Of a training its weights are passed on, of a measurement its numbers, and not what else is shown.
             trained = of_run | {"code": training_code(run.params)}
-            passed_on[stage.name] = content_hash(trained if stage.trains else inputs)
+            measured = inputs | {"notebook": notebook_code(stage.notebook)}
+            passed_on[stage.name] = content_hash(trained if stage.trains else measured)
             found.append(Target(stage, run, folder / run.name, inputs, code))
     return found
 
@@ -126,6 +129,12 @@ def stage_code(
 @cache
 def notebook_hash(path: Path) -> str:
     return content_hash(HEADER.sub("", path.read_text(encoding="utf-8"), count=1))
+
+
+@cache
+def notebook_code(path: Path) -> str:
+    """A hash of what a notebook computes, whatever it says."""
+    return content_hash(computed(path.read_text(encoding="utf-8")))
 
 
 # ---------------------------------------------------------------------------------------------------------- why
