@@ -66,6 +66,19 @@ def test_branches_are_measured_again_after_a_measurement_that_they_need(stages):
     assert said(stages) == {"04_reheat": "measure"}
 
 
+@pytest.mark.parametrize("name", ["01_train", "02_pca", "04_reheat"])
+def test_a_stage_whose_results_are_shown_otherwise_is_drawn_again_and_nothing_else(stages, name):
+    target = stages[name]
+    shown = next(iter(target.drawing))
+    was = replace(target, inputs=target.inputs | {"drawing": shown})
+    leave(target, was)
+    write_atomically(table_path(target.folder.parent, shown), json_text(target.drawing | {shown: "another"}))
+    (waiting,) = pending(stages.values())
+    file, _, definition = shown.partition(": ")
+    assert (waiting.target.name, waiting.kind) == (name, "draw")
+    assert waiting.reasons == [f"{file}: {definition} changed"]
+
+
 def other_steps(reheat: Target) -> None:
     parameters = reheat.inputs["parameters"]
     protocol = parameters["protocol"] | {"steps": 3}
