@@ -33,7 +33,7 @@ from pathlib import Path
 from IPython.display import clear_output
 
 from lib.base.files import ROOT
-from lib.params.stages import Branches
+from lib.params.branches import Branches
 from lib.report import style
 from lib.workflow.play import short_branch, trained
 from paper.beta2 import figures

@@ -16,17 +16,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from lib.base import computing
+from lib.base.computing import Computing, checks, for_types, is_text
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash, read_json, write_atomically
 
 PACKAGES = ("lib", "storyworld", "paper")
+LOADING = ("import_module", "__import__")
 EVERYTHING = "*"  # a whole module
 METHOD = "Parameters."  # of the class of a member's parameters, whose fields are hashed as values
 LOOSE = "(module)"  # statements of a module that define nothing: they run whenever it is imported
 # Modules that tell, check, lock and name, and compute nothing; what they are told is hashed as parameters instead.
 TELLING = {
-    *(f"lib/base/{name}.py" for name in ("clock", "code", "disk", "errors", "interrupts", "locks", "memory")),
-    *(f"lib/base/{name}.py" for name in ("provenance", "sentence", "yaml_text")),
+    *(f"lib/base/{name}.py" for name in ("clock", "code", "computing", "disk", "errors", "interrupts")),
+    *(f"lib/base/{name}.py" for name in ("locks", "memory", "provenance", "sentence", "yaml_text")),
     *(
         f"lib/params/{name}.py"
         for name in ("arguments", "dotted", "fields", "help", "members", "names", "overrides")
@@ -35,9 +38,9 @@ TELLING = {
     "lib/train/identity.py",
     "lib/train/progress.py",
 }
-SAYING = ("print", "say", "display")
 
 Place = str  # a definition, 'file: name'; thousands are followed in every command, and a Path is slow to make
+Dotted = str  # a module or definition of ours as an import names it in full
 
 
 class Definition(NamedTuple):
@@ -49,9 +52,9 @@ class Definition(NamedTuple):
 
 
 class Module(NamedTuple):
-    """A file's top-level definitions by name, and where the names come from that it imports."""
+    """A file's top-level definitions by name, and what it imports."""
 
-    imports: dict[str, Place]
+    imports: dict[str, Dotted]
     definitions: dict[str, Definition]
     key: str  # a hash of what they were found from
 
@@ -106,24 +109,48 @@ def _place(file: str, name: str) -> Place:
 @functools.cache
 def _places(asked: Place) -> list[Place]:
     """Where a name that is asked of a module is really defined; nothing for names that are not ours."""
-    file, _, name = asked.partition(": ")
-    known = definitions(file)
-    if name == EVERYTHING:
-        return [_place(file, each) for each in known]
-    if name in known:
-        return [asked]
-    target = _module(file).imports.get(name)  # a name that the module has from another one
-    return _places(target) if target else []
+    waiting = [asked]
+    for place in waiting:
+        file, _, name = place.partition(": ")
+        known = definitions(file)
+        if name == EVERYTHING:
+            return [_place(file, each) for each in known]
+        if name in known:
+            return [place]
+        imports = _module(file).imports  # a name that the module has from another one
+        further = [imports[name]] if name in imports else [f"{module}.{name}" for module in _stars(imports)]
+        waiting += [found for each in further if (found := _named(each)) and found not in waiting]
+    return []
 
 
-def _offered(file: str) -> set[str]:
+def _offered(file: str, asking: tuple[str, ...] = ()) -> set[str]:
     """The names that a module answers to: what it defines, and what it has from another one."""
-    taken = (name for name, place in _module(file).imports.items() if not _is_module(place))
-    return {*definitions(file), *taken}
+    imports = _module(file).imports
+    found = {*definitions(file), *(name for name, target in imports.items() if not _is_module(_named(target)))}
+    for module in _stars(imports):
+        other = _file(module)
+        if other and other not in asking:
+            found |= _offered(other, (*asking, file))
+    return found
 
 
-def _is_module(place: Place) -> bool:
-    return place.endswith(f": {EVERYTHING}")
+def _stars(imports: dict[str, Dotted]) -> list[Dotted]:
+    """The modules of which all names were imported."""
+    return [module for name, module in imports.items() if name.startswith(EVERYTHING)]
+
+
+@functools.cache
+def _named(dotted: Dotted) -> Place | None:
+    """What stands under a full name: a whole module, or a definition of the innermost module in it."""
+    parts = dotted.split(".")
+    for n in range(len(parts), 0, -1):
+        if file := _file(".".join(parts[:n])):
+            return _place(file, parts[n] if n < len(parts) else EVERYTHING)
+    return None
+
+
+def _is_module(place: Place | None) -> bool:
+    return place is None or place.endswith(f": {EVERYTHING}")
 
 
 def definitions(file: str) -> dict[str, Definition]:
@@ -134,7 +161,7 @@ def definitions(file: str) -> dict[str, Definition]:
 @functools.cache
 def _module(file: str) -> Module:
     text = (ROOT / file).read_text(encoding="utf-8")
-    key = content_hash([text, _listing(), _rules()])
+    key = content_hash([text, _rules()])
     kept = _kept().get(file)
     if kept and kept.key == key:
         return kept
@@ -147,59 +174,65 @@ def _module(file: str) -> Module:
 
 
 def _definition(
-    file: str, nodes: list[ast.stmt], groups: dict[str, list[ast.stmt]], imports: dict[str, Place]
+    file: str, nodes: list[ast.stmt], groups: dict[str, list[ast.stmt]], imports: dict[str, Dotted]
 ) -> Definition:
-    uses: set[Place] = set()
+    uses: set[Place | None] = set()
     attributes: set[str] = set()
+    taken: set[ast.AST] = set()
+    parts = [part for node in nodes for part in ast.walk(node)]
     own = dict(imports)
-    for node in nodes:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Import | ast.ImportFrom):
-                own |= _imported(part)
-    for node in nodes:
-        taken = set()
-        for part in ast.walk(node):
-            if isinstance(part, ast.Attribute):
-                attributes.add(part.attr)
-                module = own.get(part.value.id) if isinstance(part.value, ast.Name) else None
-                if module and _is_module(module):
-                    uses.add(_place(module.partition(": ")[0], part.attr))
-                    taken.add(part.value)
-            elif isinstance(part, ast.Name) and part not in taken:
-                if part.id in own:
-                    uses.add(own[part.id])
-                elif part.id in groups:
-                    uses.add(_place(file, part.id))
+    for part in parts:
+        own |= _imported(part, file)
+    for part in parts:
+        if isinstance(part, ast.Attribute):
+            attributes.add(part.attr)
+        if isinstance(part, ast.Call):
+            uses.add(_named(_loaded(part, file)))
+        if not isinstance(part, ast.Name | ast.Attribute) or part in taken:
+            continue
+        chain = [part]  # of `module.function` the whole, and not once more the module
+        while isinstance(chain[-1], ast.Attribute):
+            chain.append(chain[-1].value)
+        first, *rest = reversed(chain)
+        if not isinstance(first, ast.Name):
+            continue
+        if first.id in own:
+            taken.update(chain)
+            uses.add(_named(".".join([own[first.id], *(inner.attr for inner in rest)])))
+        elif first.id in groups:
+            uses.add(_place(file, first.id))
+        else:
+            uses.update(_named(f"{module}.{first.id}") for module in _stars(own))
     dumped = [ast.dump(node) for node in nodes]
-    return Definition(content_hash(dumped), sorted(uses), sorted(attributes))
+    return Definition(content_hash(dumped), sorted(uses - {None}), sorted(attributes))
 
 
-def _parsed(file: str, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Place]]:
-    """(name -> statements that define it, name -> where it is imported from) of a file."""
+def _parsed(file: str, text: str) -> tuple[dict[str, list[ast.stmt]], dict[str, Dotted]]:
+    """(name -> statements that define it, name -> what is imported as it) of a file."""
     tree = ast.parse(text, file)
     groups: dict[str, list[ast.stmt]] = {}
-    imports: dict[str, Place] = {}
+    imports: dict[str, Dotted] = {}
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            imports |= _imported(node)
+            imports |= _imported(node, file)
             continue
-        if _is_text(node) or _for_types(node):
+        if is_text(node) or for_types(node):
             continue
-        names, within = _bound(node)
+        names, within = _bound(node, file)
         imports |= within
-        node = _Computing().visit(node)
+        node = Computing().visit(node)
         for name in names or [LOOSE]:
             groups.setdefault(name, []).append(node)
         if names == [METHOD[:-1]] and isinstance(node, ast.ClassDef):
             methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
-            groups |= {METHOD + part.name: [part] for part in methods if not _checks(part)}
+            groups |= {METHOD + part.name: [part] for part in methods if not checks(part)}
     return groups, imports
 
 
-def _bound(node: ast.stmt) -> tuple[list[str], dict[str, Place]]:
+def _bound(node: ast.stmt, file: str) -> tuple[list[str], dict[str, Dotted]]:
     """(names that a top-level statement defines, what it imports); of an `if`, `try` or loop those inside."""
     if isinstance(node, ast.Import | ast.ImportFrom):
-        return [], _imported(node)
+        return [], _imported(node, file)
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name], {}
     if isinstance(node, ast.Assign | ast.AnnAssign):
@@ -208,25 +241,41 @@ def _bound(node: ast.stmt) -> tuple[list[str], dict[str, Place]]:
     names, imports = [], {}
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.stmt | ast.ExceptHandler):
-            own, taken = _bound(part)
+            own, taken = _bound(part, file)
             names, imports = names + own, imports | taken
     return names, imports
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, Place]:
-    """Local name -> module or definition of ours that an import binds to it."""
-    found: dict[str, Place] = {}
-    for alias in node.names:
-        if isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            inner, outer = _file(f"{base}.{alias.name}"), _file(base)
-            if inner:
-                found[alias.asname or alias.name] = _place(inner, EVERYTHING)
-            elif outer:
-                found[alias.asname or alias.name] = _place(outer, alias.name)
-        elif file := _file(alias.name):
-            found[alias.asname or alias.name.split(".")[0]] = _place(file, EVERYTHING)
-    return found
+def _imported(node: ast.AST, file: str) -> dict[str, Dotted]:
+    """Local name -> what of ours an import binds to it; of all names of a module a star before the module's."""
+    if isinstance(node, ast.Import):
+        # Without `as` the name is that of the outermost package: any number of modules are reached by it.
+        pairs = [
+            (a.asname or a.name.split(".")[0], a.name if a.asname else a.name.split(".")[0]) for a in node.names
+        ]
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute("." * node.level + (node.module or ""), file)
+        pairs = [
+            (f"*{base}", base) if a.name == EVERYTHING else (a.asname or a.name, f"{base}.{a.name}")
+            for a in node.names
+        ]
+    else:
+        return {}
+    return {name: target for name, target in pairs if target.split(".")[0] in PACKAGES}
+
+
+def _loaded(call: ast.Call, file: str) -> Dotted:
+    """The module that a call imports by a name written out; nothing for another call."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    text = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+    return _absolute(text, file) if name in LOADING and isinstance(text, str) else ""
+
+
+def _absolute(module: str, file: str) -> Dotted:
+    """A module's full name, from how a file names it."""
+    name = module.lstrip(".")
+    level = len(module) - len(name)
+    return ".".join([*Path(file).parts[:-level], *([name] if name else [])]) if level else name
 
 
 @functools.cache
@@ -235,63 +284,7 @@ def _file(module: str) -> str | None:
     if module.split(".")[0] not in PACKAGES:
         return None
     base = module.replace(".", "/")
-    return next((file for file in (f"{base}.py", f"{base}/__init__.py") if (ROOT / file).is_file()), None)
-
-
-def _checks(method: ast.FunctionDef) -> bool:  # and so makes the values that are hashed
-    return any("validator" in ast.unparse(decorator) for decorator in method.decorator_list)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _for_types(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-class _Computing(ast.NodeTransformer):
-    """Takes out what computes nothing."""
-
-    in_class = False
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self._body(node, in_class=False)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._body(node, in_class=True)
-
-    def _body(self, node: ast.FunctionDef | ast.ClassDef, in_class: bool) -> ast.AST:
-        node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-        outer, self.in_class = self.in_class, in_class
-        try:
-            return self.generic_visit(node)
-        finally:
-            self.in_class = outer
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if self.in_class:  # the type of a field is checked, or decides what the field is
-            return self.generic_visit(node)
-        if node.value is None:
-            return ast.Pass()
-        return self.generic_visit(ast.Assign([node.target], node.value))
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        if isinstance(node.exc, ast.Call):
-            node.exc = node.exc.func
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        call = node.value.func if isinstance(node.value, ast.Call) else None
-        name = call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", None)
-        return ast.Pass() if name in SAYING else self.generic_visit(node)
+    return next((file for file in (f"{base}.py", f"{base}/__init__.py") if file in _listing()), None)
 
 
 # ------------------------------------------------------------------------------------------- kept from call to call
@@ -304,14 +297,15 @@ _fresh: dict[str, Module] = {}
 
 
 @functools.cache
-def _listing() -> str:
-    """Which files there are: a new one can change what an import means."""
-    return content_hash(sorted(str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py")))
+def _listing() -> frozenset[str]:
+    return frozenset(str(p.relative_to(ROOT)) for name in PACKAGES for p in (ROOT / name).rglob("*.py"))
 
 
 @functools.cache
 def _rules() -> str:
-    return content_hash(Path(__file__).read_text(encoding="utf-8"))
+    """Which files there are, since a new one can change what an import means, and what is made of their text."""
+    own = [Path(file).read_text(encoding="utf-8") for file in (__file__, computing.__file__)]
+    return content_hash([own, sorted(_listing())])
 
 
 @functools.cache

@@ -1,17 +1,15 @@
 """Stages and branches in the steps of a study's runs: its file has published steps, a profile and SET have not."""
 
-import itertools
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.base.files import ROOT
-from lib.params.arms import ARM
-from lib.params.dotted import flatten
+from lib.params.branches import Branches
 from lib.params.fields import LARGEST
 from lib.params.run import validate
 from lib.params.scaling import each, exactly, scaled
@@ -52,41 +50,6 @@ class Stage:
     def trains(self) -> bool:
         """The stage that everything else needs is the one that trains."""
         return not self.needs and not self.of_study
-
-
-@dataclass(frozen=True)
-class Branches:
-    """What `lib.train.branch` trains from a run, in the run's own steps."""
-
-    where: dict[str, list[Any]]
-    name: str
-    snapshots: list[int]
-    vary: dict[str, list[Any]]
-    steps: int
-    warmup: int
-    eval_every: int
-    set: dict[str, Any]
-    arms: dict[str, dict[str, Any]] = field(default_factory=dict)
-    further: dict[str, Any] | None = None  # what seeds after the first have of `snapshots` and `vary`
-
-    def of_further_seeds(self) -> "Branches":
-        """As much of it as the study wants of them; where SET changed the rest so that nothing is left, all."""
-        wanted = self.further or {"snapshots": [], "vary": {}}
-        snapshots = [step for step in self.snapshots if step in wanted["snapshots"]]
-        kept = {
-            name: [v for v in values if v in wanted["vary"].get(name, [])] for name, values in self.vary.items()
-        }
-        vary = {name: kept[name] or values for name, values in self.vary.items()}
-        return replace(self, snapshots=snapshots or self.snapshots, vary=vary)
-
-    def points(self) -> list[dict[str, Any]]:
-        """What each branch sets by dotted name; where there are arms, under `arm` which it is of."""
-        arms = [flatten(values) | {ARM: name} for name, values in self.arms.items()] or [{}]
-        return [arm | point for arm in arms for point in grid(self.vary)]
-
-
-def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def resolved_stages(

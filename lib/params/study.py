@@ -14,20 +14,13 @@ from typing import Any
 
 from lib.base.errors import BadInput, nearest, plain_name, shown
 from lib.params.arms import ARM, Arm, arms_of, check_arms
+from lib.params.branches import Branches, fits, fitting, grid
 from lib.params.dotted import flatten, unflatten
-from lib.params.members import ROOMS, metric_names, parameters_of
 from lib.params.names import axis_suffix, folder_name, name_of
 from lib.params.overrides import apply, parse_overrides, split_overrides
 from lib.params.run import RESTORED, Params, dotted_names, validate
 from lib.params.scaling import scale, scaled
-from lib.params.stages import (
-    Branches,
-    Stage,
-    _unknown,
-    grid,
-    resolved_branches,
-    resolved_stages,
-)
+from lib.params.stages import Stage, _unknown, resolved_branches, resolved_stages
 from lib.params.study_file import (
     DEFAULT_PROFILE,
     MOST_SEEDS,
@@ -245,30 +238,12 @@ def check_differences(runs: list[Run], ours: dict[str, Any], arms: dict[str, Arm
             )
 
 
-def fitting(values: dict[str, Any], chosen: dict[str, Any], keep: set[str]) -> dict[str, Any]:
-    """`values` without parameters that only another task, model or optimizer has, but for those to `keep`.
-
-    Whoever names another optimizer does not mean the parameters that the study had for its own.
-    """
-    foreign = {name for name in values if not fits(name, chosen)}
-    return {name: value for name, value in values.items() if name not in foreign - keep}
-
-
 def mistaken(own: dict[str, Any], values: dict[str, Any]) -> set[str]:
     """Of what a study sets itself, what not even its own task, model and optimizer have: to be complained of.
 
     The rest goes where an arm or SET names another optimizer, like everything else of the first one.
     """
     return {name for name in own if not fits(name, values)}
-
-
-def fits(name: str, chosen: dict[str, Any]) -> bool:
-    """Whether the chosen members have a parameter of this name, or none at all has it: that is a mistake."""
-    section = name.partition(".")[0]
-    if metric := name.partition("train.watch.")[2]:  # a task's own metrics are nothing that another task has
-        return metric in metric_names(chosen.get("task.name")) or metric not in metric_names()
-    cls = parameters_of(section, chosen.get(f"{section}.name")) if section in ROOMS else None
-    return cls is None or name in dotted_names(cls, f"{section}.") or name not in dotted_names(Params)
 
 
 def fitting_axes(axes: dict[str, list[Any]], chosen: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:

@@ -10,11 +10,10 @@ from lib.base.errors import BadInput
 from lib.base.files import snapshot_path, state_path
 from lib.base.snapshots import snapshot_digest
 from lib.params.arms import ARM
+from lib.params.branches import Branches, fitting
 from lib.params.dotted import flatten, unflatten
 from lib.params.names import name_of
 from lib.params.run import RESTORED, Params, load_params, validate
-from lib.params.stages import Branches
-from lib.params.study import fitting
 from lib.train.loop import train
 from lib.train.places import BRANCHES, results_place
 from lib.train.prepare import prepare_run

@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 
 from lib.base.code import reached
-from lib.base.files import ROOT, content_hash
-from lib.params.members import ROOMS, metric_files, metrics_in, module_paths
+from lib.base.files import content_hash
+from lib.params.members import LIB, ROOMS, metric_files, metrics_in, module_paths
 from lib.params.run import Params
 
 GENERATORS = ("storyworld/",)
@@ -33,4 +33,11 @@ def watched(p: Params) -> tuple[tuple[Path, str], ...]:
 def training_definitions(members: tuple[Path, ...], metrics: tuple[tuple[Path, str], ...] = ()) -> dict[str, str]:
     """'file: name' -> hash of every definition that training reaches."""
     # The generator of stories counts with the data: `Parameters.data_key`.
-    return reached([(ROOT / "lib" / "train" / "loop.py", "train"), *metrics], members, without=GENERATORS)
+    return reached([(LIB / "train" / "loop.py", "train"), *metrics], members, without=GENERATORS)
+
+
+@cache
+def branching_definitions(members: tuple[Path, ...], metrics: tuple[tuple[Path, str], ...] = ()) -> dict[str, str]:
+    """The same of branches: of their training, and of which there are."""
+    roots = [(LIB / "train" / "branch.py", "branches"), (LIB / "params" / "branches.py", "Branches")]
+    return reached([*roots, *metrics], members, without=GENERATORS)

@@ -1,7 +1,8 @@
 """What a study is to run: every stage of every run, with everything that goes into it, and why it is stale.
 
 Staleness is by content, all of it: parameters, data, code, notebook, and what the stages before it pass on. A
-`touch`, a checkout, a comment or the wording of an error changes nothing.
+`touch`, a checkout, a comment in a module or the wording of an error changes nothing. A notebook is read: a word of
+its text makes it again, and nothing after it.
 """
 
 import re
@@ -12,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.code import EVERYTHING, reached
+from lib.base.computing import computed
 from lib.base.errors import BadInput
 from lib.base.files import ROOT, content_hash
 from lib.params.run import differences, identity
 from lib.params.stages import Stage
 from lib.params.study import Run, Study
 from lib.report.paper_folder import PAPERS
-from lib.train.identity import GENERATORS, member_paths, training_code, watched
+from lib.train.identity import GENERATORS, branching_definitions, member_paths, training_code, watched
+from lib.train.places import BRANCHES
 from lib.train.prepare import changed_since
 from lib.train.records import read_record
 from lib.workflow.done import KEPT, lost_outputs, read_done, read_table
 
-# How results look: a colour redraws the paper's figures; it makes no run, and no measurement of one, stale.
-DRAWING = ("lib/report/", "lib/workflow/")
+# What shows results counts for the stage whose notebook shows them, and not for what is made of its numbers.
+DRAWING = ("lib/report/",)
+WORKFLOW = ("lib/workflow/",)
+STYLE = ("lib/report/style.py",)  # a colour redraws the paper's figures, and makes no stage of a run stale
 DRAWING_OF_PAPERS = ("figures.py", "tables.py", "numbers.py")
 HEADER = re.compile(r"\A(#!.*\n)?# ---\n(#.*\n)*?# ---\n")  # jupytext's, which it writes anew at every save
 
@@ -40,6 +45,7 @@ class Target:
     folder: Path  # the run's
     inputs: dict[str, Any]  # everything that goes in
     code: dict[str, str]  # 'file: name' -> hash of every definition that it runs
+    drawing: dict[str, str]  # the same of those that only show what came out
 
     @property
     def name(self) -> str:
@@ -75,10 +81,13 @@ def targets(study: Study, folder: Path) -> list[Target]:
         passed_on: dict[str, str] = {}
         of_run = run_inputs(run)
         for stage in study.stages_of(run):
-            code = stage_code(stage.notebook, member_paths(run.params), watched(run.params) if stage.trains else ())
+            metrics = watched(run.params) if stage.trains or stage.branches else ()
+            code = stage_code(stage.notebook, member_paths(run.params), metrics)
+            drawing = drawing_code(stage.notebook)
             inputs = of_run | {
                 "parameters": parameters_of(study, stage, run),
                 "code": content_hash(code),
+                "drawing": content_hash(drawing),
                 "notebook": notebook_hash(stage.notebook),
                 "needs": {name: passed_on[name] for name in stage.needs if name in passed_on},
                 "stage": {
@@ -89,10 +98,11 @@ def targets(study: Study, folder: Path) -> list[Target]:
                     "branches": stage.branches,
                 },
             }
-            # Of a training its weights are passed on, and not what else its notebook shows.
+            # Of a training its weights are passed on, of a measurement its numbers, and not what else is shown.
             trained = of_run | {"code": training_code(run.params)}
-            passed_on[stage.name] = content_hash(trained if stage.trains else inputs)
-            found.append(Target(stage, run, folder / run.name, inputs, code))
+            measured = inputs | {"notebook": notebook_code(stage.notebook), "drawing": ""}
+            passed_on[stage.name] = content_hash(trained if stage.trains else measured)
+            found.append(Target(stage, run, folder / run.name, inputs, code, drawing))
     return found
 
 
@@ -115,15 +125,33 @@ def parameters_of(study: Study, stage: Stage, run: Run) -> dict[str, Any]:
 def stage_code(
     notebook: Path, members: tuple[Path, ...], metrics: tuple[tuple[Path, str], ...] = ()
 ) -> dict[str, str]:
-    """The definitions that a notebook runs for a run with these members, but for how their results look."""
+    """The definitions that a notebook runs for a run with these members, but for how their results are shown."""
     looks = tuple(str(p.relative_to(ROOT)) for name in DRAWING_OF_PAPERS for p in PAPERS.glob(f"*/{name}"))
-    found = reached([(notebook, EVERYTHING), *metrics], members, without=DRAWING + GENERATORS + looks)
+    found = reached([(notebook, EVERYTHING), *metrics], members, without=DRAWING + WORKFLOW + GENERATORS + looks)
     return {name: digest for name, digest in found.items() if not name.startswith("notebooks/")}
+
+
+@cache
+def drawing_code(notebook: Path) -> dict[str, str]:
+    """The definitions that a notebook runs only to show results, but for the style that all figures have."""
+    found = reached([(notebook, EVERYTHING)], without=STYLE + WORKFLOW + GENERATORS)
+    measuring = stage_code(notebook, ())
+    return {
+        name: digest
+        for name, digest in found.items()
+        if name not in measuring and not name.startswith("notebooks/")
+    }
 
 
 @cache
 def notebook_hash(path: Path) -> str:
     return content_hash(HEADER.sub("", path.read_text(encoding="utf-8"), count=1))
+
+
+@cache
+def notebook_code(path: Path) -> str:
+    """A hash of what a notebook computes, whatever it says."""
+    return content_hash(computed(path.read_text(encoding="utf-8")))
 
 
 # ---------------------------------------------------------------------------------------------------------- why
@@ -139,12 +167,37 @@ def pending(every: Iterable[Target]) -> list[Pending]:
 
 
 def kind_of(target: Target) -> str:
-    """Whether a stale stage trains again, or measures what is there."""
+    """Whether a stale stage trains again, measures what is there, or shows what it measured."""
+    if drawn_otherwise(target):
+        return DRAW
+    if target.stage.branches:
+        return MEASURE if branches_stand(target) else TRAIN
     if not target.stage.trains:
-        return TRAIN if target.stage.branches else MEASURE
+        return MEASURE
     record = read_record(target.folder) or {}
     finished = record.get("state") in ("done", "diverged")
     return MEASURE if finished and not changed_since(target.folder, target.run.params) else TRAIN
+
+
+def drawn_otherwise(target: Target) -> bool:
+    """Whether a stage is stale for nothing but how its results are shown."""
+    done = read_done(target.done)
+    if done is None or lost_outputs(target.folder, done):
+        return False
+    return {**done["inputs"], "drawing": target.inputs["drawing"]} == target.inputs
+
+
+def branches_stand(target: Target) -> bool:
+    """Whether the branches that a stage left are those that it would train now, and so are kept."""
+    done = read_done(target.done)
+    if done is None or any(lost.startswith(f"{BRANCHES}/") for lost in lost_outputs(target.folder, done)):
+        return False
+    was, now, p = done["inputs"], target.inputs, target.run.params
+    if any(_value(was, part) != _value(now, part) for part in ("params", "data", "parameters.protocol")):
+        return False
+    table = read_table(target.folder.parent, was.get("code")) or {}
+    code = branching_definitions(member_paths(p), watched(p))
+    return all(table.get(name) == digest for name, digest in code.items())
 
 
 def reasons(target: Target) -> list[str]:
@@ -166,6 +219,8 @@ def reasons(target: Target) -> list[str]:
         found.append("the data changed")
     if was.get("code") != now["code"]:
         found += changed_code(read_table(target.folder.parent, was.get("code")), target.code)
+    if was.get("drawing") != now["drawing"]:
+        found += changed_code(read_table(target.folder.parent, was.get("drawing")), target.drawing)
     if was.get("notebook") != now["notebook"]:
         found.append(f"the text of {now['stage']['notebook']} changed")
     earlier = was.get("needs") if isinstance(was.get("needs"), dict) else {}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lib.base.files import ROOT
-from lib.params.stages import Branches
+from lib.params.branches import Branches
 from lib.params.study import load_study
 from lib.train.prepare import prepare_run
 

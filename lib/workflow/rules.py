@@ -23,7 +23,9 @@ def write_rules(title: str, folder: Path, every: list[Target]) -> Path:
             target.done.unlink()
         write_if_changed(target.inputs_file, json_text(target.inputs))
         write_if_changed(target.kept / "params.yaml", dump_params(target.run.params))
-    for digest, code in {target.inputs["code"]: target.code for target in every}.items():
+    tables = {target.inputs["code"]: target.code for target in every}
+    tables |= {target.inputs["drawing"]: target.drawing for target in every}
+    for digest, code in tables.items():
         write_if_changed(table_path(folder, digest), json_text(code))
     dones = [make_word(target.done) for target in every]
     lines = [

@@ -29,7 +29,7 @@ from pathlib import Path
 from IPython.display import Markdown, clear_output, display
 
 from lib.base.files import ROOT
-from lib.params.stages import Branches
+from lib.params.branches import Branches
 from lib.params.study import load_study
 from lib.report import style
 from lib.workflow.play import trained

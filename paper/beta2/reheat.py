@@ -7,8 +7,8 @@ import numpy as np
 
 from lib.measure.branches import displacement
 from lib.measure.trajectory import write_analysis
+from lib.params.branches import Branches
 from lib.params.run import load_params
-from lib.params.stages import Branches
 from lib.train.branch import branches
 from lib.train.records import read_evaluations, read_record
 

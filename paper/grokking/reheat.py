@@ -5,8 +5,8 @@ from typing import Any
 
 from lib.measure.branches import displacement
 from lib.measure.trajectory import write_analysis
+from lib.params.branches import Branches
 from lib.params.run import load_params
-from lib.params.stages import Branches
 from lib.tasks.modular.phases import GROKKED
 from lib.train.branch import branches
 from lib.train.records import read_evaluations, read_record

@@ -56,6 +56,14 @@ for what in sys.stdin:
 """
 
 
+def stale(tree: "Tree", now: dict) -> set[str]:
+    return {name for name, inputs in now["stages"].items() if inputs != tree.first["stages"][name]}
+
+
+def retrained(tree: "Tree", now: dict) -> set[str]:
+    return {name for name, table in now["training"].items() if table != tree.first["training"].get(name)}
+
+
 class Tree:
     """A copy of the project, and what its code says of itself."""
 

@@ -6,34 +6,10 @@ Every edit is made in a copy of the tree, whose own code answers there which sta
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from tests.base.code_tree import SERVER, Tree
-
-
-@pytest.fixture(scope="module")
-def copied(tmp_path_factory) -> Iterator[Tree]:
-    tree = Tree(tmp_path_factory.mktemp("tree"))
-    yield tree
-    tree.process.stdin.close()
-    tree.process.wait()
-
-
-@pytest.fixture
-def tree(copied) -> Iterator[Tree]:
-    yield copied
-    copied.restore()
-
-
-def stale(tree: Tree, now: dict) -> set[str]:
-    return {name for name, inputs in now["stages"].items() if inputs != tree.first["stages"][name]}
-
-
-def retrained(tree: Tree, now: dict) -> set[str]:
-    return {name for name, table in now["training"].items() if table != tree.first["training"].get(name)}
-
+from tests.base.code_tree import SERVER, Tree, retrained, stale
 
 # -------------------------------------------------------------------------------------------------- what is reached
 
@@ -58,11 +34,28 @@ def test_an_unchanged_tree_is_not_stale(tree):
     ("file", "old", "new", "expected"),
     [
         ("lib/train/branch.py", '"schedule.warmup": b.warmup,', '"schedule.warmup": b.warmup + 1,', {"04_reheat"}),
+        ("lib/params/branches.py", "in grid(self.vary)]", "in grid(self.vary)][1:]", {"04_reheat"}),
+        ("lib/params/branches.py", "dict(zip(axes, values", "dict(zip(reversed(axes), values", {"04_reheat"}),
+        ("lib/params/branches.py", "not in foreign - keep", "not in foreign", {"04_reheat"}),
+        ("lib/params/stages.py", "checked.warmup >= checked.steps", "checked.warmup > checked.steps", set()),
         ("paper/beta2/reheat.py", "p_ood.max() - p_ood[0]", "p_ood.max() - p_ood.min()", {"04_reheat"}),
+        ("notebooks/02_pca.py", "# %% [markdown]\n# #", "# %% [markdown]\n# # About", {"02_pca"}),
+        ("notebooks/02_pca.py", "import os\n", "import os  # for folders\n", {"02_pca"}),
+        ("notebooks/02_pca.py", "tuple(draws))", "tuple(draws)) | {}", MEASURED),
+        ("notebooks/03_fisher.py", "# %% [markdown]\n# #", "# %% [markdown]\n# # About", {"03_fisher"}),
         ("lib/geometry/rotation.py", "100 * values[:, 0] ** 2", "99 * values[:, 0] ** 2", MEASURED),
         ("lib/geometry/ladder.py", "DRAWS, SHUFFLES = 50, 200", "DRAWS, SHUFFLES = 50, 300", MEASURED),
         ("lib/geometry/fisher.py", "import numpy as np\n", "import numpy as np\n\nUNUSED = 3\n", set()),
         ("lib/train/checkpoint.py", "os.replace(folder / CURRENT", "os.rename(folder / CURRENT", ALL),
+        (
+            "lib/report/run_figures.py",
+            'for part in ("observed", "null"))',
+            'for part in ("null", "null"))',
+            {"02_pca"},
+        ),
+        ("lib/report/run_tables.py", '"mean cosine"', '"cosine"', {"05_interference"}),
+        ("lib/report/run.py", "def read_run(", "def read_run(other=0, *", set()),
+        ("paper/beta2/figures.py", "def reheats(", "def reheats(other=0, *", {"04_reheat"}),
         ("lib/report/style.py", '"savefig.dpi": 200', '"savefig.dpi": 100', set()),
     ],
 )
@@ -168,6 +161,49 @@ def test_whatever_the_own_task_imports_counts_in_any_folder_and_of_any_name(tree
     assert {name for name in now if now[name] != was[name]} == ({"nested"} if changes else set())
 
 
+WAYS = {  # of having `keep` from lib/tasks/nested/memory.py
+    "a name": ("from lib.tasks.nested.memory import keep", "keep"),
+    "the module": ("from lib.tasks.nested import memory", "memory.keep"),
+    "a name, from here": ("from .memory import keep", "keep"),
+    "the module, from here": ("from . import memory as store", "store.keep"),
+    "a name, from above": ("from ..nested.memory import keep as kept", "kept"),
+    "all names": ("from lib.tasks.nested.memory import *", "keep"),
+    "all names, from here": ("from lib.tasks.stories.task import *\nfrom .memory import *", "keep"),
+    "in full": ("import lib.tasks.nested.memory", "lib.tasks.nested.memory.keep"),
+    "two in full": ("import lib.tasks.nested.memory\nimport lib.base.files", "lib.tasks.nested.memory.keep"),
+    "two in one line": ("import lib.tasks.nested.memory, lib.base.files", "lib.tasks.nested.memory.keep"),
+    "in full, renamed": ("import lib.tasks.nested.memory as store", "store.keep"),
+    "by a text": ("import importlib", 'importlib.import_module("lib.tasks.nested.memory").keep'),
+    "by a text, from here": (
+        "from importlib import import_module",
+        'import_module(".memory", "lib.tasks.nested").keep',
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_the_own_task_imports_counts_however_it_is_imported(tree, way):
+    nested(tree)
+    lines, keep = WAYS[way]
+    text = TASK.replace("from lib.tasks.nested import memory", lines).replace("memory.keep(p", f"{keep}(p")
+    tree.write("lib/tasks/nested/task.py", text)
+    was = tree.ask()["training"]
+    now = tree.edit("lib/tasks/nested/memory.py", "[p] * length", "[p, p] * length")["training"]
+    assert {name for name in now if now[name] != was[name]} == {"nested"}
+
+
+def test_what_the_own_task_has_from_a_module_with_all_its_names_counts_where_it_is_asked(tree):
+    nested(tree)
+    tree.write("lib/tasks/nested/task.py", TASK[: TASK.index("def batch")] + "from .batches import *\n")
+    tree.write(
+        "lib/tasks/nested/batches.py",
+        "from .task import *\n\n\ndef batch(data, p, step, micro=0):\n    return data[step]\n",
+    )
+    was = tree.ask()["training"]
+    now = tree.edit("lib/tasks/nested/batches.py", "data[step]", "data[step - 1]")["training"]
+    assert {name for name in now if now[name] != was[name]} == {"nested"}
+
+
 @pytest.mark.parametrize(("edited", "changes"), [("return 2 * step", True), ("return step  # a word", False)])
 def test_a_method_of_the_own_parameters_counts_where_it_is_asked(tree, edited, changes):
     nested(tree)
@@ -197,102 +233,6 @@ def test_the_generator_of_stories_counts_with_the_data_and_not_with_the_training
     assert stale(tree, now) == ALL
 
 
-# -------------------------------------------------------------------------------------------- what computes nothing
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("lib/train/progress.py", "  loss {loss:.3f}  {pace}", "  the loss is {loss:.4f}  {pace}"),
-        ("lib/train/folder.py", "resuming after step", "going on after step"),
-        ("lib/train/loop.py", "and no CUDA device is visible here", "and there is no GPU here"),
-        ("lib/train/loop.py", "training from the start", "training from its beginning"),
-        ("lib/base/locks.py", "    return handle", "    return int(handle)"),
-        ("lib/train/loop.py", "# Steps between looks at the losses.", "# So often."),
-        ("lib/train/loop.py", "Train to the end, or", "Train until all is done, or"),
-        ("lib/train/loop.py", "lr: float, trunk: dict[str, float]", "lr: Any, trunk: dict[str, Any]"),
-        ("lib/train/loop.py", ") -> nn.Module:", ") -> Any:"),
-        ("lib/train/loop.py", "device_losses: list[Tensor] = []", "device_losses: list[Any] = []"),
-        ("lib/train/loop.py", "device_norms: list[Tensor] = []", "device_norms = []"),
-    ],
-)
-def test_what_computes_nothing_makes_nothing_stale(tree, file, old, new):
-    now = tree.edit(file, old, new, count=-1)
-    assert (retrained(tree, now), stale(tree, now)) == (set(), set())
-
-
-CODE = '''"""A module."""
-
-import math
-
-try:
-    import numba
-except ImportError:
-    LEVEL = 1
-
-
-class Thing:
-    """A thing."""
-
-    size: int = 1
-
-
-def area(r):
-    """Of a circle."""
-    half: float = 0.5
-    return math.pi * r**2 * half  # squared
-
-
-def nothing():
-    """Does nothing."""
-'''
-SAME = {
-    "a comment": ("# squared", "# the area"),
-    "no comment": ("  # squared", ""),
-    "blank lines": ("\n\n\n", "\n\n\n\n\n"),
-    "another docstring": ("Of a circle.", "Of a disc, really."),
-    "no docstring": ('    """Of a circle."""\n', ""),
-    "no class docstring": ('    """A thing."""\n\n', ""),
-    "no module docstring": ('"""A module."""\n\n', ""),
-    "a body that was only a docstring": ('    """Does nothing."""', "    pass"),
-    "layout": ("math.pi * r**2", "(math.pi\n        * r ** 2)"),
-    "an annotation of an argument": ("area(r)", "area(r: float)"),
-    "an annotation of a result": ("area(r)", "area(r) -> float"),
-    "an annotation of a variable": ("half: float =", "half: int ="),
-    "no annotation of a variable": ("half: float =", "half ="),
-}
-OTHER = {
-    "a number": ("r**2", "r**3"),
-    "a name": ("size", "length"),
-    "a field's type": ("size: int", "size: float"),
-    "a default": ("area(r)", "area(r=1)"),
-    "a string that is no docstring": ("= 1\n\n\ndef", "= 'one'\n\n\ndef"),
-    "order": ("math.pi * r**2", "r**2 * math.pi"),
-    "what is tried": ("LEVEL = 1", "LEVEL = 2"),
-}
-
-
-def hashes(tree: Tree, text: str) -> dict[str, str]:
-    tree.write("toy.py", text)
-    return tree.ask("toy")
-
-
-@pytest.mark.parametrize("change", SAME)
-def test_the_hash_is_blind_to(tree, change):
-    assert SAME[change][0] in CODE
-    assert hashes(tree, CODE.replace(*SAME[change])) == hashes(tree, CODE)
-
-
-@pytest.mark.parametrize("change", OTHER)
-def test_the_hash_sees(tree, change):
-    assert OTHER[change][0] in CODE
-    assert hashes(tree, CODE.replace(*OTHER[change])) != hashes(tree, CODE)
-
-
-def test_what_an_if_or_a_try_defines_has_a_name(tree):
-    assert set(hashes(tree, CODE)) == {"LEVEL", "Thing", "area", "nothing"}
-
-
 # ---------------------------------------------------------------------------------------------------- why, and kept
 
 
@@ -308,7 +248,7 @@ def test_why_names_the_definition_that_differs(tree):
 
 def test_what_is_kept_of_files_was_found_by_the_rules_of_now(tree):
     """What a definition is, is code as well: another rule is not answered from what the earlier one found."""
-    path = tree.root / "lib" / "base" / "code.py"
+    path = tree.root / "lib" / "base" / "computing.py"
     text = path.read_text()
     command = [sys.executable, "-c", SERVER]
 

@@ -204,7 +204,7 @@ PROTECTIONS = [
     ),
     Protection(
         "what no member has is unknown, and not left out",
-        "lib/params/study.py",
+        "lib/params/branches.py",
         "or name not in dotted_names(Params)",
         "or False",
         f"{BY_SENTENCE}[misspelt in params]",

@@ -19,8 +19,8 @@ from lib.measure.curvature import curvature
 from lib.measure.gradients import GRAMS, gradients
 from lib.measure.trajectory import geometry, run_digest, schedule
 from lib.models.gpt import trunk_names
+from lib.params.branches import Branches
 from lib.params.run import load_params
-from lib.params.stages import Branches
 from lib.params.study import load_study
 from lib.tasks.stories.params import FILLERS
 from lib.tasks.stories.task import prepare

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lib.base.errors import BadInput, nearest
 from lib.base.files import content_hash
 from lib.base.yaml_text import parse_yaml, read_yaml
+from lib.params.branches import fitting
 from lib.params.cadence import is_evaluation, snapshot_steps
 from lib.params.dotted import flatten
 from lib.params.names import name_of, two_decimals
@@ -23,7 +24,7 @@ from lib.params.run import (
     run_hash,
     validate,
 )
-from lib.params.study import fitting, load_study
+from lib.params.study import load_study
 from lib.tasks.stories.params import VARIANTS
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from lib.base.errors import BadInput
 from lib.base.files import read_json
+from lib.params.branches import Branches
 from lib.params.run import load_params
-from lib.params.stages import Branches
 from lib.params.study import load_study
 from lib.train.branch import branches
 from tests.faults.tiny_run import tiny_params

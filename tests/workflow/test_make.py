@@ -193,6 +193,26 @@ def test_a_header_that_jupytext_writes_anew_is_no_change_and_a_cell_is_one(built
     assert "lib/geometry/rotation.py: rotate changed" in said and "01_train" not in said
 
 
+def test_what_is_drawn_otherwise_or_told_otherwise_is_made_again_alone(built, tmp_path):
+    study, outputs, _ = built
+    copy = tmp_path / "outputs"
+    shutil.copytree(outputs, copy)
+    tree = copied_tree(tmp_path / "tree")
+    drawing, notebook = tree / "lib" / "report" / "run_figures.py", tree / "notebooks" / "03_fisher.py"
+    drawing.write_text(drawing.read_text().replace("ax.plot(at, seen,", "ax.plot(at, -seen,"))
+    notebook.write_text(notebook.read_text().replace("# %% [markdown]\n", "# %% [markdown]\n# A word.\n", 1))
+    said = make("why", study=study, outputs=copy, root=tree).stdout
+    assert said.count("02_pca  will draw again") == said.count("03_fisher  will measure again") == 2
+    assert said.count("lib/report/run_figures.py: decomposition changed") == 2
+    figure = copy / "tiny-smoke" / RUN / "figures" / "02_pca_decomposition.png"
+    before = figure.read_bytes()
+    printed = make("grid", study=study, outputs=copy, root=tree).stdout
+    assert "4 of 8 stages to run" in printed
+    assert len(re.findall(r": (02_pca|03_fisher) done in", printed)) == len(re.findall(r" done in", printed)) == 4
+    assert figure.read_bytes() != before
+    assert "Everything is up to date." in make("why", study=study, outputs=copy, root=tree).stdout
+
+
 def test_changed_parameters_set_the_old_run_aside(built, tmp_path):
     study, outputs, _ = built
     copy = tmp_path / "outputs"
