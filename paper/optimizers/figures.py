@@ -31,8 +31,9 @@ def arms(results: StudyResults) -> Figure:
         ax.set_title(title)
     for ax in axes[:2]:
         ax.axvspan(-LINE, LINE, color=NULL, alpha=0.4, lw=0)
-        ax.set_xscale("symlog", linthresh=2 * LINE)
-        ax.xaxis.set_major_formatter(ScalarFormatter())
+        if np.abs(ax.dataLim.intervalx).max() > 2 * LINE:  # all of it linear, it would have ticks at its ends alone
+            ax.set_xscale("symlog", linthresh=2 * LINE)
+            ax.xaxis.set_major_formatter(ScalarFormatter())
     return figure
 
 
