@@ -178,11 +178,15 @@ def groups(model: nn.Module, o: MatrixParameters) -> list[dict[str, Any]]:
 def direction(state: dict[str, Tensor], o: MatrixParameters) -> Tensor:
     """What the next step would follow if it had no gradient: the polar factor of the memory, scaled by shape.
 
-    Of a parameter that AdamW has: m_hat / (sqrt(v_hat) + eps), at its own learning rate over that of the matrices.
+    Of a memory that has none, nothing, as in a step. Of a parameter that AdamW has: m_hat / (sqrt(v_hat) + eps), at
+    its own learning rate over that of the matrices.
     """
     if "momentum_buffer" in state:
         memory = state["momentum_buffer"]
-        return polar(memory, o.polar).factor * shape_scale(*memory.shape, o.shape_scale)
+        try:
+            return polar(memory, o.polar).factor * shape_scale(*memory.shape, o.shape_scale)
+        except torch.linalg.LinAlgError:
+            return torch.zeros_like(memory)
     m, v, t = (state[key] for key in ("exp_avg", "exp_avg_sq", "step"))
     m_hat, v_hat = m / (1 - o.adam_memory ** float(t)), v / (1 - o.adam_square_memory ** float(t))
     return o.adam_lr / o.lr * m_hat / (v_hat.sqrt() + o.adam_eps)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from lib.base.files import CURRENT
 from lib.base.tensors import load_tensors, save_tensors
 from lib.geometry.null import polar_null
 from lib.geometry.presets import measure
@@ -178,3 +179,13 @@ def test_a_run_is_measured_against_noise_through_it_where_there_is_such_a_null(t
     assert (step, kind) == (24, "nolah")
     assert direction.keys() == found["tensors"].keys()
     assert 0.8 < float(direction["layers.1.weight"].norm()) / min(direction["layers.1.weight"].shape) ** 0.5 < 1.01
+
+
+@pytest.mark.filterwarnings("ignore:step .*stands still")
+def test_a_memory_that_is_lost_leads_nowhere(trained):
+    """As in a step, in which such a matrix stands still; gradients are measured of these runs too."""
+    _, _, direction = optimizer_direction(trained("literal"), list(run_digest(trained("literal")).tensors))
+    memories = load_tensors(trained("literal") / CURRENT)[0]
+    lost = {name: not memories[f"optimizer.{name}.momentum_buffer"].isfinite().all() for name in direction}
+    assert any(lost.values())
+    assert lost == {name: not tensor.any() for name, tensor in direction.items()}
