@@ -5,7 +5,7 @@ scaled.final    the same of the larger model of the third phase
 loss.early      validation loss a fifth into the run, where the plan looks for early stability
 loss.rise       its largest rise from one evaluation to the next after that
 steps.<column>  mean of what was measured of steps after the warm-up, over groups of matrices, of those that moved:
-                analysis/steps.json; none where more than half of the steps stood still
+                analysis/steps.json; none where more than half of the steps stood still. lost is 1 where any did
 matched.<name>  pc1, k95, align (updates with the backbone of the rest), step and the memory's time of the path up
                 to one loss, and steps.<column> of the steps to there: analysis/matched.json
 restart.gain    loss after a restart without momentum above that with it, in percent: analysis/restart.json
@@ -56,6 +56,8 @@ def of_steps(run: RunResults, part: str, column: str) -> Estimate:
 
 def _of_those_that_moved(found: dict[str, float], column: str) -> Estimate:
     still = finite(found.get("failures")) or 0.0
+    if column == "lost":
+        return estimate(float(still > 0) if "failures" in found else None)
     if still > MOST and column not in COUNTED:
         return Estimate(None, why=f"{100 * still:.0f} % of the steps stood still")
     return estimate(found.get(column))

@@ -129,6 +129,17 @@ class TestSteps:
             assert run.quantity("steps.memory_rank").value == rank
             assert run.quantity("steps.fired").value == 0.1 and run.quantity("steps.failures").value == share
         assert run.quantity("steps.memory_rank").why == "60 % of the steps stood still"
+        assert run.quantity("steps.lost").value == 1.0
+        whole = replace(run, analysis={"steps": {"all": {"failures": 0.0}}})
+        assert whole.quantity("steps.lost").value == 0.0
+        assert replace(run, analysis={"steps": {"all": {}}}).quantity("steps.lost").value is None
+
+    def test_a_memory_that_is_lost_in_every_seed_fails_the_first_phase(self, results):
+        for share, verdict in ((0.3, EXCLUDED), (0.0, HOLDS)):
+            steps = {"steps": {"groups": [], "all": {"failures": share}}}
+            runs = [replace(r, analysis=r.analysis | steps) for r in results.runs]
+            said = {v.claim.id: v.verdict for v in verdicts_of(replace(results, runs=runs))}
+            assert said["no-failures"] == verdict
 
     def test_arms_whose_matrices_stood_still_are_named(self, results):
         assert stood_still(results).startswith("No matrix ever stood still")
