@@ -27,6 +27,7 @@ from lib.tasks.stories.batches import Batch
 from lib.tasks.stories.loss import piece_rows
 from lib.tasks.stories.task import training_loss
 from lib.train.loop import train
+from lib.train.run_record import run_record
 from lib.train.size import flops_per_token, training_memory
 
 # Dense bfloat16 matrix rates as their makers give them, FLOP/s, by a part of the device's name.
@@ -114,9 +115,16 @@ def whole_run(overrides: str, steps: int) -> dict[str, object]:
     p = load_study("beta2", "paper", f"{shorter} {nothing} {overrides}", axes={}).runs[0].params
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as home:
         started = time.monotonic()
-        record = train(p, Path(home) / "run", Path("outputs") / "corpora")
+        train(p, Path(home) / "run", Path("outputs") / "corpora")
         whole = time.monotonic() - started
-    return {key: record[key] for key in ("state", "step", "seconds", "tokens_per_second")} | {"with_start": whole}
+        record = run_record(Path(home) / "run")
+    return {
+        "state": record.state,
+        "step": record.step,
+        "seconds": record.seconds,
+        "tokens_per_second": record.tokens_per_second,
+        "with_start": whole,
+    }
 
 
 def main(arguments: list[str]) -> int:

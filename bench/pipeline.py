@@ -23,7 +23,7 @@ from lib.params.study_file import PARAMS_FOLDER
 from lib.report.paper import compile_paper, prepare
 from lib.report.reader import collect
 from lib.report.site import build_report
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 from lib.workflow.kernels import ENVIRONMENT, KERNEL
 from lib.workflow.plan import targets
 from lib.workflow.rules import jobs, write_rules
@@ -122,9 +122,9 @@ def stages(home: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]
 def training_seconds(stage: str, run: Path) -> float:
     """Seconds of a stage in the training loop, its evaluations and snapshots included."""
     if stage == "01_train":
-        return (read_record(run) or {}).get("seconds", 0.0)
+        return run_record(run).seconds or 0.0
     if stage == "04_reheat":
-        return sum((read_record(path.parent) or {}).get("seconds", 0.0) for path in run.glob("branches/*/run.json"))
+        return sum(run_record(path.parent).seconds or 0.0 for path in run.glob("branches/*/run.json"))
     return 0.0
 
 

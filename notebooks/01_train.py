@@ -41,6 +41,7 @@ from lib.tasks.stories.task import batch, prepare
 from lib.train.loop import train
 from lib.train.places import data_store
 from lib.train.records import read_evaluations
+from lib.train.run_record import run_record
 from lib.workflow.play import playground
 from paper.beta2 import figures
 from paper.beta2.filler_figures import over_snapshots
@@ -105,7 +106,7 @@ style.save(figures.schedules(params), folder, "01_train_schedules")
 # same to the last bit.
 
 # %%
-record = train(params, folder)
+train(params, folder)
 clear_output(wait=True)  # of what told how far it had come
 state(folder, params)
 
@@ -119,7 +120,7 @@ state(folder, params)
 # drawn as far as it is finite, and says where it ended.
 
 # %%
-figure = figures.training_curves(params, record, read_evaluations(folder))
+figure = figures.training_curves(params, run_record(folder), read_evaluations(folder))
 style.save(figure, folder, "01_train_curves")
 
 # %% [markdown]

@@ -149,6 +149,13 @@ def test_the_generator_of_stories_imports_nothing_of_ours():
         assert {m.split(".")[0] for m in imports(path)} <= {"storyworld"}, path
 
 
+def test_only_those_who_train_read_a_record_as_it_stands():
+    """To every other room it is `lib.train.run_record.RunRecord`."""
+    others = [path for path in files() if room(path) != "train"]
+    others += [path for home in ("paper", "notebooks", "bench") for path in sorted((ROOT / home).rglob("*.py"))]
+    assert [path for path in others if "read_record" in path.read_text(encoding="utf-8")] == []
+
+
 # ------------------------------------------------------------------------------------------------------- no study
 
 

@@ -78,7 +78,7 @@ def _run(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
         "title": entry.title,
         "group": entry.group,
         "state": run.state,
-        "step": run.record.get("step"),
+        "step": run.record.step,
         "steps": run.params.schedule.steps,
         "scale": run.time_scale,
         "epoch": run.params.task.epoch(run.params),

@@ -87,7 +87,7 @@ def _union(rows: Sequence[dict[str, object]]) -> list[str]:
 
 def _state(entry: Entry) -> str:
     run = entry.run
-    step = run.record.get("step")
+    step = run.record.step
     if step is None or (run.state == "done" and step == run.params.schedule.steps):
         return run.state
     return f"{run.state} {entry.published(step):g}"

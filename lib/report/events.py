@@ -16,8 +16,8 @@ def events_of(run: RunResults) -> dict[str, int | None]:
     for score in scores_of(run.params, run.evaluations):
         if score.largest:
             found[f"best {score.name}"] = (best(run.evaluations, score) or (0.0, None))[1]
-    diverged = run.record.get("diverged") if run.diverged else None
-    return found | {DIVERGED: diverged["step"] if diverged else None}
+    diverged = run.record.diverged
+    return found | {DIVERGED: diverged.step if diverged else None}
 
 
 def last_evaluated(run: RunResults) -> int:

@@ -23,7 +23,7 @@ def frame(
     names, rows = _parameters(parameters, flat), {}
     for run in results.runs:
         row = {name: flat[run.name].get(name) for name in names}
-        row |= {"state": run.state, "step": run.record.get("step")}
+        row |= {"state": run.state, "step": run.record.step}
         for score in (s for s in scores_of(run.params, run.evaluations) if s.told):
             row[f"final {score.name}"] = _or_nan(run.evaluations[-1].get(score.key))
             if score.largest:

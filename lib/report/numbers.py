@@ -13,6 +13,7 @@ from lib.report.reader import StudyResults
 from lib.report.run import RunResults
 from lib.report.tex import escaped, macro_name, number, tex
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS
+from lib.train.run_record import Machine
 
 SHORT = 10  # a time scale beyond which a run shows nothing of the published one
 # What `common_numbers` has.
@@ -75,11 +76,11 @@ def _caution(scale: float) -> str:
 
 def _provenance(results: StudyResults, notebook: str, wanted: Wanted) -> dict[str, str]:
     head, dirty = provenance.commit()
-    records = [run.record for run in results.runs if run.record]
-    commits = sorted({r["commit"][:7] + ("+" if r.get("dirty") else "") for r in records if r.get("commit")})
-    machines = sorted({_machine(r["machine"]) for r in records if r.get("machine")})
-    versions = sorted({_versions(r["identity"]["versions"]) for r in records if r.get("identity")})
-    seconds = sum(r.get("seconds") or 0 for r in records)
+    records = [run.record for run in results.runs if run.record.state]
+    commits = sorted({r.commit[:7] + ("+" if r.dirty else "") for r in records if r.commit})
+    machines = sorted({_machine(r.machine) for r in records if r.machine.cores})
+    versions = sorted({_versions(r.identity.versions) for r in records if r.identity.versions})
+    seconds = sum(r.seconds or 0 for r in records)
     short_head = head[:7] + ("+" if dirty else "")
     return {
         "Date": provenance.commit_date(),
@@ -95,11 +96,10 @@ def _provenance(results: StudyResults, notebook: str, wanted: Wanted) -> dict[st
     }
 
 
-def _machine(machine: dict) -> str:
-    device = machine.get("device", "cpu")
-    where = machine["processor"] if device == "cpu" else f"{device} with {machine['processor']}"
-    threads = machine.get("threads", 1)
-    return f"{where}, {machine['cores']} cores, {threads} thread{'s' if threads != 1 else ''} a run"
+def _machine(machine: Machine) -> str:
+    on_cpu, threads = machine.device == "cpu", machine.threads
+    where = machine.processor if on_cpu else f"{machine.device} with {machine.processor}"
+    return f"{where}, {machine.cores} cores, {threads} thread{'s' if threads != 1 else ''} a run"
 
 
 def _versions(versions: dict[str, str]) -> str:
@@ -147,8 +147,8 @@ def place(results: StudyResults, run: RunResults) -> str:
 def _diverged(results: StudyResults) -> str:
     runs = [r for r in results.runs if r.diverged]
     if not runs:
-        return "No run diverged." if all(run.record for run in results.runs) else ""
-    told = [f"the run at {place(results, r)} {r.said} ({r.record['diverged']['reason']})" for r in runs]
+        return "No run diverged." if all(run.record.state for run in results.runs) else ""
+    told = [f"the run at {place(results, r)} {r.said} ({r.record.diverged.reason})" for r in runs]
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -168,7 +168,7 @@ def diverged_handles(results: StudyResults) -> dict[str, Artist]:
 
 def diverged_text(runs: Sequence[RunResults]) -> str:
     """At which published steps runs of a group diverged; empty where none did."""
-    ends = [(r.record.get("diverged") or r.record).get("step", 0) * r.time_scale for r in runs if r.diverged]
+    ends = [r.record.diverged.step * r.time_scale for r in runs if r.diverged]
     if not ends:
         return ""
     where = f"step {min(ends):g}" if min(ends) == max(ends) else f"steps {min(ends):g} to {max(ends):g}"

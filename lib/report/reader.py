@@ -144,7 +144,7 @@ class StudyResults:
     @property
     def source(self) -> str:
         """Which runs of which commits a figure shows, for its metadata."""
-        made = [f"{r.name} at {str(r.record.get('commit') or 'unknown commit')[:12]}" for r in self.present]
+        made = [f"{r.name} at {(r.record.commit or 'unknown commit')[:12]}" for r in self.present]
         return f"{self.study.folder_name}: {'; '.join(made) or 'no runs'}"
 
     def frame(

@@ -20,7 +20,8 @@ from lib.geometry.ladder import RUNGS
 from lib.params.run import Params
 from lib.report.axis import Level
 from lib.report.quantities import PARTS, Estimate, Table, lookup
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import RunRecord, run_record
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +44,7 @@ class RunResults:
     params: Params
     point: dict[str, Any] = field(default_factory=dict)
     level: Level | None = None
-    record: dict[str, Any] = field(default_factory=dict)
+    record: RunRecord = field(default_factory=RunRecord)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     analysis: dict[str, Any] = field(default_factory=dict)
     own: Table = field(default_factory=dict)
@@ -60,7 +61,7 @@ class RunResults:
 
     @property
     def state(self) -> str:
-        return self.record.get("state", "missing")
+        return self.record.state or "missing"
 
     @property
     def diverged(self) -> bool:
@@ -69,15 +70,15 @@ class RunResults:
     @property
     def stopped(self) -> bool:
         """Diverged before its last step: what there is of it is no whole run."""
-        return self.diverged and self.record.get("step", 0) < self.params.schedule.steps
+        return self.diverged and (self.record.step or 0) < self.params.schedule.steps
 
     @property
     def said(self) -> str:
         """The state in words, its step a published one."""
         if self.diverged:
-            return f"diverged at step {self.record['diverged']['step'] * self.time_scale:g}"
+            return f"diverged at step {self.record.diverged.step * self.time_scale:g}"
         if self.state in ("training", "failed"):
-            return f"{self.state}, at step {self.record.get('step', 0) * self.time_scale:g}"
+            return f"{self.state}, at step {(self.record.step or 0) * self.time_scale:g}"
         return self.state
 
     def quantity(self, name: str, part: str = "observed") -> Estimate:
@@ -176,4 +177,4 @@ def load_analysis(folder: Path) -> dict[str, Any]:
 def read_run(place: Path, p: Params) -> RunResults:
     """A run by itself, with no place in a study."""
     name, evaluations = place.resolve().name, read_evaluations(place)
-    return RunResults(name, place, p, {}, None, read_record(place) or {}, evaluations, load_analysis(place))
+    return RunResults(name, place, p, {}, None, run_record(place), evaluations, load_analysis(place))

@@ -14,7 +14,7 @@ from lib.report.preset_table import window_words
 from lib.report.quantities import lookup
 from lib.report.style import NAMES
 from lib.report.tex import with_symbols
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 
 WORDS = {  # family and quantity: in words, and the unit
     "G.pc1": ("share of the first direction, PC1", "%"),
@@ -83,14 +83,14 @@ def value(x: float | None, digits: int, error: float | None = None) -> str:
 
 def state(folder: Path, p: Params) -> Markdown:
     """What became of a run, and of a diverged one how far everything below goes."""
-    record = read_record(folder)
-    if record is None:
+    record = run_record(folder)
+    if record.state is None:
         return Markdown("There is no record of how this run was trained: it is another code's.")
-    said = f"**{record['state']}** after {record['step']} of {p.schedule.steps} steps"
-    if record["state"] != "diverged":
+    said = f"**{record.state}** after {record.step} of {p.schedule.steps} steps"
+    if not record.diverged:
         return Markdown(said)
     rest = "What is shown is of its snapshots up to there; what cannot be told of so few is left out."
-    return Markdown(f"{said}: {record['reason']}. {rest}")
+    return Markdown(f"{said}: {record.reason}. {rest}")
 
 
 def quantities(result: dict[str, Any], names: Sequence[str]) -> Markdown:

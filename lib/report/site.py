@@ -28,6 +28,7 @@ from lib.report.scores import best, scores_of
 from lib.report.summary import verdicts_of
 from lib.report.template import page_json, render
 from lib.report.verdicts import ABSENT, EXCLUDED, HOLDS, OPEN, VERDICTS
+from lib.train.run_record import Machine
 
 WORDS = r"""
 The backbone $v_b$ is the first principal direction of the displacement of the weights from their start, and
@@ -199,19 +200,16 @@ def _memory_text(memory: dict[str, Any], time_scale: float) -> str:
 
 def _provenance(results: StudyResults) -> list[str]:
     """Profile, commits and machines, as the runs' records have them."""
-    records = [run.record for run in results.present if run.record]
-    commits = sorted(
-        {str(r["commit"])[:12] + (" (changed)" if r.get("dirty") else "") for r in records if r.get("commit")}
-    )
-    machines = sorted({_machine(r["machine"]) for r in records if isinstance(r.get("machine"), dict)})
+    records = [run.record for run in results.present if run.record.state]
+    commits = sorted({r.commit[:12] + (" (changed)" if r.dirty else "") for r in records if r.commit})
+    machines = sorted({_machine(r.machine) for r in records})
     texts = [f"profile {results.study.profile}", f"commit {', '.join(commits) or 'unknown'}", *machines]
     return [text for text in texts if text]
 
 
-def _machine(machine: dict[str, Any]) -> str:
-    device, cores = machine.get("device"), machine.get("cores")
-    where = machine.get("processor") or "" if device in (None, "cpu") else str(device)
-    return f"{where}, {cores} cores" if where and cores else where
+def _machine(machine: Machine) -> str:
+    where = machine.processor if machine.device == "cpu" else machine.device
+    return f"{where}, {machine.cores} cores" if where and machine.cores else where
 
 
 def _figure(results: StudyResults, drawing: Drawing) -> dict[str, str | Markup]:
@@ -239,16 +237,15 @@ def _card_of(results: StudyResults, found: Verdict | None, verdict: str) -> Mark
 
 def _card(results: StudyResults, run: RunResults, notebooks: list[dict[str, Any]]) -> dict[str, Any]:
     """One run: its state, its scores, PC1 with its null, its curves."""
-    seconds = run.record.get("seconds")
-    took = f" in {clock(seconds)}" if isinstance(seconds, int | float) else ""
-    ended = run.record.get("step")
+    seconds, ended = run.record.seconds, run.record.step
+    took = f" in {clock(seconds)}" if seconds is not None else ""
     curves = _curves(run)
     return {
         "title": results.label(run, seed=True),
         "name": run.name,
-        "state": str(run.record.get("state") or "no record"),
+        "state": run.record.state or "no record",
         "when": (f"step {ended} of {run.params.schedule.steps}" if ended is not None else "") + took,
-        "reason": str(run.record.get("reason") or ""),
+        "reason": run.record.reason,
         "rows": [*_score_rows(run), *_geometry_rows(run)],
         "curves": curves,
         "curve_names": [(c["name"], c["strong"]) for c in reversed(curves)],
@@ -273,7 +270,7 @@ def _geometry_rows(run: RunResults) -> Iterable[tuple[str, str]]:
 def _final(run: RunResults, key: str) -> float | None:
     """The value at the step where the run ended; a run that was not evaluated there has none."""
     last = run.evaluations[-1]
-    return last[key] if last["step"] == run.record.get("step") else None
+    return last[key] if last["step"] == run.record.step else None
 
 
 def _curves(run: RunResults) -> list[dict[str, Any]]:

@@ -206,12 +206,11 @@ def runs(results: StudyResults) -> str:
 
 def _run(run: RunResults) -> list[str]:
     record = run.record
-    identity = record.get("identity", {})
-    commit = record.get("commit", "")[:7] + ("+" if record.get("dirty") else "")
-    hashes = [identity.get(name, "")[:8] for name in ("params", "code", "fingerprint")]
+    commit = record.commit[:7] + ("+" if record.dirty else "")
+    hashes = [known[:8] for known in (record.identity.params, record.identity.code, record.identity.fingerprint)]
     name = rf"\nolinkurl{{{run.name}}}" if run.name.isascii() else tex(run.name)
     cells = [rf"\texttt{{{tex(h)}}}" if h else "--" for h in (commit, *hashes)]
-    return [name, tex(run.said), number(record.get("seconds"), 0), *cells]
+    return [name, tex(run.said), number(record.seconds, 0), *cells]
 
 
 def params(results: StudyResults) -> str:

@@ -15,7 +15,7 @@ from lib.base.errors import BadInput, plain_name
 from lib.base.files import json_text, write_atomically
 from lib.params.study import Study
 from lib.train.places import BRANCHES
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 
 MANIFEST, STUDY_FILE = "study.json", "study.yaml"
 # Of every run and every branch of it, besides the files of its data.
@@ -35,7 +35,7 @@ def pack(study: Study, folder: Path, target: Path, arguments: dict[str, str]) ->
     for run in study.runs:
         home = folder / run.name
         places = [home, *sorted(path.parent for path in home.glob(f"{BRANCHES}/*/run.json"))]
-        names = {place: (*RUN_FILES, *(read_record(place) or {}).get("data_files", ())) for place in places}
+        names = {place: (*RUN_FILES, *run_record(place).data_files) for place in places}
         found = [place / name for place in places for name in names[place] if (place / name).is_file()]
         for path in [*found, *sorted(home.glob("analysis/*.json"))]:
             name = str(path.relative_to(folder))

@@ -15,6 +15,7 @@ from lib.params.stages import scaled_branches
 from lib.params.study import load_study
 from lib.params.study_file import main_study
 from lib.train.places import BRANCHES
+from lib.train.run_record import run_record
 
 # The author's flags and what they are called here.
 PILOT_FLAGS = {
@@ -90,11 +91,11 @@ def pilot(arguments: list[str]) -> int:
     with without_collection():
         from lib.train.loop import train  # torch takes seconds to import; every mistake above is told before
 
-    record = train(params, folder)
-    if not record:  # one of several processes, and not the one that keeps the record
+    if not train(params, folder):  # one of several processes, and not the one that keeps the record
         return 0
-    where = f"{record['state']} at step {record['step']} of {record['steps']}"
-    print(f"{folder}: {where}{': ' + record['reason'] if record['reason'] else ''}")
+    record = run_record(folder)
+    where = f"{record.state} at step {record.step} of {record.steps}"
+    print(f"{folder}: {where}{': ' + record.reason if record.reason else ''}")
     return 0
 
 

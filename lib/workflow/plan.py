@@ -23,7 +23,7 @@ from lib.report.paper_folder import PAPERS
 from lib.train.identity import GENERATORS, branching_definitions, member_paths, training_code, watched
 from lib.train.places import BRANCHES
 from lib.train.prepare import changed_since
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 from lib.workflow.done import KEPT, lost_outputs, read_done, read_table
 
 # What shows results counts for the stage whose notebook shows them, and not for what is made of its numbers.
@@ -174,8 +174,7 @@ def kind_of(target: Target) -> str:
         return MEASURE if branches_stand(target) else TRAIN
     if not target.stage.trains:
         return MEASURE
-    record = read_record(target.folder) or {}
-    finished = record.get("state") in ("done", "diverged")
+    finished = run_record(target.folder).ended
     return MEASURE if finished and not changed_since(target.folder, target.run.params) else TRAIN
 
 

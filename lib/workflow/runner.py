@@ -26,7 +26,8 @@ from lib.params.run import Params, load_params, run_hash
 from lib.train.folder import record_failure
 from lib.train.places import BRANCHES, MADE_BY_MAKE
 from lib.train.prepare import prepare_run
-from lib.train.records import read_record, training_files
+from lib.train.records import training_files
+from lib.train.run_record import run_record
 from lib.workflow.done import KEPT, is_current, read_inputs
 from lib.workflow.kernels import ENVIRONMENT, Waiting, kernel_manager, scratch_folder, waiting_kernels
 from lib.workflow.processes import signals_as_one_interrupt
@@ -93,7 +94,7 @@ def execute_stage(
         parameters = {"run_folder": str(run)} | inputs["parameters"]
         execute_notebook(stage, ROOT / about["notebook"], run, parameters, kernels)
         if about["trains"]:
-            refuse_other_data(params, read_record(run)["identity"]["data"], inputs["data"])
+            refuse_other_data(params, run_record(run).identity.data, inputs["data"])
         outputs = {name: fingerprint(run / name) for name in stage_outputs(stage, about, run, params)}
         record = {"inputs": inputs, "outputs": outputs, "finished": now_text()}
         write_atomically(done, json_text(record))

@@ -11,7 +11,8 @@ from lib.params.fields import Score
 from lib.params.study import Study
 from lib.report.axis import level_text
 from lib.report.scores import best, scores_of
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import RunRecord, run_record
 from lib.workflow.finish import Step
 from lib.workflow.plan import DRAW, Pending, Target
 
@@ -21,34 +22,31 @@ SILENT_SECONDS = 120.0  # a training run that has not written for so long is not
 def stage_state(target: Target, waiting: Pending | None) -> str:
     """One cell of the status table."""
     # run.json speaks of training; the other stages are done, stale, failed or not there.
-    record = (read_record(target.folder) or {}) if target.stage.trains else {}
-    state = record.get("state")
+    record = run_record(target.folder) if target.stage.trains else RunRecord()
     failed = (target.folder / "notebooks" / f"{target.name}.failed.ipynb").exists()
     if waiting is None:
-        return state or "done"
-    reached = f"step {record.get('step', '?')}/{record.get('steps', '?')}"
-    if state == "training" and not _silent(record):
-        left = f", {clock(record['seconds_left'])} left" if "seconds_left" in record else ""
-        rate = (
-            f", {record['tokens_per_second']:,} {record.get('unit', 'tok')}/s"
-            if "tokens_per_second" in record
-            else ""
-        )
+        return record.state or "done"
+    known = ["?" if step is None else str(step) for step in (record.step, record.steps)]
+    reached = f"step {'/'.join(known)}"
+    if record.state == "training" and not _silent(record):
+        pace, to_come = record.tokens_per_second, record.seconds_left
+        rate = f", {pace:,} {record.unit}/s" if pace is not None else ""
+        left = f", {clock(to_come)} left" if to_come is not None else ""
         return f"{reached}{rate}{left}"
     if failed:
         return "failed"
     if target.done.exists():
         return f"{waiting.kind} again"
-    if state in ("training", "failed"):
+    if record.state in ("training", "failed"):
         return f"stopped at {reached}"
     return "-"
 
 
-def _silent(record: dict[str, Any]) -> bool:
+def _silent(record: RunRecord) -> bool:
     try:
         # Either way: a clock that was set back makes what was written before it lie in the future.
-        return abs(time.time() - datetime.fromisoformat(record["updated"]).timestamp()) > SILENT_SECONDS
-    except (KeyError, TypeError, ValueError):
+        return abs(time.time() - datetime.fromisoformat(record.updated).timestamp()) > SILENT_SECONDS
+    except ValueError:
         return True
 
 
@@ -93,20 +91,20 @@ def runs_table(study: Study, folder: Path) -> str:
 
 def runs_rows(study: Study, folder: Path) -> tuple[list[list[str]], list[str]]:
     """A head and one row a run, and a note on every run that has one."""
-    found = [(run, read_record(folder / run.name) or {}, read_evaluations(folder / run.name)) for run in study.runs]
+    found = [(run, run_record(folder / run.name), read_evaluations(folder / run.name)) for run in study.runs]
     scores = {score: None for run, _, rows in found for score in scores_of(run.params, rows) if score.told}
     rows = [[*study.axes, "state", "steps", *(name for s in scores for name in _score_names(s)), "time"]]
     for run, record, evaluations in found:
         rows.append(
             [
                 *(level_text(level) for level in run.point.values()),
-                record.get("state", "not trained"),
-                str(record.get("step", "")),
+                record.state or "not trained",
+                "" if record.step is None else str(record.step),
                 *(cell for score in scores for cell in _score_cells(score, evaluations)),
-                clock(record["seconds"]) if record.get("seconds") else "",
+                clock(record.seconds) if record.seconds else "",
             ]
         )
-    return rows, [f"{run.name}: {record['reason']}" for run, record, _ in found if record.get("reason")]
+    return rows, [f"{run.name}: {record.reason}" for run, record, _ in found if record.reason]
 
 
 def _score_names(score: Score) -> list[str]:

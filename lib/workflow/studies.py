@@ -11,7 +11,7 @@ from lib.params.stages import NOTEBOOKS
 from lib.params.study import load_study
 from lib.params.study_file import PARAMS_FOLDER, read_study_file, study_names, study_path
 from lib.report.paper_folder import PAPERS, PaperFolder, paper_folder
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 from lib.workflow.queue import asked, make
 from lib.workflow.status import table
 
@@ -66,8 +66,7 @@ def _sentence(question: str) -> str:
 
 def _state(folder: Path, runs: list[str]) -> str:
     """How many of its runs are there, finished or diverged; from their records alone."""
-    states = [(read_record(folder / name) or {}).get("state") for name in runs]
-    ended = sum(state in ("done", "diverged") for state in states)
+    ended = sum(run_record(folder / name).ended for name in runs)
     if not ended:
         return "-"
     return "trained" if ended == len(runs) else f"{ended} of {len(runs)} runs"

@@ -11,7 +11,7 @@ from lib.params.origin import ORDER, origins
 from lib.params.run import Params
 from lib.params.study import Run, Study
 from lib.report.axis import level_text
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 from lib.workflow.status import table
 
 UNKNOWN = "?"
@@ -57,7 +57,6 @@ def plan_text(study: Study, folder: Path, runs: list[Run]) -> str:
     numbers = {run.name: n for n, run in enumerate(study.runs, 1)}
     rows = [["no.", "run", *study.axes, "steps", "state", "training to come"]]
     for run in runs:
-        record = read_record(folder / run.name) or {}
         left = times[run.name]
         rows.append(
             [
@@ -65,7 +64,7 @@ def plan_text(study: Study, folder: Path, runs: list[Run]) -> str:
                 run.name,
                 *(level_text(level) for level in run.point.values()),
                 str(run.params.schedule.steps),
-                record.get("state", "-"),
+                run_record(folder / run.name).state or "-",
                 UNKNOWN if left is None else clock(left),
             ]
         )
@@ -76,23 +75,22 @@ def plan_text(study: Study, folder: Path, runs: list[Run]) -> str:
 
 def seconds_left(study: Study, folder: Path, run: Run) -> float | None:
     """Of training alone, by the pace of this run or of one like it that is on disk; None where there is none."""
-    record = read_record(folder / run.name) or {}
-    if record.get("state") in ("done", "diverged"):
+    record = run_record(folder / run.name)
+    if record.ended:
         return 0.0
-    done = record.get("step", 0)
+    done = record.step or 0
     paces = [pace for other in [run, *study.runs] if (pace := _pace(folder / other.name, other.params, run.params))]
     return paces[0] * (run.params.schedule.steps - done) if paces else None
 
 
 def _pace(folder: Path, theirs: Params, ours: Params) -> float | None:
     """Seconds a step of a run that is on disk, where it does in a step what ours does."""
-    record = read_record(folder) or {}
+    record = run_record(folder)
     same = all(
         getattr(theirs, part) == getattr(ours, part) for part in ("task", "model", "batch", "eval", "machine")
     )
     same &= theirs.optim.name == ours.optim.name and theirs.train == ours.train
-    seconds, steps = record.get("seconds", 0.0), record.get("step", 0)
-    return seconds / steps if same and seconds and steps else None
+    return record.seconds / record.step if same and record.seconds and record.step else None
 
 
 def _sum(known: list[float], unknown: int) -> str:

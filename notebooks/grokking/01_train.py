@@ -53,7 +53,7 @@ for k in data.train[:5]:
 # Interrupt it whenever you like: the same cell goes on from the last saved state.
 
 # %%
-record = train(params, folder)
+train(params, folder)
 clear_output(wait=True)  # of what told how far it had come
 state(folder, params)
 

@@ -37,6 +37,7 @@ from lib.report.style import (
     ordered_palette,
 )
 from lib.tasks.stories.probe_weight import probe_weight
+from lib.train.run_record import RunRecord
 from paper.beta2.filler_figures import by_filler
 from paper.beta2.published_ladder import published_ladder
 
@@ -237,7 +238,7 @@ def schedules(p: Params) -> Figure:
     return figure
 
 
-def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[str, Any]]) -> Figure:
+def training_curves(p: Params, record: RunRecord, evaluations: list[dict[str, Any]]) -> Figure:
     """Losses, probe accuracies, answer NLLs and gradient norm of one run."""
     figure, axes = plt.subplots(2, 2, figsize=(PAGE, 4.2), sharex=True)
     s = {key: np.array([np.nan if e[key] is None else e[key] for e in evaluations]) for key in evaluations[0]}
@@ -267,10 +268,10 @@ def training_curves(p: Params, record: dict[str, Any], evaluations: list[dict[st
 
     for ax in axes.flat:
         ax.legend(**({"loc": "upper center", "ncols": 2} if ax is accuracies else {}))
-        if record["state"] == "diverged":
-            ax.axvline(record["diverged"]["step"], color=RED, lw=0.8, ls="--")
-    if record["state"] == "diverged":
-        figure.suptitle(label(f"diverged: {record['reason']}"), color=RED, fontsize=8)
+        if record.diverged:
+            ax.axvline(record.diverged.step, color=RED, lw=0.8, ls="--")
+    if record.diverged:
+        figure.suptitle(label(f"diverged: {record.reason}"), color=RED, fontsize=8)
     return figure
 
 

@@ -10,7 +10,8 @@ from lib.measure.trajectory import write_analysis
 from lib.params.branches import Branches
 from lib.params.run import load_params
 from lib.train.branch import branches
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import run_record
 
 
 def reheat(folder: Path, protocol: Branches) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def summary(parent: Path, condition: Path) -> dict[str, Any]:
         "beta2": getattr(p.optim, "beta2", None),
         "ckpt_step": p.start.step,
         "lr": p.optim.lr,
-        "state": (read_record(condition) or {}).get("state"),
+        "state": run_record(condition).state,
         "steps": [e["step"] for e in evaluations],
         "p_ood": p_ood,
         "val_loss": [e["val_loss"] for e in evaluations],

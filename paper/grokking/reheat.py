@@ -9,7 +9,8 @@ from lib.params.branches import Branches
 from lib.params.run import load_params
 from lib.tasks.modular.phases import GROKKED
 from lib.train.branch import branches
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import run_record
 from paper.grokking.transition import transition
 
 
@@ -36,7 +37,7 @@ def summary(folder: Path, parent: list[dict[str, Any]], place: Path) -> dict[str
         "from": start,
         "grokked": grokked is not None and grokked <= start,
         "decay": p.optim.weight_decay,
-        "state": (read_record(place) or {}).get("state"),
+        "state": run_record(place).state,
         "steps": [row["step"] for row in rows],
         "test_acc": [row["test_acc"] for row in rows],
         "start_acc": before,

@@ -12,6 +12,7 @@ A path that is thrown aside is less straight; one that makes a loop also comes b
 the spike. The control is the same path at evaluations far from every spike; the null is noise's path at the same t.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from lib.measure.trajectory import run_digest, schedule, write_analysis
 from lib.params.members import member
 from lib.params.run import load_params
 from lib.train.events import SPIKE
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import Event, run_record
 from paper.grokking.transition import transition
 
 HALF = 4  # evaluations
@@ -42,9 +44,9 @@ class Ways:
     back: np.ndarray
 
 
-def spikes(events: list[dict[str, Any]], memorised: int | None, every: int) -> list[int]:
+def spikes(events: Sequence[Event], memorised: int | None, every: int) -> list[int]:
     """Steps of the spikes after memorisation; those within an evaluation of the one before are one."""
-    steps = sorted(e["at"] for e in events if e["what"] == SPIKE)
+    steps = sorted(e.at for e in events if e.what == SPIKE)
     first = [step for n, step in enumerate(steps) if not n or step - steps[n - 1] > every]
     return [step for step in first if memorised is not None and step > memorised]
 
@@ -75,9 +77,9 @@ def ways(digest: Digest, every: int) -> Ways:
 
 def slingshots(folder: Path) -> dict[str, Any]:
     """Spikes of a run and its path around them, into analysis/slingshots.json; nan where there is none."""
-    p, digest, record = load_params(folder / "params.yaml"), run_digest(folder), read_record(folder) or {}
+    p, digest = load_params(folder / "params.yaml"), run_digest(folder)
     memorised, every = transition(read_evaluations(folder)).memorised, p.eval.every
-    there = spikes(record.get("events", []), memorised, every)
+    there = spikes(run_record(folder).events, memorised, every)
     seen = ways(digest, every)
     decay = member("optim", p.optim.name).decay(1.0, p.optim)
     noise = ways(fitted_null(digest, schedule(p), decay), every) if len(seen.steps) else seen

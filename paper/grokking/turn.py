@@ -16,7 +16,8 @@ from lib.geometry.null import fitted_null
 from lib.measure.trajectory import run_digest, schedule, write_analysis
 from lib.params.members import member
 from lib.params.run import load_params
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import run_record
 from paper.grokking.slingshots import spikes
 from paper.grokking.transition import transition
 
@@ -81,8 +82,7 @@ def turn(folder: Path) -> dict[str, Any]:
     here = seen.at(found.grokked)
     others = np.empty(0)
     if found.grokked is not None and found.memorised is not None:
-        events = (read_record(folder) or {}).get("events", [])
-        apart = [found.grokked, *spikes(events, found.memorised, p.eval.every)]
+        apart = [found.grokked, *spikes(run_record(folder).events, found.memorised, p.eval.every)]
         far = (abs(seen.steps[:, None] - np.array([apart])) > window).all(axis=1)
         around = (seen.steps > max(found.memorised, found.grokked / 2)) & (seen.steps <= 2 * found.grokked)
         others = seen.angles[far & around]

@@ -8,7 +8,8 @@ from lib.measure.trajectory import write_analysis
 from lib.params.branches import Branches
 from lib.params.run import load_params
 from lib.train.branch import branches
-from lib.train.records import read_evaluations, read_record
+from lib.train.records import read_evaluations
+from lib.train.run_record import run_record
 
 
 def restarts(folder: Path, protocol: Branches) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def outcome(place: Path) -> dict[str, Any]:
     p, rows = load_params(place / "params.yaml"), read_evaluations(place)
     return {
         "from": p.start.step,
-        "state": (read_record(place) or {}).get("state"),
+        "state": run_record(place).state,
         "steps": [row["step"] for row in rows],
         "losses": [row["val_loss"] for row in rows],
     }

@@ -139,7 +139,7 @@ PROTECTIONS = [
         "lib/train/records.py",
         "return record if whole else None",
         "return record",
-        f"{JSON}test_json_of_a_study",
+        "tests/train/test_run_record.py::test_what_training_would_go_on_from_makes_or_breaks_a_record",
     ),
     Protection(
         "an analysis of another form is no number",

@@ -215,8 +215,8 @@ PROTECTIONS = [
     Protection(
         "a record from the future is not fresh",
         "lib/workflow/status.py",
-        'abs(time.time() - datetime.fromisoformat(record["updated"]).timestamp())',
-        'time.time() - datetime.fromisoformat(record["updated"]).timestamp()',
+        "abs(time.time() - datetime.fromisoformat(record.updated).timestamp())",
+        "time.time() - datetime.fromisoformat(record.updated).timestamp()",
         f"{CLOCK}test_only_a_fresh_record_counts_as_running[-315360000]",
     ),
     Protection(

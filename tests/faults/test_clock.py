@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.train.records import read_record
+from lib.train.run_record import run_record
 from tests.faults.tools import RUN, execute, library, make, pilot, results, write_study
 
 YEARS = 10 * 365 * 86400
@@ -32,9 +32,9 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path, finished, faulty, jump):
     for rate, left in re.findall(r"([-\d,]+) tok/s +(\S+) left", said.stdout):
         assert int(rate.replace(",", "")) > 0
         assert re.fullmatch(r"\d+:\d\d", left)
-    record = read_record(run)
-    assert 0 < record["seconds"] < 240
-    assert record["tokens_per_second"] > 0 and record["seconds_left"] >= 0 if "seconds_left" in record else True
+    record = run_record(run)
+    assert 0 < record.seconds < 240
+    assert record.tokens_per_second > 0 and (record.seconds_left is None or record.seconds_left >= 0)
 
 
 def test_checkpoints_keep_their_pace_when_the_clock_goes_back(tmp_path, finished, faulty):
@@ -100,7 +100,8 @@ def test_only_a_fresh_record_counts_as_running(tmp_path, finished, age):
 
     shutil.copytree(finished.parents[1], tmp_path / "outputs")
     run = tmp_path / "outputs" / finished.parent.name / finished.name
-    record = read_record(run) | {"state": "training", "step": 12, "tokens_per_second": 900, "seconds_left": 61}
+    record = json.loads((run / "run.json").read_text())
+    record |= {"state": "training", "step": 12, "tokens_per_second": 900, "seconds_left": 61}
     record["updated"] = datetime.fromtimestamp(time.time() - age, UTC).isoformat(timespec="seconds")
     (run / "run.json").write_text(json.dumps(record))
     words = ["status", "--study", str(write_study(tmp_path / "tiny.yaml")), "--profile", "smoke"]

@@ -10,7 +10,8 @@ from lib.base.files import fingerprint, json_text
 from lib.report.reader import collect
 from lib.report.run import numbers
 from lib.tasks.stories.corpus import open_corpus
-from lib.train.records import lost_file, metrics_agree, read_evaluations, read_record
+from lib.train.records import lost_file, metrics_agree, read_evaluations
+from lib.train.run_record import run_record
 from lib.workflow.done import lost_outputs, read_done
 from lib.workflow.plan import pending, reasons, targets
 from lib.workflow.status import runs_table, status_table, why_text
@@ -75,7 +76,8 @@ def nodes(tree, deep=3):
 def test_what_is_no_json_is_not_read(token, tmp_path):
     (tmp_path / "run.json").write_text('{"state": "done", "step": 3, "x": ' + token + "}")
     (tmp_path / "pilot_metrics.json").write_text(f"[{token}]")
-    assert read_record(tmp_path) is None or token in ("1e999", '"\\ud800"')  # JSON both, and nothing that is used
+    read = run_record(tmp_path).state is not None
+    assert not read or token in ("1e999", '"\\ud800"')  # JSON both, and nothing that is used
     assert read_evaluations(tmp_path) == []
 
 
@@ -175,14 +177,14 @@ def test_json_of_a_run(two_runs, run):
         path.write_bytes(new)
         place = f"run {index}, {name}: {new[:2000]!r}"
         with at_most(SECONDS):
-            said, record = lost_file(run, params), read_record(run)
+            said, record = lost_file(run, params), run_record(run)
         if name == "metrics.jsonl":
             assert metrics_agree(run, evaluations) == new.startswith(data), place
             assert said, place
         elif name == "pilot_metrics.json":
             assert bool(said) == (read_evaluations(run) != evaluations), place
         elif name == "run.json":
-            assert record is None or record["state"] in ("training", "done", "diverged", "failed"), place
+            assert record.state in (None, "training", "done", "diverged", "failed"), place
         path.write_bytes(data)
 
 

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from lib.train.events import SPIKE
+from lib.train.run_record import Event
 from paper.grokking.halfway import Halfway, half_of_the_way
 from paper.grokking.slingshots import HALF, Ways, spikes, ways
 from tests.report.test_grokking import digest_of
 
 
-def events(*steps: int) -> list[dict]:
-    return [{"what": SPIKE, "at": step, "step": step} for step in steps] + [
-        {"what": "jump of test_acc", "step": 90}
-    ]
+def events(*steps: int) -> list[Event]:
+    return [*(Event(step, SPIKE, at=step) for step in steps), Event(90, "jump of test_acc", at=90)]
 
 
 def test_spikes_are_events_after_memorisation_and_those_that_follow_at_once_are_one():

@@ -71,7 +71,8 @@ class TestQuantities:
 
     def test_a_run_that_diverged_and_ran_on_keeps_its_geometry(self, study, folder):
         run = run_at(collect(study, folder), 0.0)
-        write(run.folder / "run.json", {**run.record, "step": run.record["steps"]})
+        record = json.loads((run.folder / "run.json").read_text())
+        write(run.folder / "run.json", record | {"step": record["steps"]})
         backbone = json.loads((run_at(collect(study, folder), 0.95).folder / "analysis/backbone.json").read_text())
         write(run.folder / "analysis" / "backbone.json", backbone)
         results = collect(study, folder)
