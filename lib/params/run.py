@@ -4,6 +4,7 @@ A study's file gives every value (`params/`), `lib.params.study` resolves them. 
 optimizer have parameters of their own, told apart by `name`: they stand in the file of each.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -265,8 +266,16 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
 
 def load_params(path: Path) -> Params:
     """The resolved params.yaml of a run."""
-    return validate(Params, read_yaml(path, "params file"), str(path))
+    p = validate(Params, read_yaml(path, "params file"), str(path))
+    return p if p.start is None else _starting_at(p, str(path.parent / p.start.snapshot))
 
 
-def dump_params(p: Params) -> str:
+def dump_params(p: Params, folder: Path | None = None) -> str:
+    """The text of params.yaml; in `folder` a start is named from there on, so that a study can be moved."""
+    if p.start and folder:
+        p = _starting_at(p, os.path.relpath(p.start.snapshot, folder.resolve()))
     return dump_yaml(p.model_dump(mode="json"))
+
+
+def _starting_at(p: Params, snapshot: str) -> Params:
+    return p.model_copy(update={"start": p.start.model_copy(update={"snapshot": snapshot})})

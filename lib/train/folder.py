@@ -101,7 +101,7 @@ class RunFolder:
             self.begin_anew()
         elif not (before or {}).get("identity") and self.begin_anew():
             self.say("run.json does not say what made the saved state; training from the start")
-        write_atomically(path, dump_params(self.params))
+        write_atomically(path, dump_params(self.params, self.folder))
         for name, text in files.items():
             write_atomically(self.folder / name, text)
         commit, dirty = provenance.commit()

@@ -24,7 +24,7 @@ def prepare_run(run: Path, params: Params) -> None:
         os.close(lock)
         print(f"{run.name}: {reason}; the earlier run is kept in {aside}", flush=True)
     if not (run / "params.yaml").exists():
-        write_atomically(run / "params.yaml", dump_params(params))
+        write_atomically(run / "params.yaml", dump_params(params, run))
 
 
 def changed_since(run: Path, params: Params) -> str:

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import ctypes
-import fcntl
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from queue import Empty
 from typing import Any, NoReturn
 
 from lib.base.imports import without_collection
+from lib.base.locks import take
 
 # What has to be there before the first import, and is the same for a kernel that is forked and one that starts
 # cold. One thread a kernel: sums then have one order whatever -jN is, and busy cores are not fought over.
@@ -215,12 +215,11 @@ def _free(folder: Path) -> int | None:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return handle
-    except OSError:
-        os.close(handle)
-        return None
+    with contextlib.suppress(OSError):  # a file system without locks
+        if take(handle):
+            return handle
+    os.close(handle)
+    return None
 
 
 def _is_idle_after(said: dict[str, Any], asked: str) -> bool:

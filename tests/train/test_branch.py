@@ -1,13 +1,17 @@
 """Branches with other optimizers: named sets of parameters, of which each is a run of its own."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from lib.base.errors import BadInput
 from lib.base.files import read_json
 from lib.params.branches import Branches
-from lib.params.run import load_params
+from lib.params.run import load_params, run_hash
 from lib.params.study import load_study
 from lib.train.branch import branches
+from lib.train.loop import train
 from tests.faults.tiny_run import tiny_params
 from tests.params.test_study import refusal, user_study
 
@@ -41,6 +45,20 @@ def test_every_arm_is_a_branch_with_its_own_optimizer(finished):
     assert one != two
 
 
+def test_a_branch_finds_its_snapshot_wherever_its_study_is_moved_to(finished, tmp_path, monkeypatch):
+    place = branches(finished / "study" / "run42", protocol({"as_it_was": {}}))[0]
+    assert "snapshot: ../../../snapshots/000012.safetensors" in (place / "params.yaml").read_text(encoding="utf-8")
+    here = load_params(place / "params.yaml")
+    moved = shutil.copytree(finished / "study", tmp_path / "elsewhere")
+    shutil.rmtree(finished / "study" / "run42" / "snapshots")
+    monkeypatch.chdir(moved)
+    there = load_params(place.relative_to(finished / "study") / "params.yaml")
+    assert run_hash(there) == run_hash(here)
+    assert Path(there.start.snapshot).resolve() == moved / "run42" / "snapshots" / "000012.safetensors"
+    train(there, moved / "again", tmp_path)
+    assert read_json(moved / "again" / "pilot_metrics.json") == read_json(place / "pilot_metrics.json")
+
+
 def test_what_an_arm_of_a_branch_may_not_be_is_refused(tmp_path, finished):
     with pytest.raises(BadInput, match=r"unknown key optim\.beta2.*optim\.name = muon has"):
         branches(finished / "study" / "run42", protocol({"muon": {"optim.name": "muon", "optim.beta2": 0.9}}))
@@ -55,10 +73,8 @@ def test_a_study_has_them_in_its_file(tmp_path):
     assert found.branches["other"].points() == [{"arm": "one"}, {"optim.lr": 0.1, "arm": "two"}]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def finished(tmp_path_factory, corpora):
-    from lib.train.loop import train
-
     home = tmp_path_factory.mktemp("branching")
     train(tiny_params("seed=42"), home / "study" / "run42", corpora)
     return home
