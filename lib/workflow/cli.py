@@ -164,7 +164,7 @@ def overrides(options: argparse.Namespace) -> str:
 
 
 def study_command(options: argparse.Namespace) -> int:
-    from lib.workflow.pack import packed_arguments, unpack
+    from lib.workflow.pack import PACKED, packed_arguments, unpack
     from lib.workflow.queue import asked, make
     from lib.workflow.status import status_table, why_text
 
@@ -183,7 +183,7 @@ def study_command(options: argparse.Namespace) -> int:
     if options.command == "make":
         return make(a, options.runs_only)
     if options.command == "pack":
-        return pack_command(a, options.to or Path("results") / a.folder.name)
+        return pack_command(a, options.to or Path(os.path.relpath(PACKED / a.folder.name)))
     if options.command in REMADE:
         return remake_command(options.command, a)
     if options.command == "plan":

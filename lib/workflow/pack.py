@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from lib.base.errors import BadInput, plain_name
-from lib.base.files import json_text, write_atomically
+from lib.base.files import ROOT, json_text, write_atomically
 from lib.params.study import Study
 from lib.train.places import BRANCHES
 from lib.train.run_record import run_record
 
 MANIFEST, STUDY_FILE = "study.json", "study.yaml"
+PACKED = ROOT / "results"
 # Of every run and every branch of it, besides the files of its data.
 RUN_FILES = ("params.yaml", "run.json", "pilot_metrics.json", "metrics.jsonl", "watch.parquet", "digest.npz")
 

@@ -1,7 +1,9 @@
 """All studies together: which there are, making every one, and beginning a new one from one that is there."""
 
+import os
 import re
 import shutil
+import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from lib.params.study import load_study
 from lib.params.study_file import PARAMS_FOLDER, read_study_file, study_names, study_path
 from lib.report.paper_folder import PAPERS, PaperFolder, paper_folder
 from lib.train.run_record import run_record
+from lib.workflow.pack import MANIFEST, PACKED
 from lib.workflow.queue import asked, make
 from lib.workflow.status import table
 
@@ -23,18 +26,18 @@ PLACES += ('study="{}"', 'study: str = "{}"', 'load_study("{}"')
 
 
 def studies_table(outputs: Path) -> str:
-    """Every study: its question, its size at each profile, and what there is of it in `outputs`."""
+    """Every study: its question, its size at each profile, what there is of it in `outputs`, and what is packed."""
     lines = []
     for name in study_names():
         file = read_study_file(study_path(name))
         lines += [
             f"{name}{'  (meant where no study is named)' if file.main else ''}",
-            f"    {_sentence(file.question)}",
+            *textwrap.wrap(_sentence(file.question), 100, initial_indent="    ", subsequent_indent="    "),
         ]
-        rows = [["profile", "runs", "steps", "stages", "paper", "state"]]
+        rows = [["profile", "runs", "steps", "stages", "paper", "state", "packed"]]
         for profile in profiles_of(name):
             study = load_study(name, profile)
-            paper = paper_folder(study)
+            paper, packed = paper_folder(study), PACKED / study.folder_name
             steps = sorted({run.params.schedule.steps for run in study.runs})
             rows.append(
                 [
@@ -44,10 +47,11 @@ def studies_table(outputs: Path) -> str:
                     str(sum(len(study.stages_of(run)) for run in study.runs)),
                     "yes" if paper.has_text else "no",
                     _state(outputs / study.folder_name, [run.name for run in study.runs]),
+                    os.path.relpath(packed) if (packed / MANIFEST).is_file() else "-",
                 ]
             )
         lines += [f"    {line}" for line in table(rows).splitlines()]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "make paper FROM= writes the paper of what is packed, and trains nothing"])
 
 
 def profiles_of(name: str) -> list[str]:

@@ -19,6 +19,7 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
     still = {"StoodStill": tex(stood_still(results)), "SaneSeeds": tex(seed_by_seed(results, "literal"))}
     elsewhere = {macro_name("claim", v.claim.id) for v in verdicts if levels_of(v.claim.test) - set(results.levels)}
+    still["PlannedRate"] = tex("".join(v.sentence for v in verdicts if v.claim.id == "planned-rate"))
     still["NotHere"] = (
         f"{len(elsewhere)} of the {len(verdicts)} claims are about arms that this profile does not have; the text "
         "leaves them out."
