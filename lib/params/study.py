@@ -168,13 +168,15 @@ def load_study(
     runs = []
     for point in grid(axes):
         arm = arms.get(point.get(ARM))
-        chosen = {name: value for name, value in point.items() if not arm or name != ARM}
         at, below = starts[point[ARM]] if arm else (values, layers)
-        at = apply(apply(at, chosen, f"{path}, axes"), ours, "SET")
+        # The seeds of an arm that names one are as far from the study's, whatever these are.
+        point, asked = (later(x, at["seed"], values["seed"]) for x in (point, ours))
+        chosen = {name: value for name, value in point.items() if not arm or name != ARM}
+        at = apply(apply(at, chosen, f"{path}, axes"), asked, "SET")
         of_seeds = {"seed": chosen["seed"]} if seeds else {}
         of_axes = {name: value for name, value in chosen.items() if name not in of_seeds}
         of_axes |= replaced
-        own_layers = (*below, Layer("axes", of_axes), Layer("SEEDS", of_seeds), Layer("SET", ours | of_set))
+        own_layers = (*below, Layer("axes", of_axes), Layer("SEEDS", of_seeds), Layer("SET", asked | of_set))
         keep = {*mistaken(own, values), *chosen, *ours, *(arm.own if arm else ())}
         params = validate(Params, unflatten(fitting(at, at, keep=keep), where), where)
         name = name_of(params, run_name, **point) + axis_suffix(point, run_name)
@@ -214,6 +216,14 @@ def paired_seeds(count: Any, axes: dict[str, list[Any]], first: Any) -> list[int
     if type(first) is not int:
         raise BadInput(f"SEEDS={count}: seed = {shown(first)} is no number to count from")
     return [first + n for n in range(count)]
+
+
+def later(values: dict[str, Any], start: Any, first: Any) -> dict[str, Any]:
+    """The same with its seed, where it has one, as far on as `start` is from `first`."""
+    numbers = (values.get("seed"), start, first)
+    if not all(type(n) is int for n in numbers):  # what is no seed is complained of with its run
+        return values
+    return values | {"seed": numbers[0] + start - first}
 
 
 def check_axes(path: Path, axes: dict[str, list[Any]], own: dict[str, Any]) -> None:

@@ -53,7 +53,8 @@ def common_numbers(results: StudyResults, verdicts: list[Verdict], notebook: str
 
 
 def _study(results: StudyResults) -> dict[str, str]:
-    seeds = results.seeds
+    seeds = [{run.params.seed for run in results.runs if run.level == level} for level in results.levels]
+    each = max(map(len, seeds))  # an arm may have seeds of its own
     between = "; " if results.axis.words else ", "  # words may have commas of their own
     return {
         "Profile": tex(results.study.profile),
@@ -62,7 +63,7 @@ def _study(results: StudyResults) -> dict[str, str]:
         "TimeScale": _ratio(results.time_scale),
         "Trained": escaped(between.join(map(results.axis.text, results.trained()))) or "no value",
         "Grid": escaped(between.join(map(results.axis.text, results.levels))),
-        "Seeds": f"one seed, {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds",
+        "Seeds": f"one seed, {results.baseline.params.seed}" if each == 1 else f"{each} seeds",
     }
 
 

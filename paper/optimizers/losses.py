@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.report.axis import Level
+from lib.report.quantities import Estimate
 from lib.report.reader import StudyResults
 from lib.report.run_tables import value
 
 BASELINE = "muon"
+BASELINES = (BASELINE, "muon_fresh")  # the second on seeds of its own, as the arms it is for
 LOSS = "val.final"
 DRAWS = 10_000  # of the bootstrap
 LINE = 1.0  # percent: the plan's smallest advantage
@@ -39,10 +41,17 @@ class Difference:
 
 
 def difference(results: StudyResults, arm: Level, name: str = LOSS) -> Difference | None:
-    """None where no seed has both runs."""
-    here, there = results.by_seed(arm, name), results.by_seed(BASELINE, name)
+    """None where no seed has both runs, and of the baseline itself."""
+    if arm in BASELINES:
+        return None
+    here, there = results.by_seed(arm, name), baseline(results, name)
     each = [100 * (here[s].value / there[s].value - 1) for s in here if s in there]
     return compared(each) if each else None
+
+
+def baseline(results: StudyResults, name: str) -> dict[int, Estimate]:
+    """The baseline's value of every seed that any arm has."""
+    return {seed: found for arm in BASELINES for seed, found in results.by_seed(arm, name).items()}
 
 
 def compared(each: list[float]) -> Difference:
@@ -75,7 +84,7 @@ def sign_flips(x: np.ndarray) -> float:
 
 def steps_to_baseline(results: StudyResults, arm: Level) -> dict[int, float]:
     """Seed -> published step at which an arm's loss is the baseline's last, by lines between evaluations."""
-    goals, found = results.by_seed(BASELINE, LOSS), {}
+    goals, found = baseline(results, LOSS), {}
     for run in (run for run in results.present if run.level == arm and run.params.seed in goals):
         goal = goals[run.params.seed].value
         rows = [(row["step"], row["val_loss"]) for row in run.evaluations if row["val_loss"] is not None]
@@ -92,7 +101,7 @@ def loss_rows(results: StudyResults) -> list[list[str]]:
     for arm in results.levels:
         loss = results.at(arm, LOSS)
         cells = [str(arm), value(loss.value, 3, loss.error) or "–"]
-        found = difference(results, arm) if arm != BASELINE else None
+        found = difference(results, arm)
         if found is None:
             rows.append([*cells, *[""] * 5])
             continue

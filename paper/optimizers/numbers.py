@@ -19,7 +19,10 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
     still = {"StoodStill": tex(stood_still(results)), "SaneSeeds": tex(seed_by_seed(results, "literal"))}
     elsewhere = {macro_name("claim", v.claim.id) for v in verdicts if levels_of(v.claim.test) - set(results.levels)}
-    still["PlannedRate"] = tex("".join(v.sentence for v in verdicts if v.claim.id == "planned-rate"))
+    some = {"PlannedRate": "planned-rate", "Confirmed": "recipe-confirmed"}  # claims that a profile may lack
+    still |= {
+        name: tex("".join(v.sentence for v in verdicts if v.claim.id == claim)) for name, claim in some.items()
+    }
     still["NotHere"] = (
         f"{len(elsewhere)} of the {len(verdicts)} claims are about arms that this profile does not have; the text "
         "leaves them out."
@@ -69,7 +72,7 @@ def _losses(results: StudyResults) -> dict[str, str]:
     """The baseline's loss and what its seeds differ by; the best and the worst arm against it."""
     base = results.at(BASELINE, "val.final")
     spread = None if base.error is None or base.count < 2 else 100 * base.error * base.count**0.5 / base.value
-    found = {arm: difference(results, arm) for arm in results.trained() if arm != BASELINE}
+    found = {arm: difference(results, arm) for arm in results.trained()}
     means = {arm: d.mean for arm, d in found.items() if d is not None}
     told = {"BaseLoss": number(base.value, 3), "BaseSpread": number(spread, 2)}
     for name, pick in (("Best", min), ("Worst", max)):

@@ -7,7 +7,7 @@ from lib.report.summary import csv_of_runs
 from lib.report.tables import absent, common_tables, head
 from lib.report.tex import number, table, tex
 from paper.optimizers.arms import named
-from paper.optimizers.losses import BASELINE, difference, loss_rows
+from paper.optimizers.losses import difference, loss_rows
 
 LOSS_HEADS = ["arm", "loss", "% above Muon's", "bootstrap", "p", "seeds needed", "steps to Muon's last loss"]
 OF_STEPS = {  # column of analysis/steps.json -> title and decimals
@@ -99,7 +99,7 @@ def of_early(results: StudyResults) -> str:
     """The loss a fifth into the run, against Muon's, and its largest rise afterwards."""
     rows = []
     for arm in results.levels:
-        found = difference(results, arm, "loss.early") if arm != BASELINE else None
+        found = difference(results, arm, "loss.early")
         early, rise = (_with_interval(results.at(arm, name), 3) for name in ("loss.early", "loss.rise"))
         rows.append([tex(named(arm)), early, number(found.mean if found else None, 1, signed=True), rise])
     return table("lrrr", [head("arm", "loss", r"\% above Muon's", "largest rise")], rows)

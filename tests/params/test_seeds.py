@@ -92,3 +92,30 @@ def test_seeds_beside_an_axis_of_seeds_are_refused(tmp_path):
     file = tmp_path / "own.yaml"
     file.write_text("study: own\nbase: beta2\naxes: {seed: [1, 5]}\n")
     assert "SEEDS=3: this study has an axis seed with the values [1, 5]" in refusal(str(file), "smoke", "seeds=3")
+
+
+ARMS = "study: own\nbase: beta2\narms: {base: {}, fresh: {seed: 142}}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ("seeds=2", [(42, 43), (142, 143)]),
+        ("", [(42,), (142,)]),
+        ("seed=7 seeds=2", [(7, 8), (107, 108)]),
+        ("seed=7", [(7,), (107,)]),
+    ],
+)
+def test_an_arm_with_a_seed_has_its_seeds_as_far_from_those_of_the_others(tmp_path, given, seeds):
+    file = tmp_path / "own.yaml"
+    file.write_text(ARMS)
+    study = load_study(str(file), "smoke", given)
+    assert [(run.point["arm"], run.params.seed) for run in study.runs] == [
+        *(("base", seed) for seed in seeds[0]),
+        *(("fresh", seed) for seed in seeds[1]),
+    ]
+    assert [run.name.rpartition("_s")[2].split("_")[0] for run in study.runs] == [
+        str(s) for s in (*seeds[0], *seeds[1])
+    ]
+    assert "seed = 'x' is no" in refusal(str(file), "smoke", "seeds=2 seed=x")
+    assert "seed" in refusal(str(file), "smoke", "seed=x")

@@ -27,6 +27,7 @@ from paper.optimizers.tables import tables
 from tests.study_folder import backbone, smoke_study, write
 
 SEEDS = 3
+CLAIMS = ROOT / "paper" / "optimizers" / "claims.yaml"
 # Final losses of the first seed; every further seed has 0.1 more, which arms of a seed share.
 LOSSES = {"muon": 3.0, "adamw": 3.3, "rewriting": 3.3, "literal": 3.3, "ortho_2": 3.0, "gauss_2": 3.0}
 
@@ -99,6 +100,20 @@ class TestDifferences:
         found = difference(results, "adamw")
         assert found.each == pytest.approx([100 * 0.3 / base for base in (3.0, 3.1, 3.2)])
         assert difference(results, "ortho_2").mean == pytest.approx(0, abs=1e-9)
+
+    def test_an_arm_on_fresh_seeds_is_compared_with_the_baseline_of_these(self, results):
+        fresh = [
+            replace(r, level=f"{r.level}_fresh", params=r.params.model_copy(update={"seed": r.params.seed + 200}))
+            for r in results.runs
+            if r.level in ("muon", "recipe")
+        ]
+        both = replace(results, runs=[*results.runs, *fresh])
+        assert difference(both, "recipe_fresh") == difference(both, "recipe") is not None
+        assert difference(both, "muon_fresh") is difference(both, "muon") is None
+        alone = replace(results, runs=[*results.runs, *(r for r in fresh if r.level == "recipe_fresh")])
+        assert difference(alone, "recipe_fresh") is None
+        said = {v.claim.id: v for v in verdicts_of(replace(both, claims=load_claims(CLAIMS)[1]))}
+        assert said["recipe-confirmed"].figures[0].by_seed.keys() == {242, 243, 244}
 
     def test_the_step_of_the_baselines_loss(self, results, study):
         """A line from 6 to 3 is at 3.3 after nine tenths of the way; the other way round never."""
