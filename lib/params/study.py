@@ -170,7 +170,7 @@ def load_study(
         arm = arms.get(point.get(ARM))
         at, below = starts[point[ARM]] if arm else (values, layers)
         # The seeds of an arm that names one are as far from the study's, whatever these are.
-        point, asked = (later(x, at["seed"], values["seed"]) for x in (point, ours))
+        point, asked = (later(x, at.get("seed"), values.get("seed")) for x in (point, ours))
         chosen = {name: value for name, value in point.items() if not arm or name != ARM}
         at = apply(apply(at, chosen, f"{path}, axes"), asked, "SET")
         of_seeds = {"seed": chosen["seed"]} if seeds else {}

@@ -33,5 +33,7 @@ def test_a_new_study_goes_from_parameters_to_a_paper_and_a_report(tmp_path):
     assert "width_wd0.5_lr0.001_lp2.0_b20.80_s42" in report
     listed = make("studies", **places).stdout
     width = listed[listed.index("\nwidth\n") :].splitlines()
-    assert any(line.split()[:2] == ["smoke", "2"] and line.split()[-2:] == ["yes", "trained"] for line in width)
+    assert any(
+        line.split()[:2] == ["smoke", "2"] and line.split()[-3:] == ["yes", "trained", "-"] for line in width
+    )
     assert "nothing would run" in make("-n", "all", **places).stdout
