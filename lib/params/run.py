@@ -121,7 +121,7 @@ class MachineParams(Strict):
 class StartParams(Strict):
     """A branch starts from the whole-model snapshot of another run, its optimizer fresh or as it was there."""
 
-    snapshot: Text = Field(description="path of the snapshot file")
+    snapshot: Text = Field(description="path of the snapshot file; in a params.yaml from its own folder on")
     step: Number = Field(description="its step")
     digest: Text = Field(description="hash of its tensors, so that another file of the same name is another run")
     state: Annotated[bool, UNASKED] = Field(
@@ -267,7 +267,7 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
 def load_params(path: Path) -> Params:
     """The resolved params.yaml of a run."""
     p = validate(Params, read_yaml(path, "params file"), str(path))
-    return p if p.start is None else _starting_at(p, str(path.parent / p.start.snapshot))
+    return p if p.start is None else _starting_at(p, str((path.parent / p.start.snapshot).absolute()))
 
 
 def dump_params(p: Params, folder: Path | None = None) -> str:

@@ -53,8 +53,9 @@ def common_numbers(results: StudyResults, verdicts: list[Verdict], notebook: str
 
 
 def _study(results: StudyResults) -> dict[str, str]:
-    seeds = [{run.params.seed for run in results.runs if run.level == level} for level in results.levels]
-    each = max(map(len, seeds))  # an arm may have seeds of its own
+    # An arm may have seeds of its own: counted is how many a point of the grid has.
+    points = [str({name: x for name, x in run.point.items() if name != "seed"}) for run in results.runs]
+    each = max(map(points.count, points))
     between = "; " if results.axis.words else ", "  # words may have commas of their own
     return {
         "Profile": tex(results.study.profile),

@@ -19,10 +19,8 @@ def numbers(results: StudyResults, verdicts: list[Verdict]) -> list[tuple[str, s
     phases = {"Phases": tex(" ".join(sentences(results, verdicts))), "OtherSettings": tex(other_settings(verdicts))}
     still = {"StoodStill": tex(stood_still(results)), "SaneSeeds": tex(seed_by_seed(results, "literal"))}
     elsewhere = {macro_name("claim", v.claim.id) for v in verdicts if levels_of(v.claim.test) - set(results.levels)}
-    some = {"PlannedRate": "planned-rate", "Confirmed": "recipe-confirmed"}  # claims that a profile may lack
-    still |= {
-        name: tex("".join(v.sentence for v in verdicts if v.claim.id == claim)) for name, claim in some.items()
-    }
+    said = {v.claim.id: tex(v.sentence) for v in verdicts}  # a profile may lack these two
+    still |= {"PlannedRate": said.get("planned-rate", ""), "Confirmed": said.get("recipe-confirmed", "")}
     still["NotHere"] = (
         f"{len(elsewhere)} of the {len(verdicts)} claims are about arms that this profile does not have; the text "
         "leaves them out."

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from lib.geometry.presets import PRESETS
+from lib.params.study import load_study
 from lib.report.card_pages import pages
 from lib.report.claim_cards import claim_card
+from lib.report.numbers import common_numbers
 from lib.report.operating import SEEDS, characteristics
 from lib.report.preset_table import presets, words
 from lib.report.reader import collect
@@ -92,3 +94,21 @@ class TestOperating:
 def test_an_anisotropy_has_two_figures_and_no_exponent(value, said):
     results = SimpleNamespace(at=lambda level, name: SimpleNamespace(value=value))
     assert _anisotropy(results, 0.95, "F.v_b", ["1600", "4000"]) == said + r"\,$\to$\," + said
+
+
+@pytest.mark.parametrize(
+    ("grid", "given", "said"),
+    [
+        ("axes: {optim.beta2: [0.9, 0.95]}", "seeds=3", "3 seeds"),
+        ("axes: {optim.beta2: [0.9, 0.95], model.layers: [1, 2]}", "seeds=2", "2 seeds"),
+        ("axes: {seed: [1, 5, 9]}", "", "3 seeds"),
+        ("axes: {optim.beta2: [0.9]}", "", "one seed, 42"),
+        ("arms: {base: {}, fresh: {seed: 142}}", "seeds=3", "3 seeds"),
+        ("arms: {base: {}, fresh: {seed: 142}}", "", "one seed, 42"),
+    ],
+)
+def test_the_number_of_seeds_is_that_of_a_point_of_the_grid(tmp_path, grid, given, said):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"study: mine\nbase: beta2\n{grid}\n")
+    results = collect(load_study(str(file), "smoke", given), tmp_path)
+    assert common_numbers(results, [], "a notebook", lambda run: {})["Seeds"] == said
